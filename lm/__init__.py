@@ -1,0 +1,1 @@
+"""Small language models under a compute budget."""

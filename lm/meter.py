@@ -1,0 +1,59 @@
+"""Training FLOPs of one step as PyTorch's FlopCounterMode sees them, on fake tensors.
+
+Nothing is computed: shapes alone are propagated through forward, backward and optimizer, with
+the math attention kernel forced (on CPU, torch 2.13 counts 0 for its fused one). `lm.flops`
+holds the formula for the same quantity.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from lm.config import ModelConfig, TrainingConfig
+from lm.flops import FlopCount
+from lm.models import build_model
+from lm.optim import build_optimizers
+from lm.training import Batch, loss_of
+
+
+@lru_cache(maxsize=256)
+def measured_step_flops(
+    config: ModelConfig,
+    vocab_size: int,
+    training: TrainingConfig,
+    *,
+    batch_size: int,
+    sequence_length: int,
+) -> FlopCount:
+    """FLOPs of one whole training step on `batch_size` rows of `sequence_length` predictions.
+
+    Once per shape, on an uncompiled model; multiply by the steps of that shape.
+    """
+    with FakeTensorMode(), sdpa_kernel(SDPBackend.MATH):
+        model = build_model(config, vocab_size)
+        optimizers = build_optimizers(model, training)
+        batch = Batch.empty(model, batch_size, sequence_length)
+        with FlopCounterMode(display=False) as forward:
+            loss = loss_of(model, batch, training.objective)
+        with FlopCounterMode(display=False) as backward:
+            loss.backward()
+        with FlopCounterMode(display=False) as update:
+            for optimizer in optimizers:
+                optimizer.step()
+    return FlopCount(
+        forward=forward.get_total_flops(),
+        backward=backward.get_total_flops(),
+        optimizer=update.get_total_flops(),
+    )
+
+
+def count_flops(step) -> int:
+    """FLOPs of calling `step()` for real, with the math attention kernel."""
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops()

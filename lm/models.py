@@ -1,0 +1,354 @@
+"""The four architectures behind one contract: token ids (B, T) in, logits (B, T, V) out.
+
+B is rows, T positions, V the vocabulary, W the context of a window model, H heads. A model
+knows nothing of losses, samplers or FLOPs. `features` is everything below the output matrix,
+for callers that need few of the logits. `past` carries what came before a row: for the window
+models the preceding tokens, for self-attention keys and values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lm.config import (
+    AttentionConfig,
+    LinearConfig,
+    MLPConfig,
+    ModelConfig,
+    TransformerConfig,
+)
+
+ROTARY_BASE = 1_000.0  # contexts are short here: 10,000 leaves half of the pairs almost still
+
+
+class LanguageModel(nn.Module):
+    """A next-token predictor. Position t sees tokens 0..t of its row and of its past, no more."""
+
+    config: ModelConfig
+    vocab_size: int
+    lookback: int  # tokens before a row that complete its first window; 0 for self-attention
+
+    def features(self, token_ids: Tensor, past: Past | None = None) -> Tensor:
+        """(B, T) -> (B, T, d), what the head reads. `past` is extended by `token_ids`."""
+        raise NotImplementedError
+
+    def new_past(self) -> Past:
+        """An empty past, to be passed to successive calls."""
+        raise NotImplementedError
+
+    def forward(self, token_ids: Tensor, past: Past | None = None) -> Tensor:
+        return self.head(self.features(token_ids, past))
+
+
+def build_model(config: ModelConfig, vocab_size: int, seed: int = 0) -> LanguageModel:
+    """A model with its first weights, which depend on `seed` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if isinstance(config, LinearConfig | MLPConfig):
+            return WindowModel(config, vocab_size)
+        return SelfAttentionModel(config, vocab_size)
+
+
+def weights(model: LanguageModel) -> dict[str, Tensor]:
+    """The trainable tensors by name, a shared one once."""
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def load_weights(model: LanguageModel, tensors: Mapping[str, Tensor]) -> None:
+    """Copy `tensors`, as `weights` gave them, into `model`.
+
+    Raises ValueError naming the first tensor that is missing, unknown or of another shape.
+    """
+    own = weights(model)
+    for name in sorted(own.keys() ^ tensors.keys()):
+        raise ValueError(f"The weights {'lack' if name in own else 'have an unknown'} {name!r}.")
+    for name, tensor in own.items():
+        if tensor.shape != tensors[name].shape:
+            raise ValueError(
+                f"The weights hold {name!r} as {tuple(tensors[name].shape)}; "
+                f"this model needs {tuple(tensor.shape)}."
+            )
+        tensor.copy_(tensors[name])
+
+
+# --- window models: linear and mlp -----------------------------------------------------------
+
+
+class WindowPast:
+    """The tokens just before a row, (B, at most W - 1)."""
+
+    def __init__(self, token_ids: Tensor | None = None) -> None:
+        self.token_ids = token_ids
+
+
+class WindowModel(LanguageModel):
+    """Softmax regression (`linear`) or a perceptron (`mlp`) over the embeddings of a window."""
+
+    def __init__(self, config: LinearConfig | MLPConfig, vocab_size: int) -> None:
+        super().__init__()
+        self.config, self.vocab_size = config, vocab_size
+        self.lookback = config.context_length - 1
+        self.embedding = nn.Embedding(vocab_size, config.d_embed)
+        self.hidden = nn.ModuleList()
+        self.activation, self.dropout = nn.Identity(), nn.Identity()
+        width = config.context_length * config.d_embed
+        if isinstance(config, MLPConfig):
+            self.activation = ACTIVATIONS[config.activation]()
+            self.dropout = nn.Dropout(config.dropout)
+            for _ in range(config.n_layers):
+                self.hidden.append(nn.Linear(width, config.d_hidden, config.bias))
+                width = config.d_hidden
+        self.head = nn.Linear(width, vocab_size, config.bias)
+        _initialize(self, config.initialization, residual_outputs=[])
+
+    def new_past(self) -> WindowPast:
+        return WindowPast()
+
+    def features(self, token_ids: Tensor, past: WindowPast | None = None) -> Tensor:
+        n_positions = token_ids.shape[1]
+        if past is not None:
+            if past.token_ids is not None:
+                token_ids = torch.cat([past.token_ids, token_ids], dim=1)
+            past.token_ids = token_ids[:, max(0, token_ids.shape[1] - self.lookback) :]
+        x = self.embedding(token_ids)  # (B, past + T, d_embed)
+        # before the start of the text there is nothing: zeros
+        missing = n_positions + self.lookback - x.shape[1]
+        x = F.pad(x, (0, 0, missing, 0))  # (B, W - 1 + T, d_embed); a negative pad crops
+        x = x.unfold(1, self.lookback + 1, 1).flatten(2)  # (B, T, d_embed * W)
+        for layer in self.hidden:
+            x = self.dropout(self.activation(layer(x)))
+        return x
+
+
+# --- self-attention models: attention and transformer -------------------------------------------
+
+
+class KeyValuePast:
+    """Keys and values of the positions seen so far, per block (B, H, positions, d_head)."""
+
+    def __init__(self, n_layers: int) -> None:
+        self.n_positions = 0
+        self.blocks: list[tuple[Tensor, Tensor] | None] = [None] * n_layers
+
+    def extend(self, block: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Append a block's new keys and values; returns all of them."""
+        seen = self.blocks[block]
+        if seen is not None:
+            keys = torch.cat([seen[0], keys], dim=2)
+            values = torch.cat([seen[1], values], dim=2)
+        self.blocks[block] = keys, values
+        return keys, values
+
+
+Past = WindowPast | KeyValuePast
+
+
+class SelfAttentionModel(LanguageModel):
+    """Blocks of causal self-attention, with feed-forward (`transformer`) or without it."""
+
+    def __init__(self, config: AttentionConfig | TransformerConfig, vocab_size: int) -> None:
+        super().__init__()
+        self.config, self.vocab_size, self.lookback = config, vocab_size, 0
+        d, length = config.d_model, config.context_length
+        self.embedding = nn.Embedding(vocab_size, d)
+        self.position_embedding: nn.Embedding | None = None
+        if config.positional_encoding == "learned":
+            self.position_embedding = nn.Embedding(length, d)
+        elif config.positional_encoding == "sinusoidal":
+            self.register_buffer("sinusoids", _sinusoids(length, d), persistent=False)
+        elif config.positional_encoding == "rotary":
+            self.register_buffer("rotations", _rotations(length, config.d_head), persistent=False)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(Block(config, i) for i in range(config.n_layers))
+        self.final_norm = _norm(config) if config.norm_position == "pre" else nn.Identity()
+        self.head = nn.Linear(d, vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.embedding.weight = self.head.weight
+        outputs = [block.attention.output for block in self.blocks]
+        outputs += [block.feed_forward.down for block in self.blocks if block.feed_forward]
+        _initialize(self, config.initialization, outputs)
+
+    def new_past(self) -> KeyValuePast:
+        return KeyValuePast(len(self.blocks))
+
+    def features(self, token_ids: Tensor, past: KeyValuePast | None = None) -> Tensor:
+        start = past.n_positions if past else 0
+        stop = start + token_ids.shape[1]
+        if stop > self.config.context_length:
+            raise ValueError(
+                f"A row must not exceed context_length={self.config.context_length}. "
+                f"Received: {stop} tokens."
+            )
+        x = self.embedding(token_ids)  # (B, T, d_model)
+        if self.position_embedding is not None:
+            x = x + self.position_embedding.weight[start:stop]
+        elif self.config.positional_encoding == "sinusoidal":
+            x = x + self.sinusoids[start:stop]
+        rotation = None
+        if self.config.positional_encoding == "rotary":
+            rotation = self.rotations[:, start:stop]
+        x = self.dropout(x)
+        for block in self.blocks:
+            x = block(x, rotation, past)
+        if past is not None:
+            past.n_positions = stop
+        return self.final_norm(x)
+
+
+class Block(nn.Module):
+    """Attention and, in a transformer, feed-forward, each added to the residual stream."""
+
+    def __init__(self, config: AttentionConfig | TransformerConfig, index: int) -> None:
+        super().__init__()
+        self.pre_norm = config.norm_position == "pre"
+        self.attention_norm = _norm(config)
+        self.attention = CausalSelfAttention(config, index)
+        self.feed_forward: FeedForward | None = None
+        if isinstance(config, TransformerConfig):
+            self.feed_forward_norm = _norm(config)
+            self.feed_forward = FeedForward(config)
+
+    def forward(self, x: Tensor, rotation: Tensor | None, past: KeyValuePast | None) -> Tensor:
+        if self.pre_norm:
+            x = x + self.attention(self.attention_norm(x), rotation, past)
+            if self.feed_forward is not None:
+                x = x + self.feed_forward(self.feed_forward_norm(x))
+            return x
+        x = self.attention_norm(x + self.attention(x, rotation, past))
+        if self.feed_forward is not None:
+            x = self.feed_forward_norm(x + self.feed_forward(x))
+        return x
+
+
+class CausalSelfAttention(nn.Module):
+    """Multi-head self-attention; a position attends to itself and what precedes it."""
+
+    def __init__(self, config: AttentionConfig | TransformerConfig, index: int) -> None:
+        super().__init__()
+        self.index, self.n_heads, self.d_head = index, config.n_heads, config.d_head
+        self.qk_norm = config.qk_norm
+        width = config.n_heads * config.d_head
+        self.query_key_value = nn.Linear(config.d_model, 3 * width, config.bias)
+        self.output = nn.Linear(width, config.d_model, config.bias)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, rotation: Tensor | None, past: KeyValuePast | None) -> Tensor:
+        projected = self.query_key_value(x).unflatten(-1, (3, self.n_heads, self.d_head))
+        queries, keys, values = projected.transpose(1, 3).unbind(2)  # each (B, H, T, d_head)
+        if self.qk_norm:
+            queries = F.rms_norm(queries, (self.d_head,))
+            keys = F.rms_norm(keys, (self.d_head,))
+        if rotation is not None:
+            queries, keys = _rotate(queries, rotation), _rotate(keys, rotation)
+        if past is not None:
+            keys, values = past.extend(self.index, keys, values)
+        mixed = F.scaled_dot_product_attention(
+            queries,
+            keys,
+            values,
+            attn_mask=_causal_mask(queries, keys),
+            dropout_p=self.dropout.p if self.training else 0.0,
+            is_causal=queries.shape[2] == keys.shape[2],
+        )  # (B, H, T, d_head)
+        return self.dropout(self.output(mixed.transpose(1, 2).flatten(2)))
+
+
+class FeedForward(nn.Module):
+    """Two linear maps around a non-linearity; swiglu multiplies by a gate."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.up = nn.Linear(config.d_model, config.d_ff, config.bias)
+        self.gate: nn.Linear | None = None
+        if config.activation == "swiglu":
+            self.gate = nn.Linear(config.d_model, config.d_ff, config.bias)
+        self.activation = ACTIVATIONS[config.activation]()
+        self.down = nn.Linear(config.d_ff, config.d_model, config.bias)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.gate is not None:
+            inner = self.activation(self.gate(x)) * self.up(x)
+        else:
+            inner = self.activation(self.up(x))  # (B, T, d_ff)
+        return self.dropout(self.down(inner))
+
+
+class ReLUSquared(nn.Module):
+    """max(0, x)², from Primer (arXiv 2109.08668)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x).square()
+
+
+ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "relu2": ReLUSquared, "swiglu": nn.SiLU}
+
+
+def _norm(config: AttentionConfig | TransformerConfig) -> nn.Module:
+    if config.norm == "rms":
+        return nn.RMSNorm(config.d_model, eps=1e-6)
+    return nn.LayerNorm(config.d_model, bias=config.bias)
+
+
+def _causal_mask(queries: Tensor, keys: Tensor) -> Tensor | None:
+    """None where the kernel's own rule or a single query needs no mask."""
+    n_queries, n_keys = queries.shape[2], keys.shape[2]
+    if n_queries in (1, n_keys):
+        return None
+    mask = torch.ones(n_queries, n_keys, dtype=torch.bool, device=queries.device)
+    return mask.tril(n_keys - n_queries)
+
+
+def _sinusoids(length: int, width: int) -> Tensor:
+    """(length, width): sines and cosines of geometric wavelengths (arXiv 1706.03762)."""
+    pairs = math.ceil(width / 2)
+    angles = torch.outer(torch.arange(length), 10_000.0 ** (-torch.arange(pairs) / pairs))
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :width]
+
+
+def _rotations(length: int, d_head: int) -> Tensor:
+    """(2, length, d_head / 2): cosines and sines of the rotary encoding (arXiv 2104.09864)."""
+    pairs = d_head // 2
+    angles = torch.outer(torch.arange(length), ROTARY_BASE ** (-torch.arange(pairs) / pairs))
+    return torch.stack([angles.cos(), angles.sin()])
+
+
+def _rotate(x: Tensor, rotation: Tensor) -> Tensor:
+    """Turn the pairs (i, i + d_head / 2) of x (B, H, T, d_head) by their position's angle."""
+    cos, sin = rotation
+    left, right = x.chunk(2, dim=-1)
+    return torch.cat([left * cos - right * sin, left * sin + right * cos], dim=-1)
+
+
+@torch.no_grad()
+def _initialize(model: LanguageModel, kind: str, residual_outputs: list[nn.Linear]) -> None:
+    """Set the first weights; `residual_outputs` are the maps that write to the residual stream.
+
+    Under every kind the first loss is near ln V. A tied matrix is initialised as a head.
+    """
+    if kind == "pytorch":
+        model.head.reset_parameters()
+        return
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.02 if kind == "gpt2" else 1.0)
+        elif isinstance(module, nn.Linear):
+            std = 0.02 if kind == "gpt2" else module.in_features**-0.5
+            nn.init.normal_(module.weight, std=std)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    if kind == "gpt2":
+        for layer in residual_outputs:
+            nn.init.normal_(layer.weight, std=0.02 / math.sqrt(len(residual_outputs)))
+        return
+    for layer in residual_outputs:
+        nn.init.zeros_(layer.weight)
+    if getattr(model.config, "tie_embeddings", False):
+        nn.init.normal_(model.head.weight, std=0.02)
+    else:
+        nn.init.zeros_(model.head.weight)

@@ -1,0 +1,63 @@
+"""What a run produces: plain values, written one by one as rows of JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRecord:
+    """One row of `metrics.jsonl`. Tokens, FLOPs and seconds are cumulative, of training alone."""
+
+    step: int
+    tokens: int
+    flops: int
+    seconds: float
+    train_loss: float  # mean nats per token over the steps since the row before
+    learning_rate: float
+    grad_norm: float
+    sampled_val_loss: float | None = None  # a fixed sample of the validation split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """A split scored whole: the sums from which every figure is derived."""
+
+    total_nats: float
+    n_tokens: int
+    n_chars: int
+    spelling_nats: float = 0.0  # what spelling out its unknown words would cost
+
+    @property
+    def loss(self) -> float:
+        """Mean nats per token."""
+        return self.total_nats / self.n_tokens
+
+    @property
+    def log_likelihood(self) -> float:
+        """Mean log-likelihood, nats per token: the study's y-axis."""
+        return -self.loss
+
+    @property
+    def perplexity(self) -> float:
+        """exp(loss), per token; compare it only within one vocabulary."""
+        return math.exp(self.loss)
+
+    @property
+    def bits_per_char(self) -> float:
+        """Comparable across tokenizers of one text; unknown words pay for their spelling."""
+        return (self.total_nats + self.spelling_nats) / self.n_chars / math.log(2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Text written by a model at a step of its training."""
+
+    step: int
+    prompt: str
+    text: str
+    temperature: float
+    seed: int
+    probabilities: tuple[float, ...] = ()  # of each generated token, in order
+    tokens: tuple[str, ...] = ()
