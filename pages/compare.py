@@ -1,0 +1,5 @@
+"""Compare."""
+
+from pages.common import shell
+
+shell.page("Compare", "")

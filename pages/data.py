@@ -1,0 +1,5 @@
+"""Data."""
+
+from pages.common import shell
+
+shell.page("Data", "")

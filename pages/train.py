@@ -1,0 +1,5 @@
+"""Train."""
+
+from pages.common import shell
+
+shell.page("Train", "")
