@@ -1,0 +1,107 @@
+"""Scoring a split whole, every token exactly once, by one deterministic protocol.
+
+A self-attention model slides over the split in rows of `context_length` tokens, `stride =
+context_length // 2` apart; the second half of a row is scored, so each scored token sees at
+least half the context. A window model sees its full window. The first tokens of a split see
+what there is, and the very first, which nothing precedes, costs ln V.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lm.models import LanguageModel, WindowModel, WindowPast
+from lm.records import Evaluation
+
+LOGITS_PER_BATCH = 2**22  # 16 MB of them: large vocabularies get few rows at a time
+WINDOW_ROW = 128  # predictions per row of a window model; any number gives the same scores
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of one shape: `length` inputs from each start, of which the last `scored` count."""
+
+    starts: np.ndarray
+    length: int
+    scored: int
+    lookback: int = 0  # tokens before each start that complete a window
+
+
+def evaluate(
+    model: LanguageModel,
+    token_ids: np.ndarray | Tensor,
+    *,
+    n_chars: int,
+    spelling_nats: float = 0.0,
+) -> Evaluation:
+    """Score a split: `token_ids` (N,), the `n_chars` characters of its text."""
+    stream = _stream(model, token_ids)
+    nats = math.log(model.vocab_size)
+    nats += sum(_nats(model, stream, rows) for rows in _cover(model, len(stream)))
+    return Evaluation(
+        total_nats=nats, n_tokens=len(stream), n_chars=n_chars, spelling_nats=spelling_nats
+    )
+
+
+def sampled_loss(model: LanguageModel, token_ids: np.ndarray | Tensor, n_tokens: int) -> float:
+    """Mean nats per token over about `n_tokens` tokens, in rows evenly spaced through a split."""
+    stream = _stream(model, token_ids)
+    rows = max(_cover(model, len(stream)), key=lambda rows: len(rows.starts))
+    n_rows = max(1, min(len(rows.starts), n_tokens // max(1, rows.scored)))
+    chosen = np.linspace(0, len(rows.starts) - 1, n_rows).round().astype(int)
+    sample = _Rows(rows.starts[chosen], rows.length, rows.scored, rows.lookback)
+    return _nats(model, stream, sample) / (n_rows * rows.scored)
+
+
+def _stream(model: LanguageModel, token_ids: np.ndarray | Tensor) -> Tensor:
+    if len(token_ids) < 2:
+        raise ValueError(
+            f"A split must hold at least 2 tokens to be scored. Received: {len(token_ids)}."
+        )
+    device = next(model.parameters()).device
+    return torch.as_tensor(token_ids, dtype=torch.long, device=device)
+
+
+def _cover(model: LanguageModel, n_tokens: int) -> list[_Rows]:
+    """Rows that score tokens 1 .. n_tokens - 1 of a stream once each."""
+    predictions = n_tokens - 1  # input i predicts token i + 1
+    if isinstance(model, WindowModel):
+        first, row, stride, lookback = model.lookback, WINDOW_ROW, WINDOW_ROW, model.lookback
+    else:
+        first = row = model.config.context_length
+        stride, lookback = max(1, row // 2), 0
+    first = min(first, predictions)
+    covers = [_Rows(np.array([0]), first, first)] if first else []
+    whole, rest = divmod(predictions - first, stride)
+    if whole:
+        ends = first + stride * np.arange(1, whole + 1)
+        covers.append(_Rows(ends - row, row, stride, lookback))
+    if rest:
+        length = row - stride + rest
+        covers.append(_Rows(np.array([predictions - length]), length, rest, lookback))
+    return covers
+
+
+@torch.inference_mode()
+def _nats(model: LanguageModel, stream: Tensor, rows: _Rows) -> float:
+    """Sum of -ln p over the scored predictions of `rows`."""
+    model.eval()
+    limit = max(1, LOGITS_PER_BATCH // (rows.length * max(model.vocab_size, 256)))
+    window = torch.arange(-rows.lookback, rows.length + 1, device=stream.device)
+    starts = torch.as_tensor(rows.starts, device=stream.device)
+    nats = 0.0
+    for part in starts.split(limit):
+        tokens = stream[part[:, None] + window]  # (B, lookback + length + 1)
+        past = WindowPast(tokens[:, : rows.lookback]) if rows.lookback else None
+        features = model.features(tokens[:, rows.lookback : -1], past)
+        logits = model.head(features[:, -rows.scored :])  # (B, scored, V)
+        targets = tokens[:, -rows.scored :]
+        losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+        nats += losses.sum(dtype=torch.float64).item()
+    return nats

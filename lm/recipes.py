@@ -1,0 +1,290 @@
+"""Presets: from a budget and a corpus to every setting of a run.
+
+`modern`, the default, lets size, context, batch and learning rate follow from the budget, by
+ladders of recipes found on validation loss of Tiny Shakespeare's characters. `classic` is the
+coursework's setup and `nanogpt` nanoGPT's, both fixed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lm.config import (
+    ConfigError,
+    DataConfig,
+    ModelConfig,
+    RunConfig,
+    TrainingConfig,
+    model_config,
+)
+from lm.flops import n_params, step_flops
+
+PRESETS = {
+    "modern": "Sized for the budget, with what the field has found to work.",
+    "classic": "The coursework's: post-norm, ReLU, learned positions, constant learning rate.",
+    "nanogpt": "nanoGPT's GPT and its CPU settings, to the letter (transformer only).",
+}
+REFERENCE_BUDGET = 1e12  # sizes the model where the horizon is given in steps or epochs
+REFERENCE_VOCAB_SIZE = 65  # the ladders' own: Tiny Shakespeare's characters
+MIN_STEPS = 100  # where a budget is small, batches shrink rather than the steps
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A recipe for characters from `budget` FLOPs on, until the next rung's."""
+
+    budget: float
+    model: Values
+    training: Values = field(default_factory=dict)
+
+
+def _linear(budget: float, context: int, d_embed: int, batch: int, rate: float) -> Rung:
+    return Rung(
+        budget,
+        {"context_length": context, "d_embed": d_embed},
+        {"batch_size": batch, "sequence_length": 64, "learning_rate": rate},
+    )
+
+
+def _mlp(
+    budget: float, context: int, d_embed: int, width: int, depth: int, batch: int, rate: float
+) -> Rung:
+    shape = {"context_length": context, "d_embed": d_embed, "d_hidden": width, "n_layers": depth}
+    return Rung(budget, shape, {"batch_size": batch, "sequence_length": 64, "learning_rate": rate})
+
+
+def _attention(
+    budget: float, d: int, layers: int, heads: int, context: int, batch: int, rate: float
+) -> Rung:
+    shape = {"d_model": d, "n_layers": layers, "n_heads": heads, "context_length": context}
+    return Rung(budget, shape, {"batch_size": batch, "learning_rate": rate})
+
+
+def _transformer(
+    budget: float, d: int, layers: int, heads: int, context: int, batch: int, rate: float
+) -> Rung:
+    rung = _attention(budget, d, layers, heads, context, batch, rate)
+    return Rung(rung.budget, {**rung.model, "d_ff": 4 * d}, rung.training)
+
+
+LADDERS: dict[str, tuple[Rung, ...]] = {
+    "linear": (
+        _linear(0, 4, 16, 8, 0.01),
+        _linear(3e10, 8, 16, 16, 0.01),
+        _linear(3e11, 8, 32, 32, 0.01),
+    ),
+    "mlp": (
+        _mlp(0, 6, 16, 48, 1, 4, 0.01),
+        _mlp(2e10, 8, 16, 96, 1, 16, 0.01),
+        _mlp(3e11, 12, 16, 256, 2, 16, 0.005),
+        _mlp(3e13, 16, 24, 512, 2, 64, 0.003),
+    ),
+    "attention": (
+        _attention(0, 16, 1, 1, 16, 4, 0.02),
+        _attention(1e10, 32, 2, 2, 32, 16, 0.02),
+        _attention(3e11, 64, 3, 4, 64, 16, 0.01),
+        _attention(3e12, 96, 4, 4, 128, 16, 0.005),
+        _attention(3e13, 160, 5, 6, 128, 32, 0.003),
+    ),
+    "transformer": (
+        _transformer(0, 16, 1, 1, 16, 4, 0.02),
+        _transformer(5e9, 24, 1, 2, 32, 8, 0.02),
+        _transformer(3e10, 32, 2, 2, 32, 16, 0.02),
+        _transformer(2.5e11, 48, 2, 4, 48, 16, 0.01),
+        _transformer(6e11, 64, 2, 4, 64, 16, 0.01),
+        _transformer(3e12, 96, 3, 4, 128, 16, 0.005),
+        _transformer(2e13, 128, 4, 4, 128, 32, 0.003),
+        _transformer(1e14, 192, 5, 6, 256, 32, 0.002),
+    ),
+}
+
+_CLASSIC_ATTENTION: Values = {
+    "d_model": 128,
+    "n_layers": 3,
+    "n_heads": 4,
+    "context_length": 128,
+    "positional_encoding": "learned",
+    "norm": "layer",
+    "norm_position": "post",
+    "dropout": 0.1,
+    "bias": True,
+    "qk_norm": False,
+    "initialization": "pytorch",
+}
+_CLASSIC_WINDOW: Values = {"context_length": 128, "d_embed": 128, "initialization": "pytorch"}
+_CLASSIC_TRAINING: Values = {
+    "batch_size": 64,
+    "learning_rate": 3e-4,
+    "schedule": "constant",
+    "warmup_fraction": 0.0,
+    "weight_decay": 0.01,
+    "beta2": 0.999,
+    "grad_clip": 0.0,
+}
+CLASSIC: dict[str, Values] = {
+    "linear": _CLASSIC_WINDOW,
+    "mlp": {**_CLASSIC_WINDOW, "d_hidden": 256, "n_layers": 2, "activation": "relu"},
+    "attention": {**_CLASSIC_ATTENTION, "d_head": 32},
+    "transformer": {**_CLASSIC_ATTENTION, "d_ff": 256, "activation": "relu"},
+}
+
+# github.com/karpathy/nanoGPT: model.py, and the README's settings for a CPU
+NANOGPT_MODEL: Values = {
+    "d_model": 128,
+    "d_ff": 512,
+    "n_layers": 4,
+    "n_heads": 4,
+    "context_length": 64,
+    "positional_encoding": "learned",
+    "norm": "layer",
+    "norm_position": "pre",
+    "tie_embeddings": True,
+    "dropout": 0.0,
+    "bias": False,
+    "qk_norm": False,
+    "activation": "gelu",
+    "initialization": "gpt2",
+}
+NANOGPT_TRAINING: Values = {
+    "batch_size": 12,
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+    "warmup_fraction": 0.05,
+    "final_lr_fraction": 0.1,
+    "weight_decay": 0.1,
+    "beta2": 0.99,
+    "grad_clip": 1.0,
+}
+
+
+def resolve(
+    *,
+    architecture: str,
+    data: DataConfig,
+    vocab_size: int,
+    n_train_tokens: int,
+    preset: str = "modern",
+    budget: float | None = None,
+    steps: int | None = None,
+    epochs: float | None = None,
+    model: Values | None = None,
+    training: Values | None = None,
+) -> RunConfig:
+    """Every setting of a run. What `model` and `training` name wins over the preset.
+
+    Raises ConfigError for an unknown architecture or preset and for impossible settings.
+    """
+    model, training = dict(model or {}), dict(training or {})
+    model_config(architecture)  # an unknown architecture is named first
+    if preset not in PRESETS:
+        raise ConfigError(f"preset must be one of {', '.join(PRESETS)}. Received: {preset!r}.")
+    given = {"budget": budget, "steps": steps, "epochs": epochs}
+    horizon = {name: value for name, value in given.items() if value is not None}
+    horizon = TrainingConfig(**horizon).model_dump(include=set(horizon))  # checked, as numbers
+    if preset == "modern":
+        spendable = horizon.get("budget") or REFERENCE_BUDGET
+        rung, price = _rung(architecture, spendable, vocab_size)
+        base_model, base_training = rung.model, dict(rung.training)
+        base_model = _follow(architecture, {**base_model}, model)
+        chosen = _checked("model", architecture=architecture, **{**base_model, **model})
+        if "batch_size" not in training and "budget" in horizon:
+            base_training["batch_size"] = _batch_size(
+                chosen, vocab_size, spendable, {**base_training, **training}, rung.budget, price
+            )
+        if "dropout" not in model and "dropout" in type(chosen).model_fields:
+            repeats = _epochs(chosen, vocab_size, n_train_tokens, horizon)
+            # dropout pays once the text is seen several times: compute.md's pilot runs
+            base_model["dropout"] = 0.2 if repeats > 12 else 0.1 if repeats > 4 else 0.0
+    elif preset == "classic":
+        base_model, base_training = CLASSIC[architecture], _CLASSIC_TRAINING
+    elif architecture != "transformer":
+        raise ConfigError(
+            f"preset 'nanogpt' belongs to architecture 'transformer'. Received: {architecture!r}."
+        )
+    else:
+        base_model, base_training = NANOGPT_MODEL, NANOGPT_TRAINING
+    return RunConfig(
+        preset=preset,
+        data=data.model_dump(),
+        model={"architecture": architecture, **base_model, **model},
+        training={**base_training, **training, **horizon},
+    )
+
+
+def _checked(prefix: str, **values: Any) -> ModelConfig:
+    try:
+        return model_config(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{prefix}.{error}") from None
+
+
+def _rung(architecture: str, budget: float, vocab_size: int) -> tuple[Rung, float]:
+    """The last rung that the budget reaches, and its price with this vocabulary.
+
+    A rung's price grows with its parameters and its FLOPs per token where the vocabulary is
+    larger than characters: tokens per parameter stay what they are.
+    """
+
+    def price(rung: Rung) -> float:
+        config = model_config(architecture, **rung.model)
+        sizes = [
+            _row_flops(config, vocab) * n_params(config, vocab)
+            for vocab in (vocab_size, REFERENCE_VOCAB_SIZE)
+        ]
+        return rung.budget * sizes[0] / sizes[1]
+
+    priced = [(rung, price(rung)) for rung in LADDERS[architecture]]
+    return [pair for pair in priced if pair[1] <= budget][-1]
+
+
+def _row_flops(config: ModelConfig, vocab_size: int, length: int | None = None) -> int:
+    length = length or config.context_length
+    return step_flops(config, vocab_size, batch_size=1, sequence_length=length).total
+
+
+def _follow(architecture: str, base: Values, given: Values) -> Values:
+    """Let heads and feed-forward width follow a `d_model` that was chosen by hand."""
+    if "d_model" not in given or architecture not in ("attention", "transformer"):
+        return base
+    try:
+        d_model = int(given["d_model"])
+    except (TypeError, ValueError):
+        return base  # the config's own error names it
+    if architecture == "transformer":
+        base["d_ff"] = max(1, 4 * d_model)
+        fitting = [h for h in range(1, base["n_heads"] + 1) if d_model % (2 * h) == 0]
+        base["n_heads"] = fitting[-1] if fitting else 1
+    return base
+
+
+def _batch_size(
+    config: ModelConfig,
+    vocab_size: int,
+    budget: float,
+    training: Values,
+    reference: float,
+    price: float,
+) -> int:
+    """The rung's batch, larger where it has steps to spare, halved while it has too few.
+
+    Batches grow with the fourth root of what a large vocabulary adds to the price (rare words
+    make noisy gradients) and with the root of the budget beyond ten times the price.
+    """
+    batch = training["batch_size"]
+    if price:
+        batch = round(batch * (price / reference) ** 0.25 * max(1, budget / (10 * price)) ** 0.5)
+    row = _row_flops(config, vocab_size, int(training.get("sequence_length") or 0))
+    while batch > 1 and budget < MIN_STEPS * batch * row:
+        batch //= 2
+    return batch
+
+
+def _epochs(config: ModelConfig, vocab_size: int, n_train_tokens: int, horizon: Values) -> float:
+    if "epochs" in horizon:
+        return horizon["epochs"]
+    budget = horizon.get("budget") or REFERENCE_BUDGET
+    per_token = _row_flops(config, vocab_size) / config.context_length
+    return budget / per_token / max(1, n_train_tokens)
