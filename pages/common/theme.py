@@ -4,8 +4,10 @@ import streamlit as st
 
 _CSS = """
 .stMainBlockContainer { max-width: 76rem; }
-.stMainBlockContainer [data-testid="stMarkdownContainer"] > p { max-width: 44rem; text-wrap: pretty; }
-h1, h2, h3 { letter-spacing: -0.01em; text-wrap: balance; }
+.stMainBlockContainer [data-testid="stMarkdownContainer"] > p {
+  max-width: 44rem; text-wrap-style: pretty;
+}
+h1, h2, h3 { letter-spacing: -0.01em; text-wrap-style: balance; }
 [data-testid="stMetricValue"], td, th { font-variant-numeric: tabular-nums; }
 """
 

@@ -1,0 +1,124 @@
+// Next-token probabilities before and after temperature and filters, re-weighed in the browser.
+// data: { label, texts: [string], log_probabilities: base64 of float32 (V,), falling,
+//         settings: { temperature, top_k, top_p, min_p }, keys: { the same four: widget key } }
+// The first texts.length of the V tokens have a row; "other" is all the rest.
+// Streamlit marks a widget with the class st-key-<key>; its slider is an <input type=range>.
+
+function unpack(base64) {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))
+  return new Float32Array(bytes.buffer)
+}
+
+function normalise(weights) {
+  const total = weights.reduce((sum, w) => sum + w, 0)
+  return weights.map((w) => w / total)
+}
+
+// The order is the sampler's: temperature, then top-k, top-p, min-p.
+function reweigh(logs, { temperature, top_k, top_p, min_p }) {
+  const greedy = temperature <= 0
+  let p = normalise(Array.from(logs, (l, i) =>
+    greedy ? Number(i === 0) : Math.exp((l - logs[0]) / temperature)))
+  if (top_k > 0) p = normalise(p.map((w, i) => (i < top_k ? w : 0)))
+  if (top_p < 1) {
+    let before = 0
+    p = normalise(p.map((w, i) => {
+      const kept = i === 0 || before < top_p ? w : 0
+      before += w
+      return kept
+    }))
+  }
+  if (min_p > 0) p = normalise(p.map((w) => (w >= min_p * p[0] ? w : 0)))
+  return p
+}
+
+const name = (text) =>
+  text === " " ? "␣" : text.replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll(" ", "␣")
+
+function element(tag, className, text) {
+  const node = document.createElement(tag)
+  if (className) node.className = className
+  if (text !== undefined) node.textContent = text
+  return node
+}
+
+function cell(className) {
+  const td = element("td", className)
+  const box = element("div", "cell")
+  const track = element("div", "track")
+  track.setAttribute("aria-hidden", "true")
+  const bar = element("div", "bar")
+  const number = element("span", "number")
+  track.append(bar)
+  box.append(track, number)
+  td.append(box)
+  td.show = (p) => {
+    bar.style.width = `${100 * p}%`
+    number.textContent = `${(100 * p).toFixed(2)} %`
+  }
+  return td
+}
+
+function row(label, className) {
+  const tr = element("tr", className)
+  const head = element("th", "", label)
+  head.scope = "row"
+  head.title = label
+  tr.cells_ = [cell("before"), cell("after")]
+  tr.append(head, ...tr.cells_)
+  return tr
+}
+
+const cleanups = new WeakMap()
+
+export default function ({ data, parentElement }) {
+  cleanups.get(parentElement)?.()
+  const logs = unpack(data.log_probabilities)
+  const shown = data.texts.length
+
+  const table = element("table")
+  table.append(element("caption", "", data.label))
+  const head = table.createTHead().insertRow()
+  for (const title of ["Token", "Before", "After"]) {
+    const th = element("th", "", title)
+    th.scope = "col"
+    head.append(th)
+  }
+  const rows = data.texts.map((text) => row(name(text)))
+  if (logs.length > shown) rows.push(row("other", "other"))
+  table.createTBody().append(...rows)
+  parentElement.querySelector(".root").replaceChildren(table)
+
+  function draw(column, probabilities) {
+    let rest = 1
+    rows.forEach((tr, i) => {
+      const p = i < shown ? probabilities[i] : Math.max(rest, 0)
+      rest -= p
+      tr.cells_[column].show(p)
+      if (column === 1) tr.classList.toggle("cut", p === 0)
+    })
+  }
+
+  // What the widgets show now, which Python may not have heard of yet.
+  function settings() {
+    const now = { ...data.settings }
+    for (const [setting, key] of Object.entries(data.keys)) {
+      const input = document.querySelector(`.st-key-${key} input`)
+      if (input && input.value !== "") now[setting] = Number(input.value)
+    }
+    return now
+  }
+
+  const redraw = () => draw(1, reweigh(logs, settings()))
+  draw(0, reweigh(logs, { temperature: 1, top_k: 0, top_p: 1, min_p: 0 }))
+  redraw()
+
+  const observer = new MutationObserver(redraw)
+  for (const key of Object.values(data.keys)) {
+    const widget = document.querySelector(`.st-key-${key}`)
+    if (widget) observer.observe(widget, { subtree: true, attributeFilter: ["value", "aria-valuetext"] })
+  }
+  const cleanup = () => observer.disconnect()
+  cleanups.set(parentElement, cleanup)
+  return cleanup
+}

@@ -1,0 +1,122 @@
+"""A server on a free port and a browser that remembers what went wrong, for tests of the pages."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ARGUMENTS = [
+    *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# On a deep link Streamlit looks for its server at /compare/_stcore/… before it finds it at /_stcore/…
+PROBES = re.compile(r"/\w+/_stcore/(health|host-config)$")
+
+
+def serve(runs_dir: Path, datasets_dir: Path | None = None) -> tuple[subprocess.Popen, str]:
+    """Start `streamlit run app.py` on a free port; returns the process and the URL once it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "LM_RUNS_DIR": str(runs_dir)}
+    environment.pop("LM_DATASETS", None)
+    if datasets_dir is not None:
+        environment["LM_DATASETS"] = str(datasets_dir)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"]
+        + ["--server.address=127.0.0.1", f"--server.port={port}", "--server.fileWatcherType=none"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=1).close()
+            return process, url
+        except OSError:
+            time.sleep(0.1)
+    process.kill()
+    raise RuntimeError("The Streamlit server did not start.")
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Start a fresh server and get its URL; `runs_dir` defaults to an empty folder."""
+    processes = []
+
+    def start(runs_dir: Path = tmp_path / "runs", datasets_dir: Path | None = None) -> str:
+        process, url = serve(runs_dir, datasets_dir)
+        processes.append(process)
+        return url
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator:
+    """A headless Chromium, Debian's or Playwright's own."""
+    advice = "install one with: apt-get install chromium"
+    playwright_api = pytest.importorskip("playwright.sync_api", reason="No Playwright.")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    with playwright_api.sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+        if path is None and not Path(own).exists():
+            pytest.skip(f"No Chromium; {advice}")
+        browser = playwright.chromium.launch(executable_path=path or own, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(chromium) -> Iterator:
+    """A page of a fresh profile, cut off from the network; `tab.problems` must stay empty.
+
+    It collects console errors, exceptions, failed requests and attempts to reach another machine.
+    """
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    page.problems = []
+
+    def guard(route) -> None:
+        if route.request.url.startswith(("http://127.0.0.1", "data:", "blob:")):
+            route.continue_()
+        else:
+            page.problems.append(f"reaches out to {route.request.url}")
+            route.abort()
+
+    context.route("**/*", guard)
+    page.on("pageerror", lambda error: page.problems.append(f"exception: {error}"))
+    page.on(
+        "console",
+        lambda message: (
+            page.problems.append(f"{message.text} ({message.location['url']})")
+            if message.type == "error" and not PROBES.search(message.location["url"])
+            else None
+        ),
+    )
+    yield page
+    problems = page.problems
+    context.close()
+    assert not problems, problems
