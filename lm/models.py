@@ -239,12 +239,13 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x: Tensor, rotation: Tensor | None, past: KeyValuePast | None) -> Tensor:
         projected = self.query_key_value(x).unflatten(-1, (3, self.n_heads, self.d_head))
-        queries, keys, values = projected.transpose(1, 3).unbind(2)  # each (B, H, T, d_head)
+        projected = projected.permute(2, 0, 3, 1, 4)  # (3, B, H, T, d_head)
+        queries_keys, values = projected[:2], projected[2]
         if self.qk_norm:
-            queries = F.rms_norm(queries, (self.d_head,))
-            keys = F.rms_norm(keys, (self.d_head,))
+            queries_keys = F.rms_norm(queries_keys, (self.d_head,))
         if rotation is not None:
-            queries, keys = _rotate(queries, rotation), _rotate(keys, rotation)
+            queries_keys = _rotate(queries_keys, rotation)
+        queries, keys = queries_keys.unbind()  # each (B, H, T, d_head)
         if past is not None:
             keys, values = past.extend(self.index, keys, values)
         mixed = F.scaled_dot_product_attention(
@@ -319,7 +320,7 @@ def _rotations(length: int, d_head: int) -> Tensor:
 
 
 def _rotate(x: Tensor, rotation: Tensor) -> Tensor:
-    """Turn the pairs (i, i + d_head / 2) of x (B, H, T, d_head) by their position's angle."""
+    """Turn the pairs (i, i + d_head / 2) of x (..., T, d_head) by their position's angle."""
     cos, sin = rotation
     left, right = x.chunk(2, dim=-1)
     return torch.cat([left * cos - right * sin, left * sin + right * cos], dim=-1)
