@@ -8,8 +8,9 @@ there goes on as it would have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,8 +19,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from lm.config import ModelConfig, RunConfig, Sampling
+from lm.config import RunConfig, Sampling
 from lm.models import LanguageModel, Past, WindowModel, build_model, load_weights
+from lm.tokenizers import Tokenizer, UnknownTokenError
 
 
 class CheckpointError(ValueError):
@@ -31,7 +33,7 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedToken:
-    """A drawn token and how probable the model itself thought it, before temperature and filters."""
+    """A drawn token, and how probable the model thought it before temperature and filters."""
 
     token_id: int
     probability: float
@@ -61,8 +63,8 @@ def filter_distribution(logits: np.ndarray, sampling: Sampling) -> np.ndarray:
     logits = np.asarray(logits, dtype=np.float64)
     if sampling.temperature == 0:
         return np.eye(1, len(logits), int(logits.argmax()))[0]
-    # the likeliest at 0 before the division: a tiny temperature overflows to -inf, never to NaN
-    probabilities = softmax((logits - logits.max()) / sampling.temperature)
+    with np.errstate(over="ignore"):  # a tiny temperature: -inf, and 0 for the likeliest
+        probabilities = softmax((logits - logits.max()) / sampling.temperature)
     top_k = sampling.top_k or len(logits)
     if top_k < len(logits) or sampling.top_p < 1:
         order = np.argsort(-probabilities, kind="stable")[:top_k]
@@ -156,9 +158,7 @@ def generate(
     """
     text = _checked(model, token_ids)
     reader = _Reader(model, use_cache)
-    # the k-th number of the stream belongs to the k-th token of the text, prompt included
-    random = np.random.Generator(np.random.Philox(key=sampling.seed))
-    uniforms = random.random(len(text) + n_tokens)[len(text) :]
+    uniforms = islice(_uniforms(sampling.seed), len(text), len(text) + n_tokens)
     was_training = model.training
     model.eval()
     try:
@@ -179,6 +179,13 @@ def generate(
         model.train(was_training)
 
 
+def _uniforms(seed: int) -> Iterator[float]:
+    """Numbers for the tokens of a text, prompt included, the k-th for the k-th."""
+    random = np.random.Generator(np.random.Philox(key=seed))
+    while True:
+        yield from random.random(256)
+
+
 def _checked(model: LanguageModel, token_ids: Sequence[int]) -> list[int]:
     text = [int(token_id) for token_id in token_ids]
     if not text:
@@ -189,3 +196,68 @@ def _checked(model: LanguageModel, token_ids: Sequence[int]) -> list[int]:
             f"A token id must be from 0 to {model.vocab_size - 1}. Received: {outside}."
         )
     return text
+
+
+# --- text in, text out --------------------------------------------------------------------
+
+
+def prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
+    """Token ids to continue: those of `prompt` or, since a model needs something to start
+    from, for an empty one the end of a line (a newline, <eos>), else token 0.
+
+    Raises `UnknownTokenError`.
+    """
+    if token_ids := tokenizer.encode(prompt).tolist():
+        return token_ids
+    try:
+        return tokenizer.encode("\n").tolist()
+    except UnknownTokenError:
+        return [0]
+
+
+def text_pieces(
+    tokenizer: Tokenizer, before: Sequence[int], tokens: Iterable[GeneratedToken]
+) -> Iterator[str]:
+    """The text of `tokens` as they come; joined, it is what they add to the text of `before`.
+
+    A character whose bytes are several tokens is held back until it is whole.
+    """
+    recent = list(before[-4:])  # UTF-8 has at most 4 bytes to a character
+    shown = len(tokenizer.decode(recent).removesuffix("\ufffd"))
+    for token in tokens:
+        recent.append(token.token_id)
+        text = tokenizer.decode(recent)
+        whole = text.removesuffix("\ufffd")  # perhaps the start of a character
+        yield whole[shown:]
+        shown = len(whole)
+        if whole == text:
+            recent = recent[-1:]
+            shown = len(tokenizer.decode(recent))
+    yield tokenizer.decode(recent)[shown:]
+
+
+# --- models from disk ---------------------------------------------------------------------
+
+
+class Trained(Protocol):
+    """What of a run makes its model."""
+
+    @property
+    def config(self) -> RunConfig: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
+    @property
+    def weights_path(self) -> Path: ...
+
+
+def load_model(run: Trained, device: str = "cpu") -> LanguageModel:
+    """A run's model with its trained weights, in evaluation mode. Raises `CheckpointError`."""
+    path = run.weights_path
+    if not path.is_file():
+        raise CheckpointError(f"There are no trained weights yet: {path} is missing.")
+    model = build_model(run.config.model, run.facts["vocab_size"])
+    try:
+        load_weights(model, load_file(path))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged or not of this run ({error}).") from None
+    return model.to(device).eval()
