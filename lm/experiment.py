@@ -1,0 +1,104 @@
+"""One run from its config to its results: prepare a folder, then train, evaluate, sample, write.
+
+`prepare` needs no torch and takes a moment; `execute` trains, here and now, in this process.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from importlib.metadata import version
+
+from lm.config import ConfigError, RunConfig
+from lm.datasets import Corpus, load
+from lm.flops import n_params, plan
+from lm.records import StepRecord
+from lm.runs import Run, RunStore
+
+# Below it a step's matrices are too small to share: a second thread costs more than it brings.
+FLOPS_PER_STEP_AND_THREAD = 5e7
+MOST_THREADS = 4  # what a small model can use, and other runs want some
+
+
+def prepare(
+    config: RunConfig, store: RunStore, name: str | None = None, corpus: Corpus | None = None
+) -> Run:
+    """Make the folder of a run that can be executed, now or later, here or elsewhere.
+
+    `corpus` saves loading `config.data` again. Raises `ConfigError`, `DatasetError` or
+    `BudgetError` for what cannot be trained, and then leaves nothing behind.
+    """
+    corpus = corpus or load(config.data)
+    check_length(config, corpus)
+    steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
+    facts = {
+        "vocab_size": corpus.tokenizer.vocab_size,
+        "n_params": n_params(config.model, corpus.tokenizer.vocab_size),
+        "n_steps": steps.n_steps,
+        "flops_per_step": steps.step.to_dict(),
+        "flops": steps.flops.to_dict(),
+        "tokens": steps.tokens,
+        "n_train_tokens": corpus.train.n_tokens,
+        "sha256": corpus.sha256,
+        "threads": config.training.threads or default_threads(steps.step.total),
+        "torch": version("torch"),
+        "python": platform.python_version(),
+    }
+    return store.create(config, tokenizer=corpus.tokenizer, facts=facts, name=name)
+
+
+def check_length(config: RunConfig, corpus: Corpus) -> None:
+    """Raises `ConfigError` where a split is too short to train on or to score."""
+    window = config.model.architecture in ("linear", "mlp")
+    lookback = config.model.context_length - 1 if window else 0
+    needed = lookback + config.sequence_length + 1
+    if corpus.train.n_tokens < needed:
+        settings = f"context_length={config.model.context_length}"
+        if config.sequence_length != config.model.context_length:
+            settings += f", sequence_length={config.sequence_length}"
+        raise ConfigError(
+            f"The train split must hold at least {needed:,} tokens for {settings}. "
+            f"Received: {corpus.train.n_tokens:,}. Use a longer text, or lower context_length."
+        )
+    for name, split in corpus.splits.items():
+        if split.n_tokens < 2:
+            raise ConfigError(
+                f"The {name} split must hold at least 2 tokens. Received: {split.n_tokens}. "
+                "Use a longer text."
+            )
+
+
+def default_threads(flops_per_step: float) -> int:
+    """Threads for a run on this machine: one for a small step, more where they pay."""
+    useful = int(min(flops_per_step / FLOPS_PER_STEP_AND_THREAD, MOST_THREADS))
+    return max(1, min(useful, n_cores()))
+
+
+def n_cores() -> int:
+    """Processors that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def execute(
+    run: Run,
+    *,
+    until_step: int | None = None,
+    on_record: Callable[[StepRecord], None] | None = None,
+    should_pause: Callable[[], bool | str] | None = None,
+    requested_at: float | None = None,
+) -> Run:
+    """Train from where the folder is to the end, and return the run as it then is.
+
+    It ends early, checkpointed and resumable, after `until_step`; when `should_pause` says so,
+    with a reason if it gives one; or when `Run.request` is called by anybody. Requests from
+    before `requested_at` (by default: now) are of the past and do not count. A complete run is
+    returned as it is.
+
+    Raises `RunError` (busy, not resumable, damaged, disk full), `DatasetError`, or
+    `ArithmeticError` for a training that diverged; the run's status then says so too.
+    """
+    from lm.execution import execute_run  # torch: more than a second
+
+    return execute_run(run, until_step, on_record, should_pause, requested_at)
