@@ -1,0 +1,12 @@
+"""Fixtures that every part of the suite may ask for."""
+
+import os
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_corpora() -> None:
+    """For tests on Tiny Shakespeare, PTB and WikiText-2 themselves."""
+    if not os.environ.get("LM_DATASETS"):
+        pytest.skip("needs the real corpora: set LM_DATASETS to the folder that holds them")
