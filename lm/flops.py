@@ -256,8 +256,8 @@ def plan(config: RunConfig, vocab_size: int, n_train_tokens: int) -> Plan:
         n_steps = int(training.budget // step.total)
         if n_steps == 0:
             raise BudgetError(
-                f"budget must pay for at least one step, {step.total:.4g} FLOPs for "
-                f"{shape[0]} rows of {shape[1]} predictions. Received: {training.budget:.4g}. "
+                f"budget must pay for at least one step, {step.total:,} FLOPs for "
+                f"{shape[0]} rows of {shape[1]} predictions. Received: {training.budget:,.0f}. "
                 "Raise the budget, or lower batch_size or the model's size."
             )
         if n_steps * step.total < 0.95 * training.budget:
