@@ -1,0 +1,476 @@
+"""From data frames to charts: pure functions, and the one place that imports altair.
+
+An architecture has a colour of Okabe and Ito's palette (told apart by the colour-blind, readable
+on white and on black), a dash and a shape, everywhere. Charts leave text and grid to the theme of
+whoever shows them; `describe_...` functions say in a sentence what a chart shows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+COLORS = {
+    "linear": "#CC79A7",
+    "mlp": "#009E73",
+    "attention": "#D55E00",
+    "transformer": "#0072B2",
+}
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A7B00", "#7F7F7F")
+DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3), (4, 2), (12, 4))
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
+ARCHITECTURE_DASH = dict(zip(COLORS, (DASHES[2], DASHES[1], DASHES[3], DASHES[0]), strict=True))
+ARCHITECTURE_SHAPE = dict(zip(COLORS, ("triangle-up", "square", "diamond", "circle"), strict=True))
+NEUTRAL = "#7c8088"  # references: between the ink of a light and of a dark page
+
+MOST_POINTS = 500
+HEIGHT = 380
+
+# What a run's progress can be measured in -> the axis's title.
+X_TITLES = {
+    "step": "Step",
+    "tokens": "Training tokens",
+    "flops": "Training FLOPs",
+    "seconds": "Training time (s)",
+}
+
+
+@alt.theme.register("lm", enable=True)
+def _theme() -> alt.theme.ThemeConfig:
+    """Quiet axes, generous lines; fonts and ink are the page's."""
+    return {
+        "config": {
+            "view": {"stroke": "transparent"},
+            "axis": {"grid": True, "gridOpacity": 0.6, "domain": False, "tickSize": 4},
+            "axisX": {"grid": False, "domain": True},
+            "legend": {"symbolStrokeWidth": 2.5, "symbolSize": 120, "labelLimit": 360},
+            "line": {"strokeCap": "round", "strokeJoin": "round"},
+        }
+    }
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one run is drawn, wherever it appears."""
+
+    label: str
+    color: str
+    dash: tuple[int, ...] = DASHES[0]
+    shape: str = SHAPES[0]
+
+
+def looks(groups: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Look]:
+    """A look for every run of `groups` (run id -> what decides its colour), in that order.
+
+    Architectures have their own colours; other groups take the palette's in order. Runs of one
+    colour differ by dash and shape. What a run looks like depends on the runs before it alone,
+    so it keeps its look when another one is shown, hidden or added.
+    """
+    by_architecture = set(groups.values()) <= set(COLORS)
+    order = list(dict.fromkeys(groups.values()))
+    used: dict[str, int] = {}
+    found = {}
+    for run_id, group in groups.items():
+        color = COLORS[group] if by_architecture else PALETTE[order.index(group) % len(PALETTE)]
+        rank = used[color] = used.get(color, -1) + 1
+        if by_architecture:
+            dashes = _starting_with(DASHES, ARCHITECTURE_DASH[group])
+            shapes = _starting_with(SHAPES, ARCHITECTURE_SHAPE[group])
+        else:
+            first = order.index(group)
+            dashes = _starting_with(DASHES, DASHES[first % len(DASHES)])
+            shapes = _starting_with(SHAPES, SHAPES[first % len(SHAPES)])
+        dash, shape = dashes[rank % len(dashes)], shapes[rank % len(shapes)]
+        found[run_id] = Look(labels[run_id], color, dash, shape)
+    return found
+
+
+def _starting_with(values: Sequence, first) -> list:
+    at = list(values).index(first)
+    return [*values[at:], *values[:at]]
+
+
+# --- data ------------------------------------------------------------------------------------
+
+
+def thin(frame: pd.DataFrame, y: str, most: int = MOST_POINTS) -> pd.DataFrame:
+    """At most `most` rows that draw the same line: the first, the last and local extremes."""
+    if len(frame) <= most:
+        return frame
+    values = frame[y].to_numpy(dtype=float)
+    kept = {0, len(frame) - 1}
+    for piece in np.array_split(np.arange(len(frame)), (most - 2) // 2):
+        if not np.isnan(values[piece]).all():
+            kept |= {int(piece[np.nanargmin(values[piece])]), int(piece[np.nanargmax(values[piece])])}
+    return frame.iloc[sorted(kept)]
+
+
+def smooth(values: pd.Series, share: float) -> pd.Series:
+    """The centred mean over `share` of the series; the ends average what there is."""
+    width = max(1, round(share * len(values)))
+    return values.rolling(width, center=True, min_periods=1).mean()
+
+
+def sparkline(values: Sequence[float], points: int = 32) -> list[float]:
+    """A series as `points` means of neighbours, for a cell of a table."""
+    finite = np.asarray(values, dtype=float)
+    finite = finite[np.isfinite(finite)]
+    if len(finite) <= points:
+        return finite.tolist()
+    return [float(piece.mean()) for piece in np.array_split(finite, points)]
+
+
+def loss_axis(references: Mapping[str, float], lowest: float | None = None) -> tuple[float, float]:
+    """Lower and upper end of a loss axis that holds guessing above and learning below.
+
+    The upper end is that of uniform guessing. The lower one is far enough under the best guess
+    for a good model, and moves in coarse steps when a loss goes below it.
+    """
+    top = max(references.values()) if references else 5.0
+    best_guess = min(references.values()) if references else top
+    step = 0.5 if top > 2 else 0.25
+    bottom = math.floor(0.55 * best_guess / step) * step
+    if lowest is not None and lowest < bottom:
+        bottom = max(0.0, math.floor(lowest / (2 * step)) * 2 * step)
+    return bottom, top + 0.03 * (top - bottom)
+
+
+# --- one run, as it trains ----------------------------------------------------------------------
+
+
+def loss_chart(
+    metrics: pd.DataFrame,
+    *,
+    x: str,
+    x_end: float,
+    y_domain: tuple[float, float],
+    references: Mapping[str, float],
+    color: str,
+    log_x: bool = False,
+    height: int = HEIGHT,
+) -> alt.LayerChart:
+    """Loss of one run: train faint, sampled validation bold, references dashed.
+
+    Args:
+        metrics: Columns of `StepRecord`; may be empty.
+        x: A key of `X_TITLES`.
+        x_end: Where the axis ends, so that a growing curve does not move it.
+        y_domain: See `loss_axis`.
+        references: Name -> loss of what guessing buys, nats per token.
+
+    All but the rows in dataset "curve" depends on the arguments alone: a live page that calls this
+    again with more rows gives the browser new data for the same chart.
+    """
+    train = thin(metrics[[x, "train_loss"]], "train_loss")
+    valid = metrics.loc[metrics["sampled_val_loss"].notna(), [x, "sampled_val_loss"]]
+    valid = thin(valid, "sampled_val_loss")
+    rows = [
+        *({"x": a, "loss": b, "curve": "train"} for a, b in train.to_numpy(dtype=float).tolist()),
+        *(
+            {"x": a, "loss": b, "curve": "validation, sampled"}
+            for a, b in valid.to_numpy(dtype=float).tolist()
+        ),
+    ]
+    x_scale = alt.Scale(domain=[x_end / 1000, x_end], type="log", clamp=True, nice=False)
+    if not log_x:
+        x_scale = alt.Scale(domain=[0, x_end], nice=False)
+    x_axis = alt.Axis(title=X_TITLES[x], format="~s" if x == "tokens" else "", tickCount=6)
+    if x == "flops":
+        x_axis = alt.Axis(title=X_TITLES[x], format=".1~e", tickCount=5)
+    curve = alt.Chart(alt.NamedData("curve")).encode(
+        x=alt.X("x:Q", scale=x_scale, axis=x_axis),
+        y=alt.Y(
+            "loss:Q",
+            scale=alt.Scale(domain=list(y_domain), clamp=True, nice=False),
+            title="Loss (nats per token)",
+        ),
+        opacity=alt.Opacity(
+            "curve:N",
+            scale=alt.Scale(domain=["train", "validation, sampled"], range=[0.4, 1]),
+            legend=alt.Legend(title=None, orient="top-right", symbolType="stroke"),
+        ),
+        strokeWidth=alt.StrokeWidth(
+            "curve:N",
+            scale=alt.Scale(domain=["train", "validation, sampled"], range=[1.2, 3]),
+            legend=None,
+        ),
+        tooltip=[
+            alt.Tooltip("curve:N", title="Curve"),
+            alt.Tooltip("x:Q", title=X_TITLES[x], format=",.4~g"),
+            alt.Tooltip("loss:Q", title="Loss (nats per token)", format=".3f"),
+        ],
+    )
+    # Both curves in one mark: the legend shows them as they are drawn.
+    line = curve.mark_line(color=color, clip=True)
+    dots = curve.mark_circle(color=color, size=34, clip=True).transform_filter(
+        alt.datum.curve != "train"
+    )
+    layers = [*_references(references, y_domain), line, dots.encode(strokeWidth=alt.value(0))]
+    return alt.layer(*layers, datasets={"curve": rows}).properties(height=height)
+
+
+def _references(references: Mapping[str, float], y_domain: tuple[float, float]) -> list[alt.Chart]:
+    """Dashed lines across the chart, each with its name and loss at the left."""
+    low, high = y_domain
+    shown = [
+        {"reference": f"{name} {loss:.2f}", "loss": loss}
+        for name, loss in references.items()
+        if low <= loss <= high
+    ]
+    if not shown:
+        return []
+    base = alt.Chart(alt.Data(values=shown)).encode(y=alt.Y("loss:Q"))
+    rule = base.mark_rule(strokeDash=[4, 4], color=NEUTRAL, strokeWidth=1.2)
+    text = base.mark_text(
+        align="left", baseline="top", dx=5, dy=4, color=NEUTRAL, fontSize=12
+    ).encode(x=alt.value(0), text="reference:N")
+    return [rule, text]
+
+
+def describe_loss(metrics: pd.DataFrame, references: Mapping[str, float]) -> str:
+    """What a loss chart shows, in words."""
+    guesses = ", ".join(f"{name} {loss:.2f}" for name, loss in references.items())
+    guesses = f" For reference: {guesses}." if guesses else ""
+    if metrics.empty:
+        return f"Loss in nats per token, nothing recorded yet.{guesses}"
+    first, last = metrics.iloc[0], metrics.iloc[-1]
+    words = (
+        f"Training loss {first.train_loss:.2f} at step {int(first.step):,}, "
+        f"{last.train_loss:.2f} at step {int(last.step):,}."
+    )
+    valid = metrics["sampled_val_loss"].dropna()
+    if len(valid):
+        words += f" Sampled validation loss {valid.iloc[-1]:.2f}, at best {valid.min():.2f}."
+    return words + guesses
+
+
+# --- several runs -------------------------------------------------------------------------------
+
+
+def _look_scales(shown: Mapping[str, Look]) -> dict[str, tuple[list[str], list]]:
+    labels = [look.label for look in shown.values()]
+    return {
+        "color": (labels, [look.color for look in shown.values()]),
+        "dash": (labels, [list(look.dash) for look in shown.values()]),
+        "shape": (labels, [look.shape for look in shown.values()]),
+    }
+
+
+def _legend(title: str | None, count: int) -> alt.Legend:
+    return alt.Legend(title=title, orient="bottom", columns=1 if count > 6 else 2, labelLimit=520)
+
+
+def _number_axis(title: str, log: bool, values: pd.Series) -> alt.Axis:
+    values = values.dropna().astype(float)
+    large = bool(len(values)) and values.abs().max() >= 1e6
+    if large:
+        return alt.Axis(title=title, format=".1~e", tickCount=5)
+    return alt.Axis(title=title, format="~g", tickCount=6 if log else 7)
+
+
+def training_curves(
+    metrics: Mapping[str, pd.DataFrame],
+    shown: Mapping[str, Look],
+    *,
+    x: str = "flops",
+    y: str = "sampled_val_loss",
+    y_title: str = "Sampled validation loss (nats per token)",
+    log_x: bool = True,
+    smoothing: float = 0.0,
+    references: Mapping[str, float] | None = None,
+    title: str | None = None,
+    height: int = HEIGHT,
+) -> alt.LayerChart:
+    """A line per run of `shown`, of its `metrics` (columns of `StepRecord`).
+
+    With `smoothing`, a share of each run in (0, 1], a smoothed line lies over the raw one.
+    """
+    parts = []
+    for run_id, look in shown.items():
+        frame = metrics[run_id][["step", x, y]].dropna()
+        frame = frame.loc[:, ~frame.columns.duplicated()]
+        if log_x:
+            frame = frame[frame[x] > 0]
+        frame = frame.assign(smoothed=smooth(frame[y], smoothing) if smoothing else frame[y])
+        frame = thin(frame, y).assign(run=look.label)
+        parts.append(frame.astype({x: "float64"}))
+    columns = list(dict.fromkeys(["step", x, y, "smoothed", "run"]))
+    rows = pd.concat(parts) if parts else pd.DataFrame(columns=columns)
+    scales = _look_scales(shown)
+    base = alt.Chart(rows).encode(
+        x=alt.X(
+            f"{x}:Q",
+            scale=alt.Scale(type="log" if log_x else "linear", nice=False),
+            axis=_number_axis(X_TITLES[x], log_x, rows[x]),
+        ),
+        color=alt.Color(
+            "run:N",
+            scale=alt.Scale(domain=scales["color"][0], range=scales["color"][1]),
+            legend=_legend(title, len(shown)),
+        ),
+        strokeDash=alt.StrokeDash(
+            "run:N",
+            scale=alt.Scale(domain=scales["dash"][0], range=scales["dash"][1]),
+            legend=_legend(title, len(shown)),
+        ),
+        tooltip=[
+            alt.Tooltip("run:N", title="Run"),
+            alt.Tooltip("step:Q", title="Step", format=","),
+            *([alt.Tooltip(f"{x}:Q", title=X_TITLES[x], format=".3~g")] if x != "step" else []),
+            alt.Tooltip(f"{y}:Q", title=y_title, format=".3f"),
+        ],
+    )
+    vertical = {"scale": alt.Scale(zero=False, nice=False, padding=12), "title": y_title}
+    raw = base.mark_line(strokeWidth=1, opacity=0.35) if smoothing else base.mark_line(strokeWidth=2.2)
+    layers = [raw.encode(y=alt.Y(f"{y}:Q", **vertical))]
+    if smoothing:
+        layers.append(base.mark_line(strokeWidth=2.4).encode(y=alt.Y("smoothed:Q", **vertical)))
+    low, high = _span(rows[y])
+    near = {k: v for k, v in (references or {}).items() if low - 0.3 <= v <= high + 0.3}
+    domain = (min([low, *near.values()]), max([high, *near.values()]))
+    return alt.layer(*_references(near, domain), *layers).properties(height=height)
+
+
+def _span(values: pd.Series) -> tuple[float, float]:
+    values = values.dropna().astype(float)
+    return (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+
+
+def results_chart(
+    frame: pd.DataFrame,
+    shown: Mapping[str, Look],
+    *,
+    x: str,
+    y: str,
+    x_title: str,
+    y_title: str,
+    log_x: bool = False,
+    title: str | None = None,
+    height: int = HEIGHT,
+) -> alt.Chart:
+    """A mark per run: column `y` against column `x`, numbers or names, of `frame`.
+
+    `frame` has a row per run and column run_id; runs that are not in `shown`, or lack a value, are
+    left out. Used for test log-likelihood against training FLOPs and for any setting against any
+    result.
+    """
+    rows = frame[frame["run_id"].isin(list(shown))]
+    keep = list(dict.fromkeys(["run_id", x, y]))
+    rows = rows[keep].dropna(subset=[y])
+    rows = rows.assign(run=[shown[run_id].label for run_id in rows["run_id"]])
+    numbers = rows[x].dropna()
+    is_number = pd.api.types.is_numeric_dtype(numbers) and not pd.api.types.is_bool_dtype(numbers)
+    if is_number:
+        rows = rows.dropna(subset=[x]).astype({x: "float64"})
+        log_x = log_x and bool((rows[x] > 0).all())
+        horizontal = alt.X(
+            f"{_field(x)}:Q",
+            scale=alt.Scale(type="log" if log_x else "linear", zero=False, nice=True, padding=18),
+            axis=_number_axis(x_title, log_x, rows[x]),
+        )
+    else:
+        rows = rows.assign(**{x: rows[x].astype(str)})
+        horizontal = alt.X(f"{_field(x)}:N", title=x_title, axis=alt.Axis(labelAngle=0))
+    scales = _look_scales(shown)
+    legend = _legend(title, len(shown))
+    return (
+        alt.Chart(rows)
+        .mark_point(filled=True, size=130, opacity=0.95)
+        .encode(
+            x=horizontal,
+            y=alt.Y(
+                f"{_field(y)}:Q", scale=alt.Scale(zero=False, nice=True, padding=18), title=y_title
+            ),
+            color=alt.Color(
+                "run:N",
+                scale=alt.Scale(domain=scales["color"][0], range=scales["color"][1]),
+                legend=legend,
+            ),
+            shape=alt.Shape(
+                "run:N",
+                scale=alt.Scale(domain=scales["shape"][0], range=scales["shape"][1]),
+                legend=legend,
+            ),
+            tooltip=[
+                alt.Tooltip("run:N", title="Run"),
+                alt.Tooltip(
+                    f"{_field(x)}:{'Q' if is_number else 'N'}",
+                    title=x_title,
+                    **({"format": ".4~g"} if is_number else {}),
+                ),
+                alt.Tooltip(f"{_field(y)}:Q", title=y_title, format=".4f"),
+            ],
+        )
+        .properties(height=height)
+    )
+
+
+def _field(name: str) -> str:
+    """A column's name in Vega's syntax, where a dot means a part of an object."""
+    return name.replace(".", "\\.")
+
+
+def describe_results(
+    frame: pd.DataFrame, shown: Mapping[str, Look], *, y: str, y_title: str, best: str = "max"
+) -> str:
+    """What a results chart shows, in words: how many runs, and the best."""
+    rows = frame[frame["run_id"].isin(list(shown))].dropna(subset=[y])
+    if rows.empty:
+        return f"{y_title}: no run to show yet."
+    at = rows[y].astype(float).idxmax() if best == "max" else rows[y].astype(float).idxmin()
+    row = rows.loc[at]
+    runs = "1 run" if len(rows) == 1 else f"{len(rows)} runs"
+    return f"{y_title} of {runs}; best is {shown[row.run_id].label} with {float(row[y]):.3f}."
+
+
+# --- corpora ------------------------------------------------------------------------------------
+
+
+def frequency_chart(frame: pd.DataFrame, *, height: int = 300) -> alt.Chart:
+    """Bars, the most frequent token first. Columns: token (as shown), count, share."""
+    return (
+        alt.Chart(frame)
+        .mark_bar(color=PALETTE[0], cornerRadiusEnd=2)
+        .encode(
+            x=alt.X("token:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, labelOverlap=False))
+            if frame["token"].str.len().max() <= 2
+            else alt.X("token:N", sort=None, title=None, axis=alt.Axis(labelAngle=-60)),
+            y=alt.Y("share:Q", title="Share of all tokens", axis=alt.Axis(format="~%")),
+            tooltip=[
+                alt.Tooltip("token:N", title="Token"),
+                alt.Tooltip("count:Q", title="Count", format=","),
+                alt.Tooltip("share:Q", title="Share", format=".2%"),
+            ],
+        )
+        .properties(height=height)
+    )
+
+
+def rank_chart(frame: pd.DataFrame, *, height: int = 300) -> alt.Chart:
+    """Counts against rank, both logarithmic: Zipf's law is a straight line. Columns: rank, count."""
+    return (
+        alt.Chart(frame)
+        .mark_line(color=PALETTE[0], strokeWidth=2.2)
+        .encode(
+            x=alt.X(
+                "rank:Q",
+                scale=alt.Scale(type="log", nice=False),
+                axis=alt.Axis(title="Rank, most frequent first", format="~s", tickCount=5),
+            ),
+            y=alt.Y(
+                "count:Q",
+                scale=alt.Scale(type="log", nice=False),
+                axis=alt.Axis(title="Count", format="~s", tickCount=5),
+            ),
+            tooltip=[
+                alt.Tooltip("rank:Q", title="Rank", format=","),
+                alt.Tooltip("count:Q", title="Count", format=","),
+            ],
+        )
+        .properties(height=height)
+    )
