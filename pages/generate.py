@@ -1,5 +1,164 @@
 """Generate: let trained models continue a prompt, side by side."""
 
-from pages.common import shell
+from dataclasses import dataclass
 
-shell.page("Generate", "Let trained models continue a prompt, side by side.")
+import streamlit as st
+
+from lm.config import Sampling
+from lm.runs import Run
+from pages.common import caches, shell, tokens, words, writing
+
+MOST_RUNS = 4
+SLICE_SECONDS = 0.12
+SAMPLING_KEYS = ("temperature", "top_k", "top_p", "min_p")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the form asks for."""
+
+    runs: list[Run]
+    prompt: str
+    n_tokens: int
+    sampling: Sampling
+
+
+def form(runs: list[Run]) -> Request:
+    """Prompt, checkpoints and sampling. Sliders do not rerun the page: the browser re-weighs."""
+    by_id = {run.run_id: run for run in runs}
+    left, right = st.columns([3, 2], gap="large")
+    prompt = left.text_area(
+        "Prompt", "ROMEO:", key="prompt", bind="query-params", height=122, max_chars=5000
+    )
+    chosen = right.multiselect(
+        f"Checkpoints, up to {MOST_RUNS}",
+        list(by_id),
+        default=list(by_id)[:1],
+        format_func=lambda run_id: by_id[run_id].name,
+        key="runs",
+        bind="query-params",
+        max_selections=MOST_RUNS,
+        placeholder="Choose one or more",
+    )
+    with right.container(horizontal=True):
+        n_tokens = st.number_input(
+            "Tokens", 1, 2000, 300, 50, key="n_tokens", bind="query-params", width=140
+        )
+        seed = st.number_input(
+            "Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", width=140,
+            help="The same seed writes the same text, and gives every checkpoint the same luck.",
+        )  # fmt: skip
+    columns = st.columns(4, gap="medium")
+    ignore = {"bind": "query-params", "on_change": "ignore"}
+    temperature = columns[0].slider(
+        "Temperature", 0.0, 2.0, 0.8, 0.05, key="temperature", **ignore,
+        help="Sharper below 1, flatter above; 0 always takes the likeliest token.",
+    )  # fmt: skip
+    top_k = columns[1].slider(
+        "Top-k (0: off)", 0, 100, 0, key="top_k", **ignore,
+        help="Keep this many of the likeliest tokens.",
+    )  # fmt: skip
+    top_p = columns[2].slider(
+        "Top-p (1: off)", 0.01, 1.0, 1.0, 0.01, key="top_p", **ignore,
+        help="Keep the fewest likeliest tokens whose probabilities reach this sum.",
+    )  # fmt: skip
+    min_p = columns[3].slider(
+        "Min-p (0: off)", 0.0, 1.0, 0.0, 0.01, key="min_p", **ignore,
+        help="Drop tokens less probable than this share of the likeliest one.",
+    )  # fmt: skip
+    return Request(
+        runs=[by_id[run_id] for run_id in chosen],
+        prompt=prompt,
+        n_tokens=n_tokens,
+        sampling=Sampling(
+            temperature=temperature, top_k=top_k or None, top_p=top_p, min_p=min_p, seed=seed
+        ),
+    )
+
+
+def act(request: Request) -> list[writing.Lane]:
+    """Start writing when asked to; what was written stays until the next time."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        asked = st.button("Generate", type="primary", disabled=not request.runs)
+        st.caption("The address bar holds all these settings: copy it to share them.")
+    if asked:
+        with st.spinner("Loading the checkpoints …"):
+            st.session_state["lanes"] = writing.begin(
+                request.runs, request.prompt, request.n_tokens, request.sampling
+            )
+    return st.session_state.get("lanes", [])
+
+
+def show(request: Request, lanes: list[writing.Lane]) -> None:
+    """The texts as they grow, then what each checkpoint expects right after the prompt."""
+    busy = any(lane.writing for lane in lanes)
+    st.fragment(show_texts, run_every=SLICE_SECONDS if busy else None)(lanes)
+    show_next_tokens(request)
+
+
+def show_texts(lanes: list[writing.Lane]) -> None:
+    """One slice of writing, and the texts after it."""
+    if not lanes:
+        return
+    busy = any(lane.writing for lane in lanes)
+    writing.advance(lanes, SLICE_SECONDS)
+    for index, (column, lane) in enumerate(zip(st.columns(len(lanes)), lanes, strict=True)):
+        with column:
+            words.run_heading(lane.run)
+            if lane.problem:
+                st.error(words.plain(lane.problem))
+            else:
+                tokens.text_view(
+                    f"Text by {lane.run.name}",
+                    lane.texts,
+                    lane.probabilities,
+                    prompt=lane.prompt,
+                    height=420,
+                    key=f"text-{index}",
+                )
+    if busy:
+        st.button("Stop", on_click=writing.stop, args=(lanes,))
+        if not any(lane.writing for lane in lanes):
+            st.rerun()  # the last slice: without the timer from here on
+
+
+def show_next_tokens(request: Request) -> None:
+    """Next-token bars for every checkpoint; they follow the sliders in the browser."""
+    if not request.runs:
+        st.info("Choose at least one checkpoint.")
+        return
+    st.subheader("The next token", anchor=False)
+    st.markdown(
+        "What each checkpoint expects right after the prompt, before and after temperature and "
+        "filters. Move a slider and watch."
+    )
+    for index, (column, run) in enumerate(
+        zip(st.columns(len(request.runs)), request.runs, strict=True)
+    ):
+        with column:
+            try:
+                texts, log_probabilities = caches.next_token(run, request.prompt)
+            except (ValueError, OSError) as error:
+                st.error(words.plain(str(error)))
+                continue
+            tokens.next_token_bars(
+                run.name,
+                texts,
+                log_probabilities,
+                settings=request.sampling.model_dump(include=set(SAMPLING_KEYS)),
+                keys={key: key for key in SAMPLING_KEYS},
+                key=f"bars-{index}",
+            )
+
+
+shell.page(
+    "Generate",
+    "Let trained models continue a prompt, side by side, and see how sure they were of each token.",
+)
+runs = caches.trained_runs()
+if runs:
+    request = form(runs)
+    lanes = act(request)
+    show(request, lanes)
+else:
+    shell.nothing_trained("There is no trained model to write with yet.")

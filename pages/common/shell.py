@@ -51,3 +51,9 @@ def page(title: str, lede: str) -> None:
 def go(file: str, **query: str) -> None:
     """Leave for another page, named by its file in `pages/`, with query parameters."""
     st.switch_page(f"pages/{file}.py", query_params=query or None)
+
+
+def nothing_trained(sentence: str) -> None:
+    """Say why a page is empty, and offer the one thing to do about it."""
+    st.info(f"{sentence} A first one takes about 20 seconds.")
+    st.page_link("pages/start.py", label="Train your first model")

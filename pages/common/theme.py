@@ -2,6 +2,15 @@
 
 import streamlit as st
 
+# Okabe and Ito's colours, told apart by the colour-blind and by 3:1 from both backgrounds.
+ARCHITECTURE_COLORS = {
+    "linear": "#cc79a7",
+    "mlp": "#009e73",
+    "attention": "#d55e00",
+    "transformer": "#0072b2",
+}
+ARCHITECTURE_MARKS = {"linear": "●", "mlp": "■", "attention": "▲", "transformer": "◆"}
+
 _CSS = """
 .stMainBlockContainer { max-width: 76rem; }
 .stMainBlockContainer [data-testid="stMarkdownContainer"] > p {
@@ -13,5 +22,5 @@ h1, h2, h3 { letter-spacing: -0.01em; text-wrap-style: balance; }
 
 
 def apply() -> None:
-    """Add the few rules the theme file has no words for: measure of the text, figures that align."""
+    """Add the few rules the theme file has no words for: length of lines, figures that align."""
     st.html(f"<style>{_CSS}</style>")

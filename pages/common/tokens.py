@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from lm.tokenizers import Tokenizer
-
 
 def _component(name: str):
     folder = Path(__file__).parent
@@ -28,19 +26,6 @@ _text_view = _component("text_view")
 _bars = _component("bars")
 
 SHOWN_TOKENS = 10
-
-
-def pieces(tokenizer: Tokenizer, token_ids: Sequence[int], after: str = "") -> list[str]:
-    """One string per token; joined, they are the text that continues `after`."""
-    texts = [tokenizer.token_text(int(token_id)) for token_id in token_ids]
-    if tokenizer.kind != "word":
-        return texts
-    spaced = []
-    for text in texts:
-        space = "" if text == "\n" or not after or after.endswith(("\n", " ")) else " "
-        after = text
-        spaced.append(space + text)
-    return spaced
 
 
 def text_view(

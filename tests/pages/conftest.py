@@ -23,12 +23,12 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# On a deep link Streamlit looks for its server at /compare/_stcore/… before it finds it at /_stcore/…
+# On a deep link Streamlit looks for its server at /compare/_stcore/… before /_stcore/…
 PROBES = re.compile(r"/\w+/_stcore/(health|host-config)$")
 
 
 def serve(runs_dir: Path, datasets_dir: Path | None = None) -> tuple[subprocess.Popen, str]:
-    """Start `streamlit run app.py` on a free port; returns the process and the URL once it answers."""
+    """Start the app on a free port; returns the process, and its URL once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -37,8 +37,11 @@ def serve(runs_dir: Path, datasets_dir: Path | None = None) -> tuple[subprocess.
     if datasets_dir is not None:
         environment["LM_DATASETS"] = str(datasets_dir)
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"]
-        + ["--server.address=127.0.0.1", f"--server.port={port}", "--server.fileWatcherType=none"],
+        [
+            *(sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"),
+            *("--server.address=127.0.0.1", f"--server.port={port}"),
+            "--server.fileWatcherType=none",
+        ],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.DEVNULL,

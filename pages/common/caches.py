@@ -1,0 +1,80 @@
+"""What pages read more than once. Every key holds all that changes the answer.
+
+torch is imported by what loads or asks a model, and by nothing else here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from lm.runs import Run, RunStore
+from lm.tokenizers import Tokenizer
+from pages.common import tokens
+
+if TYPE_CHECKING:
+    from lm.models import LanguageModel
+
+
+def store() -> RunStore:
+    """The runs of `LM_RUNS_DIR`, or of the project's `checkpoints/`."""
+    return RunStore()
+
+
+def trained_runs() -> list[Run]:
+    """All runs that have weights to write with, best validation loss first."""
+
+    def order(run: Run) -> tuple:
+        loss = run.status.valid.loss if run.status.valid else float("inf")
+        return loss, run.run_id
+
+    return sorted((run for run in store().list() if run.weights_path.exists()), key=order)
+
+
+def model(run: Run, device: str = "cpu") -> LanguageModel:
+    """The run's model with its weights. Raises `lm.generation.CheckpointError`."""
+    return _model(str(run.path), _stamp(run), device)
+
+
+def tokenizer(run: Run) -> Tokenizer:
+    """The run's tokenizer."""
+    return _tokenizer(str(run.path), (run.path / "tokenizer.json").stat().st_mtime_ns)
+
+
+def next_token(run: Run, prompt: str) -> tuple[list[str], np.ndarray]:
+    """The likeliest next tokens, and (V,) log-probabilities, falling, of all of them."""
+    return _next_token(str(run.path), _stamp(run), prompt)
+
+
+def _stamp(run: Run) -> int:
+    try:
+        return run.weights_path.stat().st_mtime_ns
+    except OSError:
+        return 0  # gone: loading says so in words
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _model(path: str, stamp: int, device: str) -> LanguageModel:
+    from lm.generation import load_model
+
+    return load_model(store().get(path), device=device)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _tokenizer(path: str, stamp: int) -> Tokenizer:
+    return store().get(path).tokenizer()
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _next_token(path: str, stamp: int, prompt: str) -> tuple[list[str], np.ndarray]:
+    from lm.generation import next_token_logits, prompt_ids
+
+    run = store().get(path)
+    encoder = tokenizer(run)
+    logits = next_token_logits(model(run), prompt_ids(encoder, prompt))
+    order = np.argsort(-logits, kind="stable")
+    falling = logits[order] - logits.max()
+    shown = [encoder.token_text(int(token_id)) for token_id in order[: tokens.SHOWN_TOKENS]]
+    return shown, falling - np.log(np.exp(falling).sum())

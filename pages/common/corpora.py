@@ -1,0 +1,117 @@
+"""Corpora as pages need them: loaded once, with what guessing buys."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from lm import datasets, ngram
+from lm.config import DataConfig
+from lm.datasets import DATASETS, Corpus, DatasetError, Splits
+from lm.records import Evaluation
+
+UPLOADS = datasets.catalogue.PROJECT / "datasets" / "uploads"
+
+
+def available() -> list[str]:
+    """Names of the corpora that can be read now, "text" last, if there is an upload."""
+    return [
+        name
+        for name in DATASETS
+        if (bool(uploads()) if name == "text" else datasets.available(name))
+    ]
+
+
+def uploads() -> dict[str, Path]:
+    """The user's own texts, newest first: file name -> path."""
+    if not UPLOADS.is_dir():
+        return {}
+    files = sorted(UPLOADS.glob("*.txt"), key=lambda path: -path.stat().st_mtime_ns)
+    return {path.name: path for path in files}
+
+
+def title(data: DataConfig) -> str:
+    """A corpus's name for people."""
+    if data.dataset == "text":
+        return Path(data.text_path or "").name
+    return DATASETS[data.dataset].title
+
+
+def load(data: DataConfig) -> Corpus:
+    """The corpus as tokens. Raises `DatasetError` or `UnknownTokenError`."""
+    return _load(data.model_dump_json(), _stamp(data))
+
+
+def texts(data: DataConfig) -> Splits:
+    """The corpus as text. Raises `DatasetError`."""
+    return _texts(data.model_dump_json(), _stamp(data))
+
+
+def baselines(data: DataConfig) -> dict[str, dict[str, Evaluation]]:
+    """What guessing buys: uniform, unigram, bigram -> "valid", "test" -> score."""
+    return _baselines(data.model_dump_json(), _stamp(data))
+
+
+@dataclass(frozen=True)
+class Frequencies:
+    """How often each token occurs in the train split, most frequent first."""
+
+    token_ids: np.ndarray
+    counts: np.ndarray
+
+
+def frequencies(data: DataConfig) -> Frequencies:
+    """Count the tokens of the train split."""
+    return _frequencies(data.model_dump_json(), _stamp(data))
+
+
+def references(data: DataConfig) -> dict[str, float]:
+    """Name -> validation loss, nats per token, of guessing and, where known, of the best."""
+    found = {name: parts["valid"].loss for name, parts in baselines(data).items()}
+    ideal = load(data).valid.ideal_loss
+    return found if ideal is None else {**found, "entropy": ideal}
+
+
+def _stamp(data: DataConfig) -> str:
+    """Changes whenever the files behind a corpus do."""
+    if data.dataset == "text":
+        paths = [Path(data.text_path or "")]
+    elif DATASETS[data.dataset].needs_file:
+        paths = sorted((datasets.datasets_dir() / data.dataset).glob("*.txt"))
+    else:
+        return ""
+    return json.dumps([(str(p), p.stat().st_mtime_ns) for p in paths if p.exists()])
+
+
+def _config(data_json: str) -> DataConfig:
+    return DataConfig(**json.loads(data_json))
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading the corpus …")
+def _load(data_json: str, stamp: str) -> Corpus:
+    return datasets.load(_config(data_json))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the corpus …")
+def _texts(data_json: str, stamp: str) -> Splits:
+    return datasets.load_text(_config(data_json))
+
+
+@st.cache_data(max_entries=32, show_spinner="Counting pairs of tokens …")
+def _baselines(data_json: str, stamp: str) -> dict[str, dict[str, Evaluation]]:
+    return ngram.baselines(_load(data_json, stamp))
+
+
+@st.cache_data(max_entries=8, show_spinner="Counting tokens …")
+def _frequencies(data_json: str, stamp: str) -> Frequencies:
+    corpus = _load(data_json, stamp)
+    counts = np.bincount(corpus.train.token_ids, minlength=corpus.tokenizer.vocab_size)
+    order = np.argsort(-counts, kind="stable")
+    return Frequencies(order, counts[order])
+
+
+__all__ = ["DatasetError", "available", "baselines", "load", "references", "texts", "title"]

@@ -1,0 +1,175 @@
+"""A form derived from `lm.config.settings`: values follow a preset until the user sets them.
+
+What the user has set lies in one dictionary in the session, `Choices`, and in the URL; every
+widget shows either the user's value or the one that follows. Nothing else is kept, so a link
+holds what was chosen and no more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from lm.config import Setting, rule
+
+INTEGER_STEPS = ((64, 1), (4096, 8), (65536, 16))  # largest value -> what + and − add
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user has set, by name, on one page; a view of the session."""
+
+    page: str
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The dictionary itself: shared, changing."""
+        return st.session_state.setdefault(f"{self.page}_choices", {})
+
+    def read_url(self, parsers: Mapping[str, Callable[[str], Any]]) -> None:
+        """On a visitor's first run, take what the URL names; what cannot be is left out.
+
+        A parser gives the value of a parameter, or None for one that is out of range.
+        """
+        if st.session_state.get(f"{self.page}_read"):
+            return
+        st.session_state[f"{self.page}_read"] = True
+        for name, parse in parsers.items():
+            if name in st.query_params:
+                value = parse(st.query_params[name])
+                if value is not None:
+                    self.values[name] = value
+
+    def write_url(self, **others: str | None) -> None:
+        """Let the address bar hold the choices, and `others` that are not None."""
+        wanted = {name: _text(value) for name, value in self.values.items()}
+        wanted |= {name: value for name, value in others.items() if value is not None}
+        if st.query_params.to_dict() != wanted:
+            st.query_params.from_dict(wanted)
+
+    def set(self, name: str, value: Any) -> None:
+        """Choose a value."""
+        self.values[name] = value
+
+    def reset(self, *names: str) -> None:
+        """Let settings follow again."""
+        for name in names:
+            self.values.pop(name, None)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:.12g}" if isinstance(value, float) else json.dumps(value)
+
+
+def parser(setting: Setting) -> Callable[[str], Any]:
+    """From a URL parameter to a value of the setting, None if it cannot be one."""
+
+    def parse(text: str) -> Any:
+        if setting.kind == "choice":
+            return text if text in setting.choices else None
+        if setting.kind == "bool":
+            return {"true": True, "false": False}.get(text.lower())
+        try:
+            value = int(text) if setting.kind == "int" else float(text)
+        except ValueError:
+            return None
+        return value if allowed(setting, value) else None
+
+    return parse
+
+
+def allowed(setting: Setting, value: float) -> bool:
+    """Whether a number lies in the setting's range."""
+    low, high = setting.minimum, setting.maximum
+    above = low is None or value > low or (value == low and not setting.exclusive_minimum)
+    below = high is None or value < high or (value == high and not setting.exclusive_maximum)
+    return above and below
+
+
+def put(key: str, value: Any) -> None:
+    """Make a widget that comes next show `value`; one that does already is left alone."""
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+
+
+def control(
+    setting: Setting,
+    value: Any,
+    choices: Choices,
+    *,
+    name: str | None = None,
+    follows: str = "the preset",
+    placeholder: str = "",
+) -> None:
+    """A labelled widget for one setting, with a reset once it is set by hand.
+
+    Args:
+        setting: What it is; range, unit and help come from there.
+        value: What it is now, set or followed.
+        choices: Where a new value goes.
+        name: Key of the widget, and name in the URL, where it is not the setting's own.
+        follows: What decides the value while the user does not.
+        placeholder: Shown for None.
+    """
+    name = name or setting.name
+    is_set = name in choices.values
+    put(name, value)
+    unit = f" ({setting.unit})" if setting.unit else ""
+    words = {
+        "label": f"**{name}**{unit}" if is_set else f"{name}{unit}",
+        "key": name,
+        "help": f"{setting.help} {rule(setting)[0].upper()}{rule(setting)[1:]}. "
+        + ("Set by you." if is_set else f"Follows {follows}."),
+        "on_change": _changed,
+        "args": (choices, name),
+    }
+    with st.container(
+        horizontal=True, vertical_alignment="bottom", gap="xxsmall", key=f"control-{name}"
+    ):
+        if setting.kind == "choice":
+            st.selectbox(options=setting.choices, required=True, **words)
+        elif setting.kind == "bool":
+            st.checkbox(**words, width="stretch")
+        else:
+            _number(setting, placeholder, words)
+        if is_set:
+            st.button(
+                "",
+                icon=":material/undo:",
+                key=f"reset-{name}",
+                help=f"Reset {name}: let it follow {follows} again",
+                on_click=choices.reset,
+                args=(name,),
+                type="tertiary",
+            )
+
+
+def _number(setting: Setting, placeholder: str, words: dict[str, Any]) -> None:
+    kind = int if setting.kind == "int" else float
+    low = None if setting.minimum is None or setting.exclusive_minimum else kind(setting.minimum)
+    high = None if setting.maximum is None or setting.exclusive_maximum else kind(setting.maximum)
+    if setting.kind == "int":
+        largest = setting.maximum or 0
+        step: float = next((s for most, s in INTEGER_STEPS if largest <= most), 1)
+        if setting.name in ("seed", "data_seed", "threads"):
+            step = 1
+        style = "%d"
+    else:
+        step = 0.001 if setting.log else 0.01
+        style = "%g"
+    optional = {"value": None, "placeholder": placeholder} if setting.optional else {}
+    st.number_input(min_value=low, max_value=high, step=step, format=style, **optional, **words)
+
+
+def _changed(choices: Choices, name: str) -> None:
+    value = st.session_state[name]
+    if value is None:
+        choices.reset(name)
+    else:
+        choices.set(name, value)

@@ -1,0 +1,75 @@
+"""The architectures as a ladder: what each costs, and how far the same compute took it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+
+from lm.runs import Run
+from pages.common import words
+from pages.common.theme import ARCHITECTURE_COLORS, ARCHITECTURE_MARKS
+
+WHAT_IT_DOES = {
+    "linear": "Each of the last few characters votes for the next one; the votes are added up.",
+    "mlp": "The same few characters through hidden layers, so that they count in combination.",
+    "attention": "Looks back over a longer text and picks out what matters.",
+    "transformer": "Attention and hidden layers in turn: the shape of today's large models.",
+}
+
+
+def rungs(runs: Sequence[Run]) -> list[Run]:
+    """One finished run per architecture, all of one corpus and one budget, best test loss first.
+
+    Shipped runs go before the user's own. The setting is the one most architectures share; of
+    several runs of an architecture, validation chooses.
+    """
+    finished = [run for run in runs if run.status.valid and run.status.test]
+    finished = [run for run in finished if run.shipped] or finished
+    settings: dict[tuple, dict[str, Run]] = {}
+    for run in sorted(finished, key=lambda run: -run.status.valid.loss):
+        data = run.config.data
+        setting = (data.dataset, data.split, data.tokenizer, run.config.training.budget)
+        settings.setdefault(setting, {})[run.config.model.architecture] = run
+    best = max(settings.values(), key=len, default={})
+    return sorted(best.values(), key=lambda run: run.status.test.loss)
+
+
+def show(runs: Sequence[Run]) -> None:
+    """Draw the ladder of `rungs`, as a table: the best on top."""
+    css = Path(__file__).with_name("ladder.css").read_text(encoding="utf-8")
+    losses = [run.status.test.loss for run in runs]
+    low, high = min(losses), max(losses)
+    rows = "".join(_row(run, _place(run.status.test.loss, low, high)) for run in runs)
+    st.html(
+        f"<style>{css}</style><table class='ladder'><thead><tr>"
+        "<th scope='col'>Architecture</th>"
+        "<th scope='col' class='figure'>Parameters</th>"
+        "<th scope='col' class='figure'>FLOPs per token</th>"
+        "<th scope='col' class='figure'>Test loss</th>"
+        "<th scope='col' class='track'>lower is better</th>"
+        f"</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _place(loss: float, low: float, high: float) -> float:
+    """Where a loss lies between the best and the worst, in percent of the track."""
+    return 4 + 92 * (loss - low) / (high - low) if high > low else 50
+
+
+def _row(run: Run, place: float) -> str:
+    architecture = run.config.model.architecture
+    color, mark = ARCHITECTURE_COLORS[architecture], ARCHITECTURE_MARKS[architecture]
+    sign = f"<span aria-hidden='true' style='color:{color}'>{mark}</span>"
+    per_token = run.status.flops.total / run.status.tokens
+    return (
+        f"<tr><th scope='row'><span class='mark'>{sign}</span><b>{architecture}</b>"
+        f"<small>{escape(WHAT_IT_DOES[architecture])}</small></th>"
+        f"<td class='figure'>{words.count(run.n_params)}</td>"
+        f"<td class='figure'>{words.short(per_token)}</td>"
+        f"<td class='figure'><b>{run.status.test.loss:.3f}</b></td>"
+        f"<td class='track'><div class='scale'><span style='left:{place:.1f}%;color:{color}' "
+        f"aria-hidden='true'>{mark}</span></div></td></tr>"
+    )

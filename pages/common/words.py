@@ -1,0 +1,49 @@
+"""Numbers and runs in words, the same on every page."""
+
+from __future__ import annotations
+
+import re
+
+import streamlit as st
+
+from lm.runs import Run
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!$~|<>:&])")
+
+
+def plain(text: str) -> str:
+    """`text` such that Markdown shows it to the letter: for names, paths and error messages."""
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+def count(number: int) -> str:
+    """A whole number to the digit: 12,345."""
+    return f"{number:,}"
+
+
+def short(number: float) -> str:
+    """About three digits with k, M, G or T: 61.4 k."""
+    for prefix, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(number) >= size:
+            return f"{number / size:.3g} {prefix}"
+    return f"{number:.3g}"
+
+
+def flops(number: float) -> str:
+    """FLOPs as the command line writes a budget: 1e12, 2.5e11."""
+    mantissa, exponent = f"{number:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+def run_heading(run: Run) -> None:
+    """A run's name and, small, what it is: over what it wrote."""
+    st.markdown(f"**{plain(run.name)}**")
+    st.caption(
+        " · ".join(
+            (
+                run.config.model.architecture,
+                f"{count(run.n_params)} parameters",
+                plain(run.config.data.dataset.replace("_", " ")),
+            )
+        )
+    )

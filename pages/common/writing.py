@@ -1,0 +1,85 @@
+"""Texts in the making: one lane per checkpoint, all advanced a slice of time at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lm.config import Sampling
+from lm.runs import Run
+from pages.common import caches
+
+if TYPE_CHECKING:
+    from lm.generation import GeneratedToken
+
+
+@dataclass
+class Lane:
+    """What one checkpoint has written so far, and how probable it thought each token."""
+
+    run: Run
+    prompt: str
+    texts: list[str] = field(default_factory=list)
+    probabilities: list[float] = field(default_factory=list)
+    problem: str = ""  # a sentence for the user when this checkpoint cannot write
+    _pieces: Iterator[str] | None = None
+
+    @property
+    def writing(self) -> bool:
+        """Whether there is more to come."""
+        return self._pieces is not None
+
+
+def begin(runs: Sequence[Run], prompt: str, n_tokens: int, sampling: Sampling) -> list[Lane]:
+    """Open a lane for each run; a run that cannot write gets its reason in `problem`."""
+    from lm.generation import generate, prompt_ids, text_pieces
+
+    lanes = []
+    for run in runs:
+        lane = Lane(run, prompt)
+        try:
+            tokenizer = caches.tokenizer(run)
+            token_ids = prompt_ids(tokenizer, prompt)
+            drawn = generate(caches.model(run), token_ids, n_tokens, sampling)
+            lane._pieces = text_pieces(tokenizer, token_ids, _noted(lane, drawn))
+        except (ValueError, OSError) as error:
+            lane.problem = str(error)
+        lanes.append(lane)
+    return lanes
+
+
+def _noted(lane: Lane, drawn: Iterator[GeneratedToken]) -> Iterator[GeneratedToken]:
+    for token in drawn:
+        lane.probabilities.append(token.probability)
+        yield token
+
+
+def advance(lanes: Sequence[Lane], seconds: float) -> None:
+    """Let the lanes write in turn for about `seconds`, or to their end."""
+    deadline = time.monotonic() + seconds
+    while any(lane.writing for lane in lanes) and time.monotonic() < deadline:
+        for lane in lanes:
+            _advance(lane)
+
+
+def _advance(lane: Lane) -> None:
+    if lane._pieces is None:
+        return
+    try:
+        piece = next(lane._pieces, None)
+    except ValueError as error:
+        lane.problem, piece = str(error), None
+    if piece is None:
+        lane._pieces = None
+    elif len(lane.texts) < len(lane.probabilities):
+        lane.texts.append(piece)
+    elif lane.texts:
+        lane.texts[-1] += piece  # bytes that never became a character
+
+
+def stop(lanes: Sequence[Lane]) -> None:
+    """End all lanes where they are."""
+    for lane in lanes:
+        lane._pieces = None
