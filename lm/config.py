@@ -377,7 +377,7 @@ class Sampling(Config):
     """How the next token is drawn. Filters apply in the order of the fields."""
 
     temperature: float = setting(
-        1.0, "Sharper below 1, flatter above; 0 always takes the likeliest.", ge=0, le=10, basic=True
+        1.0, "Below 1 sharper, above 1 flatter; 0: the likeliest.", ge=0, le=10, basic=True
     )
     top_k: int | None = setting(
         None, "Keep this many of the likeliest tokens. Left out: all.", ge=1, le=65536, log=True
