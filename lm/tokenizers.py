@@ -77,7 +77,7 @@ class CharTokenizer(Tokenizer):
     def _id_of_code(self) -> np.ndarray:
         """Token id of each code point, -1 where there is none; the last entry is for all beyond."""
         codes = _code_points(self.alphabet)
-        table = np.full(int(codes.max(initial=0)) + 2, -1)
+        table = np.full(int(codes.max(initial=0)) + 2, -1, np.int64)
         table[codes] = np.arange(len(codes))
         return table
 
