@@ -16,8 +16,8 @@ from lm.flops import n_params, plan
 from lm.records import StepRecord
 from lm.runs import Run, RunStore
 
-# Below it a step's matrices are too small to share: a second thread costs more than it brings.
-FLOPS_PER_STEP_AND_THREAD = 5e7
+# A second thread pays from steps of about 10 ms on; below, it costs more than it brings.
+FLOPS_PER_STEP_AND_THREAD = 5e8
 MOST_THREADS = 4  # what a small model can use, and other runs want some
 
 
@@ -99,6 +99,9 @@ def execute(
     Raises `RunError` (busy, not resumable, damaged, disk full), `DatasetError`, or
     `ArithmeticError` for a training that diverged; the run's status then says so too.
     """
+    # Threads that spin while they wait take the core from those they wait for: 2 threads on 2 busy
+    # cores needed 790 ms for a step of 8 ms. OpenMP reads this once, when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from lm.execution import execute_run  # torch: more than a second
 
     return execute_run(run, until_step, on_record, should_pause, requested_at)

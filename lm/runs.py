@@ -145,9 +145,9 @@ class Run:
             return self.status.reason
         saved = self.status.checkpoint_step
         return (
-            f"The process that trained it ended without a word at about step "
-            f"{self.status.step:,}. "
-            + (f"Its last checkpoint is of step {saved:,}." if saved else "It had no checkpoint.")
+            (self.status.reason or "The process that trained it ended without a word.")
+            + f" It had come to step {self.status.step:,}; "
+            + (f"its last checkpoint is of step {saved:,}." if saved else "it had no checkpoint.")
         )
 
     @property

@@ -1,0 +1,56 @@
+"""`python -m lm.jobs.launcher`: starts a worker for every line of JSON on its stdin.
+
+It does nothing else, and imports nothing heavy: the fork server next to it holds torch, loaded
+once, and a worker is a fork of that. When stdin closes, the server that wrote to it has ended;
+the launcher then ends too, which its workers notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import sys
+import threading
+from multiprocessing import connection, forkserver, process
+
+
+def main() -> None:
+    """Start workers until stdin closes."""
+    reports = os.fdopen(os.dup(1), "w")  # not for the workers, which would keep it open
+    os.dup2(2, 1)
+    # Apple's frameworks do not survive a fork, and Windows has none
+    context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+    if sys.platform == "linux":
+        context.set_forkserver_preload(["lm.jobs.preload"])
+        forkserver.ensure_running()  # it loads torch while this process loads the rest
+    from lm.jobs.worker import work
+
+    writing = threading.Lock()
+
+    def report(**values: object) -> None:
+        with writing, contextlib.suppress(OSError):  # the server may have ended
+            reports.write(json.dumps(values) + "\n")
+            reports.flush()
+
+    def wait_for(worker: process.BaseProcess, path: str, errors: connection.Connection) -> None:
+        error = None
+        with contextlib.suppress(EOFError):
+            error = errors.recv()
+        worker.join()
+        report(path=path, exit_code=worker.exitcode, error=error)
+
+    report(ready=True)
+    for line in sys.stdin:
+        job = json.loads(line)
+        errors, sender = context.Pipe(duplex=False)
+        worker = context.Process(target=work, kwargs={**job, "errors": sender})
+        worker.start()
+        sender.close()
+        threading.Thread(target=wait_for, args=(worker, job["path"], errors), daemon=True).start()
+    os._exit(0)  # without waiting for the workers: this end is their sign to checkpoint and go
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,9 @@
+"""What the fork server loads before its first fork: torch, and what a first step imports.
+
+Nothing is computed, so no thread of torch's exists yet when a worker is forked.
+"""
+
+from lm.config import LinearConfig, TrainingConfig
+from lm.execution import measured_step_flops
+
+measured_step_flops(LinearConfig(), 2, TrainingConfig(steps=1), batch_size=1, sequence_length=1)

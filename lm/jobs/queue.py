@@ -1,0 +1,220 @@
+"""The queue of trainings. It lives in the server's process and imports no torch.
+
+A launcher process starts the workers: started from the server itself, each would first import
+what the server's main module does. Jobs go to it as lines of JSON on its stdin, and it answers
+on its stdout when a worker has ended. All else is in the runs' folders; a queue that is lost
+loses nothing but the order of those that waited.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lm.experiment import n_cores
+from lm.runs import Request, Run, RunError, RunWriter, read_run
+
+PROJECT = Path(__file__).parent.parent.parent
+
+
+@dataclass(frozen=True)
+class _Job:
+    path: Path
+    threads: int
+    until_step: int | None
+    requested_at: float  # a pause asked for earlier than this does not count
+
+    def line(self) -> str:
+        values = {
+            "path": str(self.path),
+            "until_step": self.until_step,
+            "requested_at": self.requested_at,
+        }
+        return json.dumps(values) + "\n"
+
+
+class JobQueue:
+    """Trains runs in worker processes: as many at a time as the cores have threads for.
+
+    Safe to call from several threads. Workers end, checkpointed, when this process does.
+    """
+
+    def __init__(self, cores: int | None = None) -> None:
+        self.cores = cores or n_cores()
+        self._lock = threading.RLock()
+        self._waiting: list[_Job] = []
+        self._active: dict[Path, _Job] = {}
+        self._errors: dict[Path, str] = {}
+        self._launcher: subprocess.Popen[str] | None = None
+        self._closed = False
+
+    def warm(self) -> None:
+        """Start the launcher now, so that the first run starts at once. Returns immediately."""
+        with self._lock:
+            if self._launcher is None and not self._closed:
+                self._start_launcher()
+
+    def submit(self, run: Run, until_step: int | None = None) -> None:
+        """Train a created or resumable run, to the end or until a step, when there is room.
+
+        Raises `RunError` if there is nothing to train or somebody is at it.
+        """
+        run = run.reload()
+        with self._lock:
+            if not run.resumable:
+                raise RunError(_refusal(run))
+            if any(job.path == run.path for job in self._waiting):
+                raise RunError(f"{run.name} is waiting already.")
+            self._errors.pop(run.path, None)
+            job = _Job(run.path, run.facts["threads"], until_step, time.time())
+            self._waiting.append(job)
+            self._dispatch()
+
+    def resume(self, run: Run) -> None:
+        """Go on with a run that was paused, stopped or interrupted."""
+        self.submit(run)
+
+    def step(self, run: Run) -> None:
+        """Take exactly one more step, then pause."""
+        self.submit(run, until_step=run.reload().status.step + 1)
+
+    def pause(self, run: Run) -> None:
+        """Have a run checkpoint and leave off after the step it is at; its worker ends."""
+        self._leave_off(run, "pause")
+
+    def stop(self, run: Run) -> None:
+        """Like `pause`, and the run's state says that nobody means to go on soon."""
+        self._leave_off(run, "stop")
+
+    def waiting(self) -> list[str]:
+        """Ids of the runs that wait for room, the next first."""
+        with self._lock:
+            return [job.path.name for job in self._waiting]
+
+    def active(self) -> list[str]:
+        """Ids of the runs that have a worker here."""
+        with self._lock:
+            return [path.name for path in self._active]
+
+    def error(self, run: Run) -> str | None:
+        """Why the last attempt to train `run` ended, if it ended in an error."""
+        with self._lock:
+            return self._errors.get(run.path)
+
+    def close(self) -> None:
+        """Let every worker checkpoint and end; nothing is started any more."""
+        with self._lock:
+            self._closed = True
+            self._waiting.clear()
+            launcher, self._launcher = self._launcher, None
+        if launcher is not None:
+            with contextlib.suppress(OSError):
+                launcher.stdin.close()  # type: ignore[union-attr]
+            launcher.wait()
+
+    def _leave_off(self, run: Run, request: Request) -> None:
+        with self._lock:
+            before = len(self._waiting)
+            self._waiting = [job for job in self._waiting if job.path != run.path]
+            if len(self._waiting) < before:
+                return
+            if run.path in self._active or run.reload().state == "running":
+                run.request(request)
+
+    def _dispatch(self) -> None:
+        """Start what there is room for, in order."""
+        while self._waiting and not self._closed:
+            job = self._waiting[0]
+            taken = sum(other.threads for other in self._active.values())
+            if job.path in self._active or (self._active and taken + job.threads > self.cores):
+                return
+            if self._launcher is None:
+                self._start_launcher()
+            assert self._launcher is not None
+            assert self._launcher.stdin is not None
+            try:
+                self._launcher.stdin.write(job.line())
+                self._launcher.stdin.flush()
+            except OSError:
+                return  # it has just died: `_listen` is about to notice and comes back here
+            self._active[job.path] = self._waiting.pop(0)
+
+    def _start_launcher(self) -> None:
+        path = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(path),
+            "OMP_WAIT_POLICY": "passive",  # see `lm.experiment.execute`; the fork server loads torch
+        }
+        self._launcher = subprocess.Popen(
+            [sys.executable, "-P", "-m", "lm.jobs.launcher"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for the server, whose end the launcher notices
+        )
+        threading.Thread(target=self._listen, args=(self._launcher,), daemon=True).start()
+
+    def _listen(self, launcher: subprocess.Popen[str]) -> None:
+        """Take the launcher's reports until it ends, then do without it or start another."""
+        assert launcher.stdout is not None
+        was_ready = False
+        for line in launcher.stdout:
+            report = json.loads(line)
+            if "ready" in report:
+                was_ready = True
+            else:
+                self._ended(report)
+        launcher.wait()
+        with self._lock:
+            if self._launcher is not launcher:
+                return
+            self._launcher = None
+            self._active.clear()
+            if was_ready:
+                self._dispatch()
+                return
+            for job in self._waiting:
+                self._errors[job.path] = (
+                    "Worker processes cannot be started here; the server's log says why."
+                )
+            self._waiting.clear()
+
+    def _ended(self, report: dict[str, Any]) -> None:
+        path, exit_code = Path(report["path"]), report["exit_code"]
+        if exit_code < 0:
+            _note_signal(path, -exit_code)
+        with self._lock:
+            self._active.pop(path, None)
+            if report["error"]:
+                self._errors[path] = report["error"]
+            self._dispatch()
+
+
+def _refusal(run: Run) -> str:
+    if run.shipped:
+        return f"{run.name} came with the program and is not trained further."
+    if run.state == "complete":
+        return f"{run.name} is complete: there is nothing left to train."
+    if run.state == "failed":
+        return f"{run.name} has failed and is not resumed: {run.reason}"
+    return f"{run.name} is being trained already."
+
+
+def _note_signal(path: Path, number: int) -> None:
+    """Leave in the run's status what only the parent of its process knows."""
+    with contextlib.suppress(RunError, OSError, ValueError), RunWriter(read_run(path)) as writer:
+        if writer.status.state == "running":
+            name = signal.Signals(number).name
+            hint = ", as happens when memory runs out" if name == "SIGKILL" else ""
+            writer.update(reason=f"Its process was ended by {name}{hint}.", now=True)

@@ -1,0 +1,49 @@
+"""One training in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from lm.datasets import DatasetError
+from lm.experiment import execute
+from lm.runs import RunError, read_run
+
+NICENESS = 10  # the page that shows the curve comes first
+
+
+def work(path: str, until_step: int | None, requested_at: float, errors: Connection) -> None:
+    """Train the run in folder `path`, and send one sentence to `errors` if it cannot be.
+
+    It leaves off, checkpointed, on SIGTERM and when the process that started it ends.
+    """
+    with contextlib.suppress(AttributeError, OSError):  # not on Windows
+        os.nice(NICENESS)
+    farewell: list[str] = []
+    signal.signal(signal.SIGTERM, lambda *_: farewell.append("It was asked to end (SIGTERM)."))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch_parent() -> None:
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        parent.join()
+        farewell.append("The program that started it has ended.")
+
+    threading.Thread(target=watch_parent, daemon=True).start()
+    try:
+        execute(
+            read_run(Path(path)),
+            until_step=until_step,
+            should_pause=lambda: farewell[0] if farewell else False,
+            requested_at=requested_at,
+        )
+    except (RunError, DatasetError, ArithmeticError) as error:
+        errors.send(str(error))
+    except Exception as error:
+        errors.send(f"{type(error).__name__}: {error}")
+        raise
