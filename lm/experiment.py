@@ -99,9 +99,6 @@ def execute(
     Raises `RunError` (busy, not resumable, damaged, disk full), `DatasetError`, or
     `ArithmeticError` for a training that diverged; the run's status then says so too.
     """
-    # Threads that spin while they wait take the core from those they wait for: 2 threads on 2 busy
-    # cores needed 790 ms for a step of 8 ms. OpenMP reads this once, when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from lm.execution import execute_run  # torch: more than a second
 
     return execute_run(run, until_step, on_record, should_pause, requested_at)

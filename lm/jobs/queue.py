@@ -150,17 +150,12 @@ class JobQueue:
 
     def _start_launcher(self) -> None:
         path = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(path),
-            "OMP_WAIT_POLICY": "passive",  # see `lm.experiment.execute`; the fork server loads torch
-        }
         self._launcher = subprocess.Popen(
             [sys.executable, "-P", "-m", "lm.jobs.launcher"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
             start_new_session=True,  # Ctrl-C is for the server, whose end the launcher notices
         )
         threading.Thread(target=self._listen, args=(self._launcher,), daemon=True).start()
