@@ -1,5 +1,6 @@
 """Generate: let trained models continue a prompt, side by side."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import streamlit as st
@@ -23,18 +24,27 @@ class Request:
     sampling: Sampling
 
 
+def labelled(runs: list[Run]) -> dict[str, Run]:
+    """Runs by name, and by name and id where several have one name."""
+    names = Counter(run.name for run in runs)
+    return {
+        run.name if names[run.name] == 1 else f"{run.name} ({run.run_id})": run for run in runs
+    }
+
+
 def form(runs: list[Run]) -> Request:
     """Prompt, checkpoints and sampling. Sliders do not rerun the page: the browser re-weighs."""
-    by_id = {run.run_id: run for run in runs}
-    left, right = st.columns([3, 2], gap="large")
+    by_label = labelled(runs)
+    if wanted := st.query_params.pop("run", None):  # from another page, by id
+        st.session_state["runs"] = [k for k, run in by_label.items() if run.run_id == wanted]
+    left, right = st.columns([3, 2], gap="medium")
     prompt = left.text_area(
         "Prompt", "ROMEO:", key="prompt", bind="query-params", height=122, max_chars=5000
     )
     chosen = right.multiselect(
         f"Checkpoints, up to {MOST_RUNS}",
-        list(by_id),
-        default=list(by_id)[:1],
-        format_func=lambda run_id: by_id[run_id].name,
+        list(by_label),
+        default=list(by_label)[:1],
         key="runs",
         bind="query-params",
         max_selections=MOST_RUNS,
@@ -67,7 +77,7 @@ def form(runs: list[Run]) -> Request:
         help="Drop tokens less probable than this share of the likeliest one.",
     )  # fmt: skip
     return Request(
-        runs=[by_id[run_id] for run_id in chosen],
+        runs=[by_label[label] for label in chosen],
         prompt=prompt,
         n_tokens=n_tokens,
         sampling=Sampling(
@@ -137,7 +147,8 @@ def show_next_tokens(request: Request) -> None:
     ):
         with column:
             try:
-                texts, log_probabilities = caches.next_token(run, request.prompt)
+                with st.spinner("Loading the checkpoint …"):
+                    texts, log_probabilities = caches.next_token(run, request.prompt)
             except (ValueError, OSError) as error:
                 st.error(words.plain(str(error)))
                 continue

@@ -1,5 +1,88 @@
-"""Start: see what a small model writes, how the architectures compare, and train a first one."""
+"""Start: see what a small model writes, train a first one, and how the architectures compare."""
 
-from pages.common import shell
+import streamlit as st
 
-shell.page("Start", "What a small language model can learn from one book.")
+from lm.config import Sampling
+from lm.runs import Run
+from pages.common import caches, corpora, first_run, shell, tokens, words, writing
+
+PROMPT = "ROMEO:"
+N_TOKENS = 300
+SECONDS = 10  # in which it is written, on a slow machine perhaps shorter
+
+
+def load() -> tuple[list[Run], Run | None]:
+    """All trained runs, and the best that has finished the prompt: shipped ones first."""
+    runs = caches.trained_runs()
+    writers = [run for run in runs if caches.last_sample(run, PROMPT)]
+    return runs, next((run for run in writers if run.shipped), next(iter(writers), None))
+
+
+def act() -> None:
+    """The one thing to do here."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(f"Train your first model ({first_run.ABOUT})", type="primary"):
+            with st.spinner("Reading the corpus …"):
+                run = first_run.start()
+            shell.go("train", run=run.run_id)
+        st.caption(first_run.describe())
+
+
+@st.fragment
+def show_sample(run: Run) -> None:
+    """What the model wrote when its training ended and, on request, what it writes now."""
+    st.header(f"{words.count(run.n_params)} parameters finish “{PROMPT}”", anchor=False)
+    st.caption(words.run_facts(run))
+    seed = st.session_state.get("start_seed", 0)
+    texts, probabilities = (
+        write(run, seed) if seed else caches.last_sample(run, PROMPT) or ([], [])
+    )
+    tokens.text_view(
+        f"Text by {run.name}", texts, probabilities, prompt=PROMPT, height=420, key="sample"
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Another text"):
+            st.session_state["start_seed"] = seed + 1
+            st.rerun(scope="fragment")
+        st.page_link("pages/generate.py", label="Write with your own prompt →")
+
+
+def write(run: Run, seed: int) -> tuple[list[str], list[float]]:
+    """A new text. Loads torch, the first time."""
+    with st.spinner("Writing …"):
+        lanes = writing.begin([run], PROMPT, N_TOKENS, Sampling(temperature=0.8, seed=seed))
+        writing.advance(lanes, SECONDS)
+    if lanes[0].problem:
+        st.error(words.plain(lanes[0].problem))
+    return lanes[0].texts, lanes[0].probabilities
+
+
+def show_ladder(runs: list[Run]) -> None:
+    """The four architectures, each with the same compute."""
+    from pages.common import ladder  # with altair: the page shows without waiting for it
+
+    rungs = ladder.rungs(runs)
+    if not rungs or rungs[0].config.training.budget is None:
+        return
+    st.header("Four architectures, one budget", anchor=False)
+    run = rungs[0]
+    st.markdown(
+        f"Each was trained with at most {words.flops(run.config.training.budget)} floating-point "
+        f"operations on {words.plain(corpora.title(run.config.data))}. The loss is the mean "
+        "surprise per token of the test split, in nats."
+    )
+    ladder.show(rungs)
+    st.page_link("pages/compare.py", label="Compare all runs →")
+
+
+shell.page(
+    "What will a little compute buy?",
+    "Train small language models on your own machine, in seconds, and see what each "
+    "floating-point operation bought: which architecture, how large, for how long.",
+)
+runs, writer = load()
+act()
+if writer:
+    show_sample(writer)
+show_ladder(runs)
+caches.jobs()  # ready by the time the button is pressed

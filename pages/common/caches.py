@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from lm.jobs import JobQueue
 from lm.runs import Run, RunStore
 from lm.tokenizers import Tokenizer
 from pages.common import tokens
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 def store() -> RunStore:
     """The runs of `LM_RUNS_DIR`, or of the project's `checkpoints/`."""
     return RunStore()
+
+
+@st.cache_resource(show_spinner=False, on_release=JobQueue.close)
+def jobs() -> JobQueue:
+    """The server's one queue of trainings. Asking for it makes it ready to start one at once."""
+    queue = JobQueue()
+    queue.warm()
+    return queue
 
 
 def trained_runs() -> list[Run]:
@@ -46,6 +55,16 @@ def tokenizer(run: Run) -> Tokenizer:
 def next_token(run: Run, prompt: str) -> tuple[list[str], np.ndarray]:
     """The likeliest next tokens, and (V,) log-probabilities, falling, of all of them."""
     return _next_token(str(run.path), _stamp(run), prompt)
+
+
+def last_sample(run: Run, prompt: str) -> tuple[list[str], list[float]] | None:
+    """Tokens and their probabilities as the run wrote them after `prompt` at its end, if it did."""
+    samples = run.samples()
+    samples = samples[samples["prompt"] == prompt]
+    if samples.empty or not samples.iloc[-1]["probabilities"]:
+        return None
+    last = samples.iloc[-1]
+    return list(last["tokens"] or last["text"]), list(last["probabilities"])
 
 
 def _stamp(run: Run) -> int:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from lm.charts import ARCHITECTURE_SHAPE, COLORS
 from lm.runs import Run
 from pages.common import words
-from pages.common.theme import ARCHITECTURE_COLORS, ARCHITECTURE_MARKS
 
+MARKS = {"circle": "●", "square": "■", "triangle-up": "▲", "diamond": "◆"}
 WHAT_IT_DOES = {
     "linear": "Each of the last few characters votes for the next one; the votes are added up.",
     "mlp": "The same few characters through hidden layers, so that they count in combination.",
@@ -61,11 +62,11 @@ def _place(loss: float, low: float, high: float) -> float:
 
 def _row(run: Run, place: float) -> str:
     architecture = run.config.model.architecture
-    color, mark = ARCHITECTURE_COLORS[architecture], ARCHITECTURE_MARKS[architecture]
+    color, mark = COLORS[architecture], MARKS[ARCHITECTURE_SHAPE[architecture]]
     sign = f"<span aria-hidden='true' style='color:{color}'>{mark}</span>"
     per_token = run.status.flops.total / run.status.tokens
     return (
-        f"<tr><th scope='row'><span class='mark'>{sign}</span><b>{architecture}</b>"
+        f"<tr><th scope='row'><span class='mark'>{sign}</span><b>{words.architecture(run)}</b>"
         f"<small>{escape(WHAT_IT_DOES[architecture])}</small></th>"
         f"<td class='figure'>{words.count(run.n_params)}</td>"
         f"<td class='figure'>{words.short(per_token)}</td>"

@@ -56,4 +56,4 @@ def go(file: str, **query: str) -> None:
 def nothing_trained(sentence: str) -> None:
     """Say why a page is empty, and offer the one thing to do about it."""
     st.info(f"{sentence} A first one takes about 20 seconds.")
-    st.page_link("pages/start.py", label="Train your first model")
+    st.page_link("pages/start.py", label="Train your first model →")

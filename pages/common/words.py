@@ -35,15 +35,24 @@ def flops(number: float) -> str:
     return f"{float(mantissa):g}e{int(exponent)}"
 
 
+def architecture(run: Run) -> str:
+    """An architecture's name in a heading or a table."""
+    name = run.config.model.architecture
+    return "MLP" if name == "mlp" else name.capitalize()
+
+
+def run_facts(run: Run) -> str:
+    """What a run is, in one line of Markdown."""
+    facts = [
+        f"{architecture(run)} of {count(run.n_params)} parameters",
+        plain(run.config.data.dataset.replace("_", " ")),
+        f"{flops(run.status.flops.total)} training FLOPs",
+    ]
+    if run.status.test:
+        facts.append(f"test loss {run.status.test.loss:.3f}")
+    return " · ".join(facts)
+
+
 def run_heading(run: Run) -> None:
     """A run's name and, small, what it is: over what it wrote."""
-    st.markdown(f"**{plain(run.name)}**")
-    st.caption(
-        " · ".join(
-            (
-                run.config.model.architecture,
-                f"{count(run.n_params)} parameters",
-                plain(run.config.data.dataset.replace("_", " ")),
-            )
-        )
-    )
+    st.markdown(f"**{plain(run.name)}**  \n:small[{run_facts(run)}]")

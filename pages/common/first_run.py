@@ -1,0 +1,37 @@
+"""The run behind "Train your first model": small, on a corpus that is there."""
+
+from lm import datasets, experiment, recipes
+from lm.config import DataConfig
+from lm.runs import Run
+from pages.common import caches, corpora, words
+
+BUDGET = 2e11
+ABOUT = "about 20 s"
+CORPORA = ("tiny_shakespeare", "python_reference", "known_entropy")  # the last needs nothing
+
+
+def corpus_name() -> str:
+    """The first corpus of `CORPORA` that can be read here."""
+    return next(name for name in CORPORA if datasets.available(name))
+
+
+def describe() -> str:
+    """What the button will do, in one line."""
+    title = datasets.DATASETS[corpus_name()].title
+    return f"A small transformer on {title}, for {words.flops(BUDGET)} FLOPs."
+
+
+def start() -> Run:
+    """Make the run and put it in the queue."""
+    data = DataConfig(dataset=corpus_name())
+    corpus = corpora.load(data)
+    config = recipes.resolve(
+        architecture="transformer",
+        data=data,
+        vocab_size=corpus.tokenizer.vocab_size,
+        n_train_tokens=corpus.train.n_tokens,
+        budget=BUDGET,
+    )
+    run = experiment.prepare(config, caches.store(), name="My first model", corpus=corpus)
+    caches.jobs().submit(run)
+    return run
