@@ -86,7 +86,7 @@ def execute_run(
             if answer:
                 raise Halt("paused", answer if isinstance(answer, str) else None)
 
-        with _end_recorded(writer):
+        with _threads(run.facts["threads"]), _end_recorded(writer):
             writer.update(state="running", reason=None, pid=os.getpid(), now=True)
             execution = _Execution(writer, on_record or (lambda record: None), check_requests)
             execution.train(until_step)
@@ -119,6 +119,16 @@ def _end(error: BaseException) -> tuple[State, str | None]:
     return "failed", f"{type(error).__name__}: {error}"
 
 
+@contextlib.contextmanager
+def _threads(n: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def resolve_device(name: str) -> torch.device:
     """The device that `name` stands for. "auto" is CUDA where there is one, else the processor:
     models this small are faster there than on MPS. Raises `DeviceError`."""
@@ -147,7 +157,6 @@ class _Execution:
         self.writer, self.on_record, self.check_requests = writer, on_record, check_requests
         run = writer.run
         self.config = run.config
-        torch.set_num_threads(run.facts["threads"])
         # a run stays on the device where it began
         self.device = resolve_device(writer.status.device or self.config.training.device)
         self.corpus = self._corpus(run)
