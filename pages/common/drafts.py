@@ -1,0 +1,227 @@
+"""From what a user chose to a run that could start: its config, its plan, or what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lm import recipes
+from lm.config import (
+    ARCHITECTURES,
+    Config,
+    ConfigError,
+    DataConfig,
+    RunConfig,
+    Setting,
+    TrainingConfig,
+    settings,
+)
+from lm.datasets import DATASETS, Corpus, DatasetError
+from lm.experiment import check_length
+from lm.flops import BudgetError, Plan, n_params, plan
+from pages.common import corpora, forms
+
+MANTISSAS = (1, 1.5, 2, 3, 5, 7)
+BUDGETS = tuple(m * 10.0**e for e in range(9, 14) for m in MANTISSAS) + (1e14,)
+DEFAULT_BUDGET = 1e12
+HORIZONS = ("budget", "steps", "epochs")
+DATA_NAMES = {"seed": "data_seed"}  # training has a seed too
+
+
+def default_dataset() -> str:
+    """The first corpus that is here and not the user's own."""
+    return next(name for name in corpora.available() if name != "text")
+
+
+def model_settings(architecture: str) -> dict[str, Setting]:
+    """The settings of an architecture, by name."""
+    return settings(ARCHITECTURES[architecture])
+
+
+def training_settings() -> dict[str, Setting]:
+    """The settings of training without the horizon, which is the budget here."""
+    return {k: v for k, v in settings(TrainingConfig).items() if k not in HORIZONS}
+
+
+def data_settings() -> dict[str, Setting]:
+    """The settings of a corpus beyond which one it is; keys are the form's names."""
+    known = settings(DataConfig)
+    return {
+        DATA_NAMES.get(name, name): known[name]
+        for name in ("split", "tokenizer", "bpe_vocab_size", "n_chars", "seed")
+    }
+
+
+def parsers() -> dict[str, Callable[[str], Any]]:
+    """For each URL parameter of the form, what turns it into a value or None."""
+    known: dict[str, Setting] = {**data_settings(), **training_settings()}
+    for architecture in ARCHITECTURES:
+        known |= model_settings(architecture)
+    found: dict[str, Callable[[str], Any]] = {k: forms.parser(v) for k, v in known.items()}
+    found["architecture"] = lambda text: text if text in ARCHITECTURES else None
+    found["preset"] = lambda text: text if text in recipes.PRESETS else None
+    found["dataset"] = lambda text: text if text in corpora.available() else None
+    found["text"] = lambda text: text if text in corpora.uploads() else None
+    found["budget"] = _nearest_budget
+    return found
+
+
+def _nearest_budget(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    if not BUDGETS[0] <= value <= BUDGETS[-1]:
+        return None
+    return min(BUDGETS, key=lambda budget: abs(budget / value - 1))
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A run that could start, or `problem`, a sentence saying why it could not."""
+
+    data: DataConfig
+    architecture: str
+    preset: str
+    budget: float
+    shown: Mapping[str, Any]  # the value of every setting, set or followed, by the form's name
+    corpus: Corpus | None = None
+    config: RunConfig | None = None
+    plan: Plan | None = None
+    problem: str | None = None
+
+    @property
+    def n_params(self) -> int:
+        assert self.corpus is not None and self.config is not None
+        return n_params(self.config.model, self.corpus.tokenizer.vocab_size)
+
+
+def draft(chosen: Mapping[str, Any]) -> Draft:
+    """Work out everything that follows from what the user chose."""
+    architecture = chosen.get("architecture", "transformer")
+    preset = chosen.get("preset", "modern")
+    if preset == "nanogpt" and architecture != "transformer":
+        preset = "modern"
+    budget = chosen.get("budget", DEFAULT_BUDGET)
+    data = _data(chosen)
+    known = {"data": data, "architecture": architecture, "preset": preset, "budget": budget}
+    try:
+        corpus = corpora.load(data)
+    except (DatasetError, ValueError) as error:
+        return Draft(**known, shown=_fallback(chosen, known), problem=str(error))
+    try:
+        config = _resolve(chosen, known, corpus)
+    except ConfigError as error:
+        return Draft(**known, shown=_fallback(chosen, known), corpus=corpus, problem=str(error))
+    shown = _values(config)
+    try:
+        check_length(config, corpus)
+        steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
+    except (ConfigError, BudgetError) as error:
+        return Draft(**known, shown=shown, corpus=corpus, config=config, problem=str(error))
+    return Draft(**known, shown=shown, corpus=corpus, config=config, plan=steps)
+
+
+def _data(chosen: Mapping[str, Any]) -> DataConfig:
+    dataset = chosen.get("dataset", default_dataset())
+    if dataset == "text" and not corpora.uploads():
+        dataset = default_dataset()
+    values: dict[str, Any] = {"dataset": dataset}
+    if dataset == "text":
+        files = corpora.uploads()
+        values["text_path"] = str(files.get(chosen.get("text", ""), next(iter(files.values()))))
+    for name in data_settings():
+        if name in chosen and applies(name, {"dataset": dataset, **chosen}):
+            values[next((k for k, v in DATA_NAMES.items() if v == name), name)] = chosen[name]
+    return DataConfig(**values)
+
+
+def applies(name: str, shown: Mapping[str, Any]) -> bool:
+    """Whether a setting has an effect, given the others."""
+    optimizer = shown.get("optimizer")
+    return {
+        "split": len(DATASETS[shown["dataset"]].splits) > 1,
+        "bpe_vocab_size": shown.get("tokenizer") == "bpe",
+        "n_chars": shown["dataset"] == "known_entropy",
+        "data_seed": shown["dataset"] == "known_entropy",
+        "adamw_learning_rate": optimizer == "muon",
+        "beta1": optimizer != "sgd",
+        "beta2": optimizer != "sgd",
+        "momentum": optimizer != "adamw",
+        "decay_fraction": shown.get("schedule") == "wsd",
+        "final_lr_fraction": shown.get("schedule") != "constant",
+    }.get(name, True)
+
+
+def _resolve(chosen: Mapping[str, Any], known: Mapping[str, Any], corpus: Corpus) -> RunConfig:
+    model = {k: chosen[k] for k in model_settings(known["architecture"]) if k in chosen}
+    training = {k: chosen[k] for k in training_settings() if k in chosen}
+    return recipes.resolve(
+        architecture=known["architecture"],
+        preset=known["preset"],
+        data=known["data"],
+        vocab_size=corpus.tokenizer.vocab_size,
+        n_train_tokens=corpus.train.n_tokens,
+        budget=known["budget"],
+        model=model,
+        training=training,
+    )
+
+
+def _values(config: RunConfig) -> dict[str, Any]:
+    data = config.data.model_dump()
+    return {
+        **{DATA_NAMES.get(name, name): value for name, value in data.items()},
+        **config.model.model_dump(),
+        **config.training.model_dump(),
+    }
+
+
+def _fallback(chosen: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """What to show when the choices contradict each other: they, and defaults around them."""
+    followed = recipes.resolve(
+        architecture=known["architecture"],
+        preset=known["preset"],
+        data=known["data"],
+        vocab_size=recipes.REFERENCE_VOCAB_SIZE,
+        n_train_tokens=1_000_000,
+        budget=known["budget"],
+    )
+    return {**_values(followed), **chosen}
+
+
+# --- what differs --------------------------------------------------------------------------------
+
+
+def differences(before: RunConfig, after: RunConfig) -> list[str]:
+    """What changed between two configs, as "n_layers 2→4"."""
+    old, new = flat(before), flat(after)
+    names = [name for name in new if old.get(name) != new[name]]
+    if "architecture" in names:  # its settings are others altogether
+        names = [n for n in names if n == "architecture" or n in training_settings()]
+    return [f"{n} {value_text(old.get(n))}→{value_text(new[n])}" for n in names]
+
+
+def flat(config: RunConfig) -> dict[str, Any]:
+    """Every setting of a run under the form's names."""
+    return {"preset": config.preset, **_values(config)}
+
+
+def value_text(value: Any) -> str:
+    """A setting's value in a few characters."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:g}".replace("e+", "e")
+    return str(value)
+
+
+def basic(known: Mapping[str, Setting]) -> list[str]:
+    """Names of the settings that show first."""
+    return [name for name, setting in known.items() if setting.basic]
+
+
+__all__ = ["BUDGETS", "Config", "Draft", "applies", "differences", "draft", "flat", "value_text"]
