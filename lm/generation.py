@@ -28,6 +28,16 @@ class CheckpointError(ValueError):
     """A checkpoint that is missing, damaged or of another model; the message says which."""
 
 
+class NonFiniteLogitsError(CheckpointError, ArithmeticError):
+    """Weights with which training diverged."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The model has diverged: a logit is infinite or not a number. "
+            "Lower the learning rate, or clip gradients."
+        )
+
+
 # --- drawing ------------------------------------------------------------------------------
 
 
@@ -153,8 +163,8 @@ def generate(
 ) -> Iterator[GeneratedToken]:
     """Continue `token_ids` (at least one; see `prompt_ids`) by `n_tokens`, one by one.
 
-    Raises ValueError for an empty text or an unknown id, `CheckpointError` if the weights
-    have diverged.
+    Raises ValueError for an empty text or an unknown id, `NonFiniteLogitsError` if the model
+    has diverged.
     """
     text = _checked(model, token_ids)
     reader = _Reader(model, use_cache)
@@ -165,7 +175,7 @@ def generate(
         for uniform in uniforms:
             logits = reader.logits(text)
             if not np.isfinite(logits).all():
-                raise CheckpointError("The model's weights have diverged: a logit is not finite.")
+                raise NonFiniteLogitsError
             own = softmax(logits)
             token_id = draw(filter_distribution(logits, sampling), uniform)
             likeliest = np.argsort(-own, kind="stable")[:n_alternatives] if n_alternatives else ()

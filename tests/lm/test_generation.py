@@ -24,6 +24,7 @@ from lm.config import (
 from lm.generation import (
     CheckpointError,
     GeneratedToken,
+    NonFiniteLogitsError,
     draw,
     filter_distribution,
     generate,
@@ -253,7 +254,7 @@ def test_diverged_weights_say_so():
     model = build(SHAPES["linear"])
     with torch.no_grad():
         model.head.weight.fill_(torch.nan)
-    with pytest.raises(CheckpointError, match="diverged"):
+    with pytest.raises(NonFiniteLogitsError, match="diverged"):
         next(generate(model, [1], 1, Sampling()))
 
 

@@ -1,0 +1,706 @@
+"""`python -m lm`: train, resume, compare, evaluate and sample from a terminal.
+
+Results go to stdout, progress to stderr. Bad input ends with status 2 and one sentence,
+an interruption with 130, a training that diverged with 1. torch is imported by the commands
+that train, evaluate, sample or measure, and by no other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lm import datasets, recipes
+from lm.config import (
+    ARCHITECTURES,
+    Config,
+    DataConfig,
+    RunConfig,
+    Sampling,
+    Setting,
+    TrainingConfig,
+    model_config,
+    rule,
+    setting,
+    settings,
+)
+from lm.experiment import execute, prepare
+from lm.flops import FlopCount, modules, n_params, step_flops, step_flops_by_module
+from lm.records import StepRecord
+from lm.runs import Run, RunStore, default_root
+
+HORIZONS = ("budget", "steps", "epochs")
+TRAIN_FLAGS = {  # flag -> the setting that it is short for
+    "--dataset": "data.dataset",
+    "--split": "data.split",
+    "--text": "data.text_path",
+    "--tokenizer": "data.tokenizer",
+    "--budget": "training.budget",
+    "--steps": "training.steps",
+    "--epochs": "training.epochs",
+    "--seed": "training.seed",
+    "--device": "training.device",
+}
+FLOPS_FLAGS = {"--batch-size": "training.batch_size"}
+INTERRUPTED, DIVERGED, BAD_INPUT = 130, 1, 2
+
+
+class UsageError(ValueError):
+    """A command line that cannot be understood."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
+    try:
+        arguments = _parse(sys.argv[1:] if argv is None else argv)
+        status = arguments.command(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader of our output has gone: `python -m lm runs | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except ArithmeticError as error:
+        _complain(str(error))
+        return DIVERGED
+    except MemoryError:
+        return _complain("This machine has not enough memory for it; make the model smaller.")
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        return _complain(f"Could not use{where}: {error.strerror or error}.")
+    except ValueError as error:
+        return _complain(str(error))
+
+
+def _complain(sentence: str) -> int:
+    print(" ".join(sentence.split()), file=sys.stderr)
+    return BAD_INPUT
+
+
+# --- the command line ---------------------------------------------------------------------
+
+
+class SampleOptions(Sampling):
+    """What `sample` can be told."""
+
+    tokens: int = setting(300, "How many tokens to write.", ge=1, le=1_000_000, unit="tokens")
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options
+        )
+
+    def error(self, message: str) -> NoReturn:
+        message = message.replace("the following arguments are required", "missing")
+        raise UsageError(f"{message.removeprefix('argument ')}; see `{self.prog} --help`.")
+
+    @property
+    def flags(self) -> dict[str, argparse.Action]:
+        return self._option_string_actions
+
+    def add_setting(self, flag: str, field: Setting) -> None:
+        """An option for a setting. Its value stays text: the config checks it."""
+        default = "" if field.default is None else f" (default: {field.default})"
+        text = f"{field.help} {rule(field).capitalize()}{default}."
+        self.add_argument(flag, metavar=flag[2:].upper(), help=text.replace("%", "%%"))
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = _Parser(
+        prog="python -m lm", description="Small language models under a compute budget."
+    )
+    commands: dict[str, _Parser] = {}
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, function: Callable, description: str, **options: Any) -> _Parser:
+        command = subparsers.add_parser(name, help=description, description=description, **options)
+        command.set_defaults(command=function)
+        command.add_argument(
+            "--runs-dir",
+            type=Path,
+            metavar="DIR",
+            help="where runs are kept (default: $LM_RUNS_DIR, or checkpoints/ of the project)",
+        )
+        commands[name] = command
+        return command
+
+    train = add("train", _train, "Train a model in this process.", epilog=_all_settings())
+    for flag, path in TRAIN_FLAGS.items():
+        section, name = path.split(".")
+        train.add_setting(flag, settings(SECTIONS[section])[name])
+    train.add_argument("--name", help="what to call the run")
+    flops = add("flops", _flops, "Count the FLOPs of one training step.", epilog=_all_settings())
+    flops.add_argument("--vocab-size", metavar="V", help="tokens in the vocabulary (default: 65)")
+    flops.add_setting("--batch-size", settings(TrainingConfig)["batch_size"])
+    for command in (train, flops):
+        command.add_argument("--architecture", default="transformer", help=", ".join(ARCHITECTURES))
+        presets = "; ".join(f"{name}: {text}" for name, text in recipes.PRESETS.items())
+        command.add_argument("--preset", default="modern", help=presets)
+        command.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="SECTION.NAME=VALUE",
+            help="any setting, as in --set model.n_layers=2; may be repeated",
+        )
+    resume = add("resume", _resume, "Go on with a run that was paused, stopped or interrupted.")
+    runs = add("runs", _runs, "List the runs.")
+    evaluate = add("evaluate", _evaluate, "Score a checkpoint on a whole split.")
+    evaluate.add_argument("--split-part", default="valid", metavar="PART", help="valid or test")
+    sample = add("sample", _sample, "Let a checkpoint write.")
+    sample.add_argument("--prompt", default="", help="what the text begins with")
+    for name, field in settings(SampleOptions).items():
+        sample.add_setting(f"--{name.replace('_', '-')}", field)
+    for command in (resume, evaluate, sample):
+        command.add_argument(
+            "run", metavar="RUN", help="an id, the beginning of one, a name or a path"
+        )
+    for command in (train, flops, resume, runs, evaluate):
+        command.add_argument("--json", action="store_true", help="print one line of JSON, last")
+    data = add("data", _data, "List the corpora, or download some.")
+    data.add_argument("action", nargs="?", default="list", help="list (default) or download")
+    data.add_argument("names", nargs="*", metavar="NAME", help="corpora to download")
+    data.add_argument(
+        "--consent", action="store_true", help="agree to the licence of a corpus that asks for it"
+    )
+
+    command = commands.get(argv[0]) if argv else None
+    known = command.flags if command else parser.flags
+    if not command and argv and not argv[0].startswith("-"):
+        raise UsageError(_unknown("command", argv[0], commands))
+    arguments, unknown = parser.parse_known_args(_attach_values(argv, known))
+    for text in unknown:
+        if text.startswith("-"):
+            raise UsageError(_unknown("option", text.partition("=")[0], known))
+        raise UsageError(f"{argv[0]} takes no further argument. Received: {text!r}.")
+    return arguments
+
+
+def _attach_values(argv: Sequence[str], flags: Mapping[str, argparse.Action]) -> list[str]:
+    """--flag -1 -> --flag=-1: a value may begin with a dash, unless it is itself a flag."""
+    attached: list[str] = []
+    for text in argv:
+        last = attached[-1] if attached else ""
+        takes_value = last in flags and flags[last].nargs is None
+        if takes_value and text.startswith("-") and text.partition("=")[0] not in flags:
+            attached[-1] = f"{last}={text}"
+        else:
+            attached.append(text)
+    return attached
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"There are {', '.join(known)}."
+    return f"There is no {what} {name!r}. {hint}"
+
+
+def _all_settings() -> str:
+    """Every setting that --set takes, with its rule: the end of a help page."""
+    sections = {"model": ARCHITECTURES, "training": {"": TrainingConfig}, "data": {"": DataConfig}}
+    lines = ["settings for --set SECTION.NAME=VALUE:"]
+    for section, classes in sections.items():
+        rules: dict[tuple[str, str], list[str]] = {}
+        for architecture, config_class in classes.items():
+            for name, field in settings(config_class).items():
+                rules.setdefault((name, rule(field)), []).append(architecture)
+        for (name, words), owners in rules.items():
+            of = "" if len(owners) == len(classes) else f" ({', '.join(owners)})"
+            lines.append(f"  {section}.{name}: {words}{of}")
+    return "\n".join(lines)
+
+
+# --- settings -----------------------------------------------------------------------------
+
+SECTIONS: dict[str, type[Config]] = {"data": DataConfig, "training": TrainingConfig}
+
+
+def _given(arguments: argparse.Namespace, flags: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """What was asked for, by flags and by --set: section -> name -> value, not checked yet."""
+    model_config(arguments.architecture)  # named first if it is unknown
+    sections = {**SECTIONS, "model": ARCHITECTURES[arguments.architecture]}
+    given: dict[str, dict[str, Any]] = {"model": {}, "training": {}, "data": {}}
+    pairs = [
+        (path, value)
+        for flag, path in flags.items()
+        if (value := getattr(arguments, flag[2:].replace("-", "_"))) is not None
+    ]
+    for text in arguments.set:
+        path, equals, value = text.partition("=")
+        section, _, name = path.strip().partition(".")
+        if not equals or section not in sections or not name:
+            raise UsageError(
+                "--set takes SECTION.NAME=VALUE with section model, training or data, as in "
+                f"model.n_layers=2. Received: {text!r}."
+            )
+        known = settings(sections[section])
+        if name not in known:
+            raise UsageError(_unknown(f"{section} setting", name, known))
+        none = known[name].optional and value.strip().lower() == "none"
+        pairs.append((f"{section}.{name}", None if none else value.strip()))
+    for path, value in pairs:
+        section, name = path.split(".")
+        if name in given[section]:
+            raise UsageError(f"{path} is given twice.")
+        given[section][name] = value
+    return given
+
+
+def _data_config(given: dict[str, Any]) -> DataConfig:
+    if given.get("text_path") is not None:
+        given.setdefault("dataset", "text")
+        given["text_path"] = str(Path(given["text_path"]).expanduser().absolute())
+    return DataConfig(**given)
+
+
+def _resolve(
+    arguments: argparse.Namespace,
+    given: dict[str, dict[str, Any]],
+    **corpus: Any,
+) -> RunConfig:
+    """The config that the preset makes of what was asked for."""
+    training = given["training"]
+    horizon = {name: training[name] for name in HORIZONS if training.get(name) is not None}
+    rest = {name: value for name, value in training.items() if name not in HORIZONS}
+    checked = TrainingConfig(**(horizon | rest))
+    return recipes.resolve(
+        architecture=arguments.architecture,
+        preset=arguments.preset,
+        model=given["model"],
+        training={name: getattr(checked, name) for name in rest},
+        **{name: getattr(checked, name) for name in horizon},
+        **corpus,
+    )
+
+
+# --- train and resume ---------------------------------------------------------------------
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    given = _given(arguments, TRAIN_FLAGS)
+    TrainingConfig(**given["training"])  # before a corpus is read
+    data = _data_config(given["data"])
+    corpus = datasets.load(data)
+    config = _resolve(
+        arguments,
+        given,
+        data=data,
+        vocab_size=corpus.tokenizer.vocab_size,
+        n_train_tokens=corpus.train.n_tokens,
+    )
+    from lm.execution import resolve_device
+
+    resolve_device(config.training.device)  # before there is a run
+    run = prepare(config, _store(arguments), arguments.name, corpus)
+    return _execute(run, arguments)
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    run = _store(arguments).get(arguments.run)
+    if run.state == "complete":
+        print(f"{run.name} is complete: it took all of its {run.n_steps:,} steps.", file=sys.stderr)
+        _print_result(run, arguments.json)
+        return 0
+    return _execute(run, arguments)
+
+
+def _execute(run: Run, arguments: argparse.Namespace) -> int:
+    print(
+        f"{run.run_id}: {run.config.model.architecture} of {run.n_params:,} parameters, "
+        f"{run.n_steps:,} steps of {_si(run.facts['flops_per_step']['total'])}FLOPs",
+        file=sys.stderr,
+    )
+    with _interruptible() as interruption:
+        progress = Progress(run.n_steps)
+        try:
+            run = execute(
+                run, on_record=progress.show, should_pause=lambda: next(iter(interruption), False)
+            )
+        finally:
+            progress.close()
+    if run.state != "complete":
+        where = f" --runs-dir {arguments.runs_dir}" if arguments.runs_dir else ""
+        print(
+            f"{run.name} is {run.state} at step {run.status.step:,} of {run.n_steps:,}. "
+            f"Go on with: python -m lm resume {run.run_id}{where}",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    _print_result(run, arguments.json)
+    return 0
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[list[str]]:
+    """A list that holds a reason once Ctrl-C or SIGTERM came. A second Ctrl-C ends at once."""
+    reasons: list[str] = []
+
+    def interrupt(number: int, _: object) -> None:
+        if reasons:
+            raise KeyboardInterrupt
+        reasons.append(f"It was interrupted by {signal.Signals(number).name}.")
+
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield reasons
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Progress:
+    """A bar on a terminal; a line for each tenth of the way elsewhere."""
+
+    def __init__(self, n_steps: int) -> None:
+        self.n_steps, self.live = n_steps, sys.stderr.isatty()
+        self.shown_at, self.tenth, self.width = 0.0, 0, 0
+
+    def show(self, record: StepRecord) -> None:
+        """Show a record, if it is time to."""
+        tenth = 10 * record.step // self.n_steps
+        now, done = time.monotonic(), record.step == self.n_steps
+        if not done and (now - self.shown_at < 0.1 if self.live else tenth == self.tenth):
+            return
+        self.shown_at, self.tenth = now, tenth
+        seconds = max(record.seconds, 1e-9)
+        left = seconds * (self.n_steps - record.step) / record.step
+        line = (
+            f"step {record.step:,}/{self.n_steps:,}  loss {record.train_loss:.4f}  "
+            f"{_si(record.tokens / seconds)}tokens/s  {_si(record.flops / seconds)}FLOP/s  "
+            f"{'scoring the splits' if done else 'ETA ' + _clock(left)}"
+        )
+        if not self.live:
+            print(f"{record.step / self.n_steps:4.0%}  {line}", file=sys.stderr, flush=True)
+            return
+        bar = "█" * (2 * tenth) + "░" * (20 - 2 * tenth)
+        text = f"{bar} {record.step / self.n_steps:4.0%}  {line}"
+        print(f"\r{text:<{self.width}}", end="", file=sys.stderr, flush=True)
+        self.width = len(text)
+
+    def close(self) -> None:
+        """Leave the bar's line."""
+        if self.width:
+            print(file=sys.stderr)
+
+
+# --- runs, evaluate -----------------------------------------------------------------------
+
+
+def _store(arguments: argparse.Namespace) -> RunStore:
+    return RunStore(arguments.runs_dir or default_root())
+
+
+def _result(run: Run) -> dict[str, Any]:
+    """What `train --json` prints."""
+    status = run.status
+    return {
+        "run_id": run.run_id,
+        "path": str(run.path.absolute()),
+        "architecture": run.config.model.architecture,
+        "dataset": run.config.data.dataset,
+        "n_params": run.n_params,
+        "steps": status.step,
+        "tokens": status.tokens,
+        "flops": status.flops.total,
+        "flops_forward": status.flops.forward,
+        "flops_backward": status.flops.backward,
+        "flops_optimizer": status.flops.optimizer,
+        "flops_per_step": run.facts["flops_per_step"]["total"],
+        "train_loss": status.train_loss,
+        "val_loss": status.valid.loss if status.valid else None,
+        "test_loss": status.test.loss if status.test else None,
+        "val_bits_per_char": status.valid.bits_per_char if status.valid else None,
+        "seconds": status.seconds,
+    }
+
+
+def _print_result(run: Run, as_json: bool) -> None:
+    result = _result(run)
+    if as_json:
+        _print_json(result)
+        return
+    _print_values(result)
+
+
+def _runs(arguments: argparse.Namespace) -> int:
+    scan = _store(arguments).scan()
+    for sentence in scan.broken.values():
+        print(sentence, file=sys.stderr)
+    rows = [
+        {
+            "name": run.name,
+            "state": run.state,
+            "preset": run.config.preset,
+            "created_at": run.created_at,
+            "shipped": run.shipped,
+            **_result(run),
+        }
+        for run in scan.runs
+    ]
+    if arguments.json:
+        _print_json(rows)
+        return 0
+    columns = ["run_id", "state", "n_params", "steps", "flops", "val_loss", "test_loss", "name"]
+    if rows:
+        _print_table([columns, *([_plain(row[column]) for column in columns] for row in rows)])
+    else:
+        print(f"There are no runs in {_store(arguments).root} yet. Train one: python -m lm train")
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    if arguments.split_part not in ("valid", "test"):
+        raise UsageError(
+            f"--split-part must be one of valid, test. Received: {arguments.split_part!r}."
+        )
+    run = _store(arguments).get(arguments.run)
+    from lm.evaluation import evaluate
+    from lm.execution import DeviceError, resolve_device
+    from lm.generation import load_model
+
+    try:
+        device = resolve_device(run.status.device or "cpu")
+    except DeviceError:  # trained elsewhere
+        device = resolve_device("cpu")
+    _use_threads(run.facts["threads"])
+    model = load_model(run, str(device))
+    corpus = datasets.load(run.config.data, run.tokenizer())
+    if corpus.sha256 != run.facts["sha256"]:
+        raise datasets.DatasetError(
+            f"The text of {run.config.data.dataset} is not the one that {run.name} was made for "
+            f"(sha256 {corpus.sha256[:12]}…, not {run.facts['sha256'][:12]}…)."
+        )
+    if arguments.split_part not in corpus.splits:
+        raise UsageError(f"The {run.config.data.split} split has no test part.")
+    split = corpus.splits[arguments.split_part]
+    score = evaluate(
+        model, split.token_ids, n_chars=split.n_chars, spelling_nats=split.spelling_nats
+    )
+    result = {
+        "run_id": run.run_id,
+        "dataset": run.config.data.dataset,
+        "split_part": arguments.split_part,
+        "step": run.status.checkpoint_step,
+        "loss": score.loss,
+        "log_likelihood": score.log_likelihood,
+        "perplexity": score.perplexity,
+        "bits_per_char": score.bits_per_char,
+        "total_nats": score.total_nats,
+        "n_tokens": score.n_tokens,
+        "n_chars": score.n_chars,
+    }
+    if arguments.json:
+        _print_json(result)
+    else:
+        _print_values(result)
+    return 0
+
+
+# --- sample, data, flops ------------------------------------------------------------------
+
+
+def _sample(arguments: argparse.Namespace) -> int:
+    given = {name: getattr(arguments, name) for name in settings(SampleOptions)}
+    options = SampleOptions(**{name: value for name, value in given.items() if value is not None})
+    sampling = Sampling(**options.model_dump(exclude={"tokens"}))
+    run = _store(arguments).get(arguments.run)
+    tokenizer = run.tokenizer()
+    from lm.generation import generate, load_model, prompt_ids, text_pieces
+
+    token_ids = prompt_ids(tokenizer, arguments.prompt)
+    _use_threads(1)  # one token at a time leaves nothing to share
+    tokens = generate(load_model(run), token_ids, options.tokens, sampling)
+    with contextlib.suppress(AttributeError):
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    print(tokenizer.decode(token_ids) if arguments.prompt else "", end="")
+    for piece in text_pieces(tokenizer, token_ids, tokens):
+        print(piece, end="", flush=True)
+    print()
+    return 0
+
+
+def _use_threads(n_threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(n_threads)
+
+
+def _data(arguments: argparse.Namespace) -> int:
+    if arguments.action == "list" and not arguments.names:
+        return _list_data()
+    if arguments.action != "download":
+        raise UsageError(
+            f"data takes list, or download and names. Received: "
+            f"{' '.join([arguments.action, *arguments.names])!r}."
+        )
+    if not arguments.names:
+        raise UsageError(f"Name what to download: {', '.join(datasets.DOWNLOADS)}.")
+    for name in arguments.names:
+        if name not in datasets.DATASETS:
+            raise UsageError(_unknown("corpus", name, datasets.DOWNLOADS))
+    for name in arguments.names:
+        consent = arguments.consent or _asks_consent(name)
+        paths = datasets.download(name, consent, _download_progress(name))
+        print(f"{name}: {', '.join(str(path) for path in paths)}")
+    return 0
+
+
+def _list_data() -> int:
+    rows = [["corpus", "here", "licence", "how to get it"]]
+    for name, info in datasets.DATASETS.items():
+        if name == "text":
+            how = "python -m lm train --text FILE"
+        elif not info.needs_file:
+            how = "needs no file"
+        else:
+            consent = " --consent" if datasets.DOWNLOADS[name].consent else ""
+            how = f"python -m lm data download {name}{consent}"
+        here = "-" if name == "text" else "yes" if datasets.available(name) else "no"
+        rows.append([name, here, info.licence, how])
+    _print_table(rows)
+    return 0
+
+
+def _asks_consent(name: str) -> bool:
+    """Ask on a terminal; elsewhere the flag alone consents."""
+    download = datasets.DOWNLOADS.get(name)
+    if not (download and download.consent and sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print(f"{download.consent}. Do you agree? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _download_progress(name: str) -> Callable[[int, int], None]:
+    shown = -1
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        percent = 100 * done // total
+        if sys.stderr.isatty() and percent > shown:
+            end = "\n" if done == total else ""
+            print(f"\r{name} {percent:3}% of {_si(total)}bytes", end=end, file=sys.stderr)
+            sys.stderr.flush()
+            shown = percent
+
+    return show
+
+
+def _flops(arguments: argparse.Namespace) -> int:
+    given = _given(arguments, FLOPS_FLAGS)
+    vocab_size = _vocab_size(arguments.vocab_size)
+    if all(given["training"].get(name) is None for name in HORIZONS):
+        given["training"]["steps"] = 1
+    data = _data_config(given["data"])
+    config = _resolve(arguments, given, data=data, vocab_size=vocab_size, n_train_tokens=1_000_000)
+    shape = {
+        "batch_size": config.training.batch_size,
+        "sequence_length": config.model.context_length,
+    }
+    kind = {"optimizer": config.training.optimizer, "objective": config.training.objective}
+    formula = step_flops(config.model, vocab_size, **shape, **kind)
+    by_module = step_flops_by_module(config.model, vocab_size, **shape, **kind)
+    sizes = {module.name: module.n_params for module in modules(config.model, vocab_size)}
+    from lm.meter import measured_step_flops
+
+    measured = measured_step_flops(config.model, vocab_size, config.training, **shape)
+    if arguments.json:
+        rows = [
+            {"name": name, "n_params": sizes[name], **count.to_dict()}
+            for name, count in by_module.items()
+        ]
+        _print_json({"measured": measured.to_dict(), "formula": formula.to_dict(), "modules": rows})
+        return 0
+
+    def row(name: str, size: str, count: FlopCount) -> list[str]:
+        return [name, size, *(f"{part:,}" for part in count.to_dict().values())]
+
+    total = f"{n_params(config.model, vocab_size):,}"
+    print(
+        f"One step of {arguments.architecture} ({arguments.preset}) on "
+        f"{shape['batch_size']:,} rows of {shape['sequence_length']:,} tokens, "
+        f"vocabulary {vocab_size:,}, {config.training.optimizer}:\n"
+    )
+    _print_table(
+        [
+            ["module", "parameters", "forward", "backward", "optimizer", "total"],
+            *(row(name, f"{sizes[name]:,}", count) for name, count in by_module.items()),
+            row("formula", total, formula),
+            row("measured", total, measured),
+        ]
+    )
+    print(
+        "\nFLOPs of matrix products, 2 per multiply-add. Not counted: embedding lookups, softmax, "
+        "norms, elementwise work."
+    )
+    return 0
+
+
+class _Vocabulary(Config):
+    vocab_size: int = setting(65, "Tokens in the vocabulary.", ge=2, le=10_000_000)
+
+
+def _vocab_size(text: str | None) -> int:
+    return _Vocabulary(**({} if text is None else {"vocab_size": text})).vocab_size
+
+
+# --- printing -----------------------------------------------------------------------------
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, allow_nan=False))
+
+
+def _print_values(values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        print(f"{name:18}  {_plain(value)}")
+
+
+def _print_table(rows: list[list[str]]) -> None:
+    """Columns aligned; a heading first. Numbers stand to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    numeric = [
+        all(cell == "-" or cell[0].isdigit() for cell in column)
+        for column in zip(*rows[1:], strict=True)
+    ]
+    for row in rows:
+        cells = [
+            f"{cell:>{width}}" if to_right else f"{cell:<{width}}"
+            for cell, width, to_right in zip(row, widths, numeric, strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _si(value: float) -> str:
+    """12.3 k, 4.56 G: three digits and the prefix of the unit that follows."""
+    power = min(int(math.log10(value)) // 3, 6) if value >= 1 else 0
+    return f"{value / 1000**power:.3g} {['', 'k', 'M', 'G', 'T', 'P', 'E'][power]}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
