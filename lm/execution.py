@@ -26,7 +26,7 @@ from lm.config import RunConfig, Sampling
 from lm.datasets import Corpus, DatasetError, Split, load
 from lm.evaluation import evaluate, sampled_loss
 from lm.flops import Plan, plan, step_flops
-from lm.generation import generate
+from lm.generation import CheckpointError, generate
 from lm.meter import measured_step_flops
 from lm.models import build_model, weights
 from lm.optim import build_optimizers
@@ -47,7 +47,13 @@ CHECKPOINT_SHARE = 0.02  # of the time, for checkpoints on top of those
 
 
 class DivergedError(ArithmeticError):
-    """The weights are infinite or not numbers."""
+    """The weights, or what they predict, are infinite or not numbers."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(
+            f"What the weights predict became infinite or not a number by step {step}. "
+            "Lower the learning rate, or clip gradients."
+        )
 
 
 class DeviceError(RunError):
@@ -274,9 +280,10 @@ class _Execution:
         if evaluates or samples or not math.isfinite(record.grad_norm):
             self._check_finite()
         if evaluates:
-            self.sampled_val_loss = sampled_loss(
+            loss = sampled_loss(
                 self.state.model, self.corpus.valid.token_ids, self.evaluation_tokens
             )
+            self.sampled_val_loss = self._checked(loss)
             record = replace(record, sampled_val_loss=self.sampled_val_loss)
         self.losses.append(record.train_loss)
         self.writer.append(record)
@@ -318,18 +325,23 @@ class _Execution:
     def _check_finite(self) -> None:
         tensors = [*weights(self.state.model).values(), *self.state.losses]
         if not all(bool(tensor.isfinite().all()) for tensor in tensors):
-            raise DivergedError(
-                f"The weights became infinite or not a number by step {self.state.step}. "
-                "Lower the learning rate, or clip gradients."
-            )
+            raise DivergedError(self.state.step)
+
+    def _checked(self, nats: float) -> float:
+        """Finite weights may still be so large that what they predict is not."""
+        if not math.isfinite(nats):
+            raise DivergedError(self.state.step)
+        return nats
 
     def _evaluate(self, split: Split) -> Evaluation:
-        return evaluate(
+        result = evaluate(
             self.state.model,
             split.token_ids,
             n_chars=split.n_chars,
             spelling_nats=split.spelling_nats,
         )
+        self._checked(result.total_nats)
+        return result
 
     def _sample(self, step: int) -> Sample:
         """A text of about SAMPLE_CHARS characters, from the same prompt and seed at every step."""
@@ -337,7 +349,10 @@ class _Execution:
         prompt = sample_prompt(self.config, self.corpus)
         n_tokens = max(1, round(SAMPLE_CHARS * valid.n_tokens / valid.n_chars))
         sampling = Sampling(temperature=SAMPLE_TEMPERATURE, seed=self.config.training.seed)
-        tokens = list(generate(self.state.model, tokenizer.encode(prompt), n_tokens, sampling))
+        try:
+            tokens = list(generate(self.state.model, tokenizer.encode(prompt), n_tokens, sampling))
+        except CheckpointError:
+            raise DivergedError(step) from None
         token_ids = [token.token_id for token in tokens]
         return Sample(
             step=step,
@@ -366,7 +381,8 @@ def evaluation_schedule(
     if n == 0:
         return frozenset(), 0
     n_tokens = int(min(MOST_EVALUATION_TOKENS, n_valid_tokens, affordable / n))
-    return _record_steps(plan, ((i / n) ** 1.5 for i in range(1, n + 1))), n_tokens
+    shares = [0.01 + 0.99 * (i / (n - 1)) ** 1.5 for i in range(n)] if n > 1 else [1.0]
+    return _record_steps(plan, shares), n_tokens
 
 
 def sample_schedule(plan: Plan) -> frozenset[int]:
