@@ -127,7 +127,7 @@ def show_texts(lanes: list[writing.Lane]) -> None:
                     key=f"text-{index}",
                 )
     if busy:
-        st.button("Stop", on_click=writing.stop, args=(lanes,))
+        st.button("Stop writing", on_click=writing.stop, args=(lanes,))
         if not any(lane.writing for lane in lanes):
             st.rerun()  # the last slice: without the timer from here on
 

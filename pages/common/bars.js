@@ -95,7 +95,7 @@ export default function ({ data, parentElement }) {
       const p = i < shown ? probabilities[i] : Math.max(rest, 0)
       rest -= p
       tr.cells_[column].show(p)
-      if (column === 1) tr.classList.toggle("cut", p === 0)
+      if (column === 1) tr.classList.toggle("cut", p < 1e-9)
     })
   }
 

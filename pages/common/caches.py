@@ -76,8 +76,12 @@ def _stamp(run: Run) -> int:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _model(path: str, stamp: int, device: str) -> LanguageModel:
+    import torch
     from lm.generation import load_model
 
+    # Sampling shares the cores with training: two threads that wait for each other on a busy
+    # machine need a hundred times as long for a token as one.
+    torch.set_num_threads(1)
     return load_model(store().get(path), device=device)
 
 

@@ -7,6 +7,7 @@ import re
 import streamlit as st
 
 from lm.runs import Run
+from pages.common import corpora
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!$~|<>:&])")
 
@@ -45,7 +46,7 @@ def run_facts(run: Run) -> str:
     """What a run is, in one line of Markdown."""
     facts = [
         f"{architecture(run)} of {count(run.n_params)} parameters",
-        plain(run.config.data.dataset.replace("_", " ")),
+        plain(corpora.title(run.config.data)),
         f"{flops(run.status.flops.total)} training FLOPs",
     ]
     if run.status.test:

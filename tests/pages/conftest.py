@@ -59,6 +59,51 @@ def serve(runs_dir: Path, datasets_dir: Path | None = None) -> tuple[subprocess.
     raise RuntimeError("The Streamlit server did not start.")
 
 
+ODD_TEXT = (
+    "ROMEO:\nO *soft* $light$ <unk> & <b>bold</b> <script>window.hacked = 1</script> breaks\n\n"
+)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs: two models that have learnt `ODD_TEXT` by heart."""
+    from lm import experiment, recipes
+    from lm.config import DataConfig
+    from lm.datasets import load
+    from lm.runs import RunStore
+
+    corpora = tmp_path_factory.mktemp("datasets")
+    (corpora / "tiny_shakespeare").mkdir()
+    for part, times in (("train", 300), ("valid", 20), ("test", 20)):
+        (corpora / "tiny_shakespeare" / f"{part}.txt").write_text(ODD_TEXT * times)
+    store = RunStore(tmp_path_factory.mktemp("runs"))
+    data = DataConfig(dataset="tiny_shakespeare")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LM_DATASETS", str(corpora))
+        corpus = load(data)
+        for architecture in ("mlp", "transformer"):
+            config = recipes.resolve(
+                architecture=architecture,
+                data=data,
+                vocab_size=corpus.tokenizer.vocab_size,
+                n_train_tokens=corpus.train.n_tokens,
+                budget=1e10,
+            )
+            run = experiment.prepare(config, store, name=f"odd {architecture}", corpus=corpus)
+            store.ship(experiment.execute(run), f"shipped-{architecture}")
+            store.delete(run)
+    return store.root
+
+
+@pytest.fixture(scope="module")
+def app_url(trained: Path) -> Iterator[str]:
+    """A server with the `trained` runs, shared by the tests of a module."""
+    process, url = serve(trained)
+    yield url
+    process.terminate()
+    process.wait(20)
+
+
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[..., str]]:
     """Start a fresh server and get its URL; `runs_dir` defaults to an empty folder."""

@@ -1,0 +1,147 @@
+"""The Generate page in a browser: text to the letter, bars that follow the sliders, links."""
+
+import re
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.pages.conftest import ODD_TEXT
+
+ROOT = Path(__file__).parents[2]
+
+
+def open_page(tab, url: str, query: str = "") -> None:
+    tab.goto(f"{url}/generate{query}")
+    tab.locator("table tbody tr").first.wait_for()
+
+
+def generate(tab, length: int, n_lanes: int = 1) -> list[str]:
+    """Press the button and return the new texts once each has `length` characters."""
+    boxes = tab.locator(".text")
+    before = boxes.all_text_contents()
+    tab.get_by_role("button", name="Generate", exact=True).click()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        texts = boxes.all_text_contents()
+        if texts != before and [len(text) for text in texts] == [length] * n_lanes:
+            return texts
+        time.sleep(0.1)
+    raise AssertionError(f"The texts did not become {length} characters long: {texts}")
+
+
+def column(tab, name: str) -> list[float]:
+    """The percentages of one column of the first table of next tokens."""
+    numbers = tab.locator("table").first.locator(f"tbody .{name} .number").all_inner_texts()
+    return [float(number.rstrip(" %")) for number in numbers]
+
+
+def press(tab, key: str, keys: str, times: int = 1) -> None:
+    slider = tab.locator(f".st-key-{key} input")
+    slider.focus()
+    for _ in range(times):
+        tab.keyboard.press(keys)
+
+
+def test_text_is_shown_to_the_letter(app_url, tab) -> None:
+    open_page(tab, app_url, "?temperature=0&n_tokens=180&runs=odd%20transformer&runs=odd%20mlp")
+    transformer, mlp = generate(tab, len("ROMEO:") + 180, n_lanes=2)
+    assert transformer in ODD_TEXT * 4
+    assert "$light$" in mlp
+    assert tab.evaluate("window.hacked") is None
+    assert tab.locator("script", has_text="hacked").count() == 0
+
+
+def test_bars_follow_the_sliders_and_sum_to_one(app_url, tab) -> None:
+    open_page(tab, app_url, "?prompt=ROMEO&temperature=1")
+    first = column(tab, "before")[0]
+    assert column(tab, "after")[0] == pytest.approx(first, abs=0.011)
+    sockets = tab.evaluate("performance.getEntriesByType('resource').length")
+    press(tab, "temperature", "ArrowLeft", 16)
+    assert column(tab, "after")[0] >= first
+    press(tab, "temperature", "End")
+    assert column(tab, "after")[0] < first
+    assert sum(column(tab, "after")) == pytest.approx(100, abs=0.1)
+    press(tab, "top_k", "ArrowRight", 3)
+    after = column(tab, "after")
+    assert sum(after) == pytest.approx(100, abs=0.1)
+    assert [p > 0 for p in after] == [True] * 3 + [False] * (len(after) - 3)
+    assert sum(column(tab, "before")) == pytest.approx(100, abs=0.1)
+    assert tab.evaluate("performance.getEntriesByType('resource').length") == sockets
+
+
+def test_slider_moved_without_a_rerun_counts(app_url, tab) -> None:
+    open_page(tab, app_url, "?temperature=2&n_tokens=60&runs=odd%20transformer")
+    wild = generate(tab, 66)
+    press(tab, "temperature", "Home")
+    greedy = generate(tab, 66)
+    assert greedy != wild
+    assert greedy[0] in ODD_TEXT * 3
+
+
+def test_link_brings_back_six_settings(app_url, tab) -> None:
+    query = "?temperature=0.35&top_k=12&top_p=0.9&min_p=0.05&seed=42&n_tokens=77"
+    query += "&prompt=ROMEO%3A%0AO"
+    shown = """() => ['temperature', 'top_k', 'top_p', 'min_p', 'seed', 'n_tokens'].map(
+        key => Number(document.querySelector(`.st-key-${key} input`).value))"""
+    open_page(tab, app_url, query)
+    assert tab.evaluate(shown) == [0.35, 12, 0.9, 0.05, 42, 77]
+    assert tab.get_by_label("Prompt").input_value() == "ROMEO:\nO"
+    press(tab, "temperature", "ArrowRight")
+    tab.wait_for_url(re.compile("temperature=0.4"))
+    tab.goto(tab.url)
+    tab.locator("table tbody tr").first.wait_for()
+    assert tab.evaluate(shown) == [0.4, 12, 0.9, 0.05, 42, 77]
+
+
+def test_impossible_settings_in_the_link_fall_back(app_url, tab) -> None:
+    open_page(tab, app_url, "?temperature=99&top_k=x&runs=gone&seed=-1")
+    assert tab.locator(".st-key-temperature input").input_value() == "0.8"
+    assert tab.get_by_test_id("stException").count() == 0
+
+
+def test_arrow_keys_walk_through_the_tokens(app_url, tab) -> None:
+    open_page(tab, app_url, "?n_tokens=20")
+    generate(tab, 26)
+    tab.locator(".text").focus()
+    tab.keyboard.press("ArrowRight")
+    detail = tab.locator(".detail").inner_text()
+    assert re.search(r"probability [\d.]+ %, surprise [\d.]+ bits", detail)
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trained: Path) -> AppTest:
+    """The page as a script, with a copy of the trained runs to spoil."""
+    shutil.copytree(trained, tmp_path / "runs")
+    monkeypatch.setenv("LM_RUNS_DIR", str(tmp_path / "runs"))
+    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+
+
+def test_unknown_character_in_the_prompt_is_named(app: AppTest) -> None:
+    app.run().switch_page("pages/generate.py").run()
+    app.text_area(key="prompt").set_value("ROMEO: ж").run()
+    assert not app.exception
+    assert "'ж'" in app.error[0].value.replace("\\", "")
+
+
+@pytest.mark.parametrize("damage", ["truncated", "missing"])
+def test_damaged_checkpoint_is_explained(app: AppTest, tmp_path: Path, damage: str) -> None:
+    app.run().switch_page("pages/generate.py").run()
+    for weights in (tmp_path / "runs").glob("*/model.safetensors"):
+        weights.write_bytes(weights.read_bytes()[:100]) if damage == "truncated" else None
+    if damage == "missing":
+        weights.unlink()
+    app.run()
+    assert not app.exception
+    if damage == "truncated":
+        assert "damaged" in app.error[0].value
+
+
+def test_page_without_runs_offers_one_action(app: AppTest, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "runs")
+    app.run().switch_page("pages/generate.py").run()
+    assert not app.exception
+    assert "no trained model" in app.info[0].value
+    assert not app.button
