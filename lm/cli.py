@@ -13,6 +13,7 @@ import difflib
 import json
 import math
 import os
+import shlex
 import signal
 import sys
 import time
@@ -35,7 +36,7 @@ from lm.config import (
     settings,
 )
 from lm.experiment import execute, prepare
-from lm.flops import FlopCount, modules, n_params, step_flops, step_flops_by_module
+from lm.flops import FlopCount, modules, n_params, step_flops_by_module
 from lm.records import StepRecord
 from lm.runs import Run, RunStore, default_root
 
@@ -74,8 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ArithmeticError as error:
         _complain(str(error))
         return DIVERGED
-    except MemoryError:
-        return _complain("This machine has not enough memory for it; make the model smaller.")
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        return _complain("Memory ran out. Lower the model's size, context_length or batch_size.")
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         return _complain(f"Could not use{where}: {error.strerror or error}.")
@@ -113,12 +116,31 @@ class _Parser(argparse.ArgumentParser):
 
     def add_setting(self, flag: str, field: Setting) -> None:
         """An option for a setting. Its value stays text: the config checks it."""
-        default = "" if field.default is None else f" (default: {field.default})"
-        text = f"{field.help} {rule(field).capitalize()}{default}."
-        self.add_argument(flag, metavar=flag[2:].upper(), help=text.replace("%", "%%"))
+        words = [field.help]
+        if field.kind != "text":
+            words.append(f"{rule(field).capitalize()}.")
+        if field.default is not None:
+            words.append(f"Default: {field.default}.")
+        metavar = "FILE" if field.kind == "text" else flag[2:].upper()
+        self.add_argument(flag, metavar=metavar, help=" ".join(words).replace("%", "%%"))
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser, commands = _build_parser()
+    command = commands.get(argv[0]) if argv else None
+    if not command and argv and not argv[0].startswith("-"):
+        raise UsageError(_unknown("command", argv[0], commands))
+    known = command.flags if command else parser.flags
+    arguments, unknown = parser.parse_known_args(_attach_values(argv, known))
+    for text in unknown:
+        if text.startswith("-"):
+            raise UsageError(_unknown("option", text.partition("=")[0], known))
+        raise UsageError(f"{argv[0]} takes no further argument. Received: {text!r}.")
+    return arguments
+
+
+def _build_parser() -> tuple[_Parser, dict[str, _Parser]]:
+    """The parser, and that of each command by name."""
     parser = _Parser(
         prog="python -m lm", description="Small language models under a compute budget."
     )
@@ -147,7 +169,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     flops.add_setting("--batch-size", settings(TrainingConfig)["batch_size"])
     for command in (train, flops):
         command.add_argument("--architecture", default="transformer", help=", ".join(ARCHITECTURES))
-        presets = "; ".join(f"{name}: {text}" for name, text in recipes.PRESETS.items())
+        presets = " ".join(f"{name}: {text}" for name, text in recipes.PRESETS.items())
         command.add_argument("--preset", default="modern", help=presets)
         command.add_argument(
             "--set",
@@ -176,17 +198,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     data.add_argument(
         "--consent", action="store_true", help="agree to the licence of a corpus that asks for it"
     )
-
-    command = commands.get(argv[0]) if argv else None
-    known = command.flags if command else parser.flags
-    if not command and argv and not argv[0].startswith("-"):
-        raise UsageError(_unknown("command", argv[0], commands))
-    arguments, unknown = parser.parse_known_args(_attach_values(argv, known))
-    for text in unknown:
-        if text.startswith("-"):
-            raise UsageError(_unknown("option", text.partition("=")[0], known))
-        raise UsageError(f"{argv[0]} takes no further argument. Received: {text!r}.")
-    return arguments
+    return parser, commands
 
 
 def _attach_values(argv: Sequence[str], flags: Mapping[str, argparse.Action]) -> list[str]:
@@ -333,7 +345,7 @@ def _execute(run: Run, arguments: argparse.Namespace) -> int:
         finally:
             progress.close()
     if run.state != "complete":
-        where = f" --runs-dir {arguments.runs_dir}" if arguments.runs_dir else ""
+        where = f" --runs-dir {shlex.quote(str(arguments.runs_dir))}" if arguments.runs_dir else ""
         print(
             f"{run.name} is {run.state} at step {run.status.step:,} of {run.n_steps:,}. "
             f"Go on with: python -m lm resume {run.run_id}{where}",
@@ -608,17 +620,22 @@ def _flops(arguments: argparse.Namespace) -> int:
         given["training"]["steps"] = 1
     data = _data_config(given["data"])
     config = _resolve(arguments, given, data=data, vocab_size=vocab_size, n_train_tokens=1_000_000)
-    shape = {
-        "batch_size": config.training.batch_size,
-        "sequence_length": config.model.context_length,
-    }
-    kind = {"optimizer": config.training.optimizer, "objective": config.training.objective}
-    formula = step_flops(config.model, vocab_size, **shape, **kind)
-    by_module = step_flops_by_module(config.model, vocab_size, **shape, **kind)
+    n_rows, length = config.training.batch_size, config.model.context_length
+    by_module = step_flops_by_module(
+        config.model,
+        vocab_size,
+        batch_size=n_rows,
+        sequence_length=length,
+        optimizer=config.training.optimizer,
+        objective=config.training.objective,
+    )
+    formula = sum(by_module.values(), FlopCount())
     sizes = {module.name: module.n_params for module in modules(config.model, vocab_size)}
     from lm.meter import measured_step_flops
 
-    measured = measured_step_flops(config.model, vocab_size, config.training, **shape)
+    measured = measured_step_flops(
+        config.model, vocab_size, config.training, batch_size=n_rows, sequence_length=length
+    )
     if arguments.json:
         rows = [
             {"name": name, "n_params": sizes[name], **count.to_dict()}
@@ -633,7 +650,7 @@ def _flops(arguments: argparse.Namespace) -> int:
     total = f"{n_params(config.model, vocab_size):,}"
     print(
         f"One step of {arguments.architecture} ({arguments.preset}) on "
-        f"{shape['batch_size']:,} rows of {shape['sequence_length']:,} tokens, "
+        f"{n_rows:,} rows of {length:,} tokens, "
         f"vocabulary {vocab_size:,}, {config.training.optimizer}:\n"
     )
     _print_table(
@@ -656,7 +673,8 @@ class _Vocabulary(Config):
 
 
 def _vocab_size(text: str | None) -> int:
-    return _Vocabulary(**({} if text is None else {"vocab_size": text})).vocab_size
+    given: dict[str, Any] = {} if text is None else {"vocab_size": text}
+    return _Vocabulary(**given).vocab_size
 
 
 # --- printing -----------------------------------------------------------------------------

@@ -366,6 +366,16 @@ def test_operating_system_errors_are_one_sentence(say, tmp_path, monkeypatch):
     assert "model.safetensors: No space left" in err.splitlines()[-1]
 
 
+def test_too_little_memory_is_one_sentence(say, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 TB")
+
+    monkeypatch.setattr(cli, "execute", full)
+    status, _, err = say(*TRAIN, *TINY, "--steps", "2", runs_dir=tmp_path)
+    assert status == 2
+    assert err.splitlines()[-1].startswith("Memory ran out.")
+
+
 def test_a_diverging_training_says_so(say, tmp_path):
     command = [*TRAIN, *TINY, "--architecture", "mlp", "--steps", "60"]
     for name, value in (("learning_rate", 100), ("optimizer", "sgd"), ("grad_clip", 0)):
