@@ -106,7 +106,10 @@ def thin(frame: pd.DataFrame, y: str, most: int = MOST_POINTS) -> pd.DataFrame:
     kept = {0, len(frame) - 1}
     for piece in np.array_split(np.arange(len(frame)), (most - 2) // 2):
         if not np.isnan(values[piece]).all():
-            kept |= {int(piece[np.nanargmin(values[piece])]), int(piece[np.nanargmax(values[piece])])}
+            kept |= {
+                int(piece[np.nanargmin(values[piece])]),
+                int(piece[np.nanargmax(values[piece])]),
+            }
     return frame.iloc[sorted(kept)]
 
 
@@ -179,9 +182,8 @@ def loss_chart(
     x_scale = alt.Scale(domain=[x_end / 1000, x_end], type="log", clamp=True, nice=False)
     if not log_x:
         x_scale = alt.Scale(domain=[0, x_end], nice=False)
-    x_axis = alt.Axis(title=X_TITLES[x], format="~s" if x == "tokens" else "", tickCount=6)
-    if x == "flops":
-        x_axis = alt.Axis(title=X_TITLES[x], format=".1~e", tickCount=5)
+    formats = {"step": ",d", "tokens": "~s", "flops": ".1~e", "seconds": "~f"}
+    x_axis = alt.Axis(title=X_TITLES[x], format=formats[x], tickCount=5)
     curve = alt.Chart(alt.NamedData("curve")).encode(
         x=alt.X("x:Q", scale=x_scale, axis=x_axis),
         y=alt.Y(
@@ -192,7 +194,7 @@ def loss_chart(
         opacity=alt.Opacity(
             "curve:N",
             scale=alt.Scale(domain=["train", "validation, sampled"], range=[0.4, 1]),
-            legend=alt.Legend(title=None, orient="top-right", symbolType="stroke"),
+            legend=None,
         ),
         strokeWidth=alt.StrokeWidth(
             "curve:N",
@@ -205,7 +207,6 @@ def loss_chart(
             alt.Tooltip("loss:Q", title="Loss (nats per token)", format=".3f"),
         ],
     )
-    # Both curves in one mark: the legend shows them as they are drawn.
     line = curve.mark_line(color=color, clip=True)
     dots = curve.mark_circle(color=color, size=34, clip=True).transform_filter(
         alt.datum.curve != "train"
@@ -215,7 +216,7 @@ def loss_chart(
 
 
 def _references(references: Mapping[str, float], y_domain: tuple[float, float]) -> list[alt.Chart]:
-    """Dashed lines across the chart, each with its name and loss at the left."""
+    """Dashed lines across the chart, each with its name and loss at the right."""
     low, high = y_domain
     shown = [
         {"reference": f"{name} {loss:.2f}", "loss": loss}
@@ -224,11 +225,12 @@ def _references(references: Mapping[str, float], y_domain: tuple[float, float]) 
     ]
     if not shown:
         return []
-    base = alt.Chart(alt.Data(values=shown)).encode(y=alt.Y("loss:Q"))
+    scale = alt.Scale(domain=[low, high], zero=False, nice=False)
+    base = alt.Chart(alt.Data(values=shown)).encode(y=alt.Y("loss:Q", scale=scale))
     rule = base.mark_rule(strokeDash=[4, 4], color=NEUTRAL, strokeWidth=1.2)
     text = base.mark_text(
-        align="left", baseline="top", dx=5, dy=4, color=NEUTRAL, fontSize=12
-    ).encode(x=alt.value(0), text="reference:N")
+        align="right", baseline="top", dx=-4, dy=4, color=NEUTRAL, fontSize=12
+    ).encode(x=alt.value("width"), text="reference:N")
     return [rule, text]
 
 
@@ -270,7 +272,7 @@ def _number_axis(title: str, log: bool, values: pd.Series) -> alt.Axis:
     large = bool(len(values)) and values.abs().max() >= 1e6
     if large:
         return alt.Axis(title=title, format=".1~e", tickCount=5)
-    return alt.Axis(title=title, format="~g", tickCount=6 if log else 7)
+    return alt.Axis(title=title, format="~g" if log else ",~f", tickCount=6)
 
 
 def training_curves(
@@ -326,7 +328,11 @@ def training_curves(
         ],
     )
     vertical = {"scale": alt.Scale(zero=False, nice=False, padding=12), "title": y_title}
-    raw = base.mark_line(strokeWidth=1, opacity=0.35) if smoothing else base.mark_line(strokeWidth=2.2)
+    raw = (
+        base.mark_line(strokeWidth=1, opacity=0.35)
+        if smoothing
+        else base.mark_line(strokeWidth=2.2)
+    )
     layers = [raw.encode(y=alt.Y(f"{y}:Q", **vertical))]
     if smoothing:
         layers.append(base.mark_line(strokeWidth=2.4).encode(y=alt.Y("smoothed:Q", **vertical)))
@@ -437,7 +443,9 @@ def frequency_chart(frame: pd.DataFrame, *, height: int = 300) -> alt.Chart:
         alt.Chart(frame)
         .mark_bar(color=PALETTE[0], cornerRadiusEnd=2)
         .encode(
-            x=alt.X("token:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, labelOverlap=False))
+            x=alt.X(
+                "token:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, labelOverlap=False)
+            )
             if frame["token"].str.len().max() <= 2
             else alt.X("token:N", sort=None, title=None, axis=alt.Axis(labelAngle=-60)),
             y=alt.Y("share:Q", title="Share of all tokens", axis=alt.Axis(format="~%")),
@@ -452,7 +460,7 @@ def frequency_chart(frame: pd.DataFrame, *, height: int = 300) -> alt.Chart:
 
 
 def rank_chart(frame: pd.DataFrame, *, height: int = 300) -> alt.Chart:
-    """Counts against rank, both logarithmic: Zipf's law is a straight line. Columns: rank, count."""
+    """Counts against rank, both logarithmic, where Zipf's law is a line. Columns: rank, count."""
     return (
         alt.Chart(frame)
         .mark_line(color=PALETTE[0], strokeWidth=2.2)

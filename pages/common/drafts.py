@@ -23,10 +23,15 @@ from lm.flops import BudgetError, Plan, n_params, plan
 from pages.common import corpora, forms
 
 MANTISSAS = (1, 1.5, 2, 3, 5, 7)
-BUDGETS = tuple(m * 10.0**e for e in range(9, 14) for m in MANTISSAS) + (1e14,)
+BUDGETS = (*(m * 10.0**e for e in range(9, 14) for m in MANTISSAS), 1e14)
 DEFAULT_BUDGET = 1e12
 HORIZONS = ("budget", "steps", "epochs")
 DATA_NAMES = {"seed": "data_seed"}  # training has a seed too
+
+
+def titled(architecture: str) -> str:
+    """An architecture's name in a form or a run's name."""
+    return "MLP" if architecture == "mlp" else architecture.capitalize()
 
 
 def default_dataset() -> str:
@@ -93,7 +98,8 @@ class Draft:
 
     @property
     def n_params(self) -> int:
-        assert self.corpus is not None and self.config is not None
+        assert self.corpus is not None
+        assert self.config is not None
         return n_params(self.config.model, self.corpus.tokenizer.vocab_size)
 
 
@@ -189,6 +195,27 @@ def _fallback(chosen: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, 
         budget=known["budget"],
     )
     return {**_values(followed), **chosen}
+
+
+def choices_of(config: RunConfig) -> dict[str, Any]:
+    """What a user would have chosen to get `config`: as little as gives the same settings."""
+    horizon = config.training.budget or DEFAULT_BUDGET
+    budget = min(BUDGETS, key=lambda known: abs(known / horizon - 1))
+    data, architecture = config.data, config.model.architecture
+    chosen: dict[str, Any] = {"dataset": data.dataset, "architecture": architecture}
+    chosen |= {"preset": config.preset, "budget": budget}
+    if data.dataset == "text":
+        chosen["text"] = corpora.title(data)
+    wanted = flat(config)
+    plain = DataConfig(dataset=data.dataset, text_path=data.text_path)
+    defaults = {DATA_NAMES.get(name, name): v for name, v in plain.model_dump().items()}
+    for name in data_settings():
+        if wanted[name] != defaults[name]:
+            chosen[name] = wanted[name]
+    for name in (*model_settings(architecture), *training_settings()):
+        if wanted[name] != draft(chosen).shown.get(name):
+            chosen[name] = wanted[name]
+    return chosen
 
 
 # --- what differs --------------------------------------------------------------------------------

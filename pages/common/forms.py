@@ -8,6 +8,7 @@ holds what was chosen and no more.
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,12 @@ import streamlit as st
 
 from lm.config import Setting, rule
 
-INTEGER_STEPS = ((64, 1), (4096, 8), (65536, 16))  # largest value -> what + and − add
+# What + and − add to whole numbers; wide ones keep heads of an even width.
+STEPS = {"d_model": 16, "d_ff": 32, "d_hidden": 32, "context_length": 8, "d_embed": 8}
+STEPS |= {"batch_size": 4, "sequence_length": 8, "bpe_vocab_size": 64, "n_chars": 100_000}
+
+
+URLS_REMEMBERED = 64
 
 
 @dataclass(frozen=True)
@@ -30,24 +36,30 @@ class Choices:
         """The dictionary itself: shared, changing."""
         return st.session_state.setdefault(f"{self.page}_choices", {})
 
-    def read_url(self, parsers: Mapping[str, Callable[[str], Any]]) -> None:
-        """On a visitor's first run, take what the URL names; what cannot be is left out.
+    @property
+    def _written(self) -> deque[dict[str, str]]:
+        return st.session_state.setdefault(f"{self.page}_urls", deque(maxlen=URLS_REMEMBERED))
 
-        A parser gives the value of a parameter, or None for one that is out of range.
+    def read_url(self, parsers: Mapping[str, Callable[[str], Any]]) -> bool:
+        """Where the visitor came by a link, take what it names in place of all else.
+
+        A parser gives the value of a parameter, or None for one that cannot be: that is left out.
+        Addresses that this page wrote are no links, though they may arrive late: the browser
+        reports the one it had when a widget moved.
         """
-        if st.session_state.get(f"{self.page}_read"):
-            return
-        st.session_state[f"{self.page}_read"] = True
-        for name, parse in parsers.items():
-            if name in st.query_params:
-                value = parse(st.query_params[name])
-                if value is not None:
-                    self.values[name] = value
+        url = st.query_params.to_dict()
+        if not url or url in self._written:
+            return False
+        found = {name: parsers[name](text) for name, text in url.items() if name in parsers}
+        self.values.clear()
+        self.values.update({name: value for name, value in found.items() if value is not None})
+        return True
 
-    def write_url(self, **others: str | None) -> None:
-        """Let the address bar hold the choices, and `others` that are not None."""
+    def write_url(self) -> None:
+        """Let the address bar hold the choices."""
         wanted = {name: _text(value) for name, value in self.values.items()}
-        wanted |= {name: value for name, value in others.items() if value is not None}
+        if wanted not in self._written:
+            self._written.append(wanted)
         if st.query_params.to_dict() != wanted:
             st.query_params.from_dict(wanted)
 
@@ -120,11 +132,11 @@ def control(
     name = name or setting.name
     is_set = name in choices.values
     put(name, value)
-    unit = f" ({setting.unit})" if setting.unit else ""
+    unit = f", in {setting.unit}" if setting.unit else ""
     words = {
-        "label": f"**{name}**{unit}" if is_set else f"{name}{unit}",
+        "label": f"**{name}**" if is_set else name,
         "key": name,
-        "help": f"{setting.help} {rule(setting)[0].upper()}{rule(setting)[1:]}. "
+        "help": f"{setting.help} {rule(setting)[0].upper()}{rule(setting)[1:]}{unit}. "
         + ("Set by you." if is_set else f"Follows {follows}."),
         "on_change": _changed,
         "args": (choices, name),
@@ -133,7 +145,7 @@ def control(
         horizontal=True, vertical_alignment="bottom", gap="xxsmall", key=f"control-{name}"
     ):
         if setting.kind == "choice":
-            st.selectbox(options=setting.choices, required=True, **words)
+            st.selectbox(options=setting.choices, **words)
         elif setting.kind == "bool":
             st.checkbox(**words, width="stretch")
         else:
@@ -155,10 +167,7 @@ def _number(setting: Setting, placeholder: str, words: dict[str, Any]) -> None:
     low = None if setting.minimum is None or setting.exclusive_minimum else kind(setting.minimum)
     high = None if setting.maximum is None or setting.exclusive_maximum else kind(setting.maximum)
     if setting.kind == "int":
-        largest = setting.maximum or 0
-        step: float = next((s for most, s in INTEGER_STEPS if largest <= most), 1)
-        if setting.name in ("seed", "data_seed", "threads"):
-            step = 1
+        step: float = STEPS.get(setting.name, 1)
         style = "%d"
     else:
         step = 0.001 if setting.log else 0.01
