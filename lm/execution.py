@@ -47,11 +47,11 @@ CHECKPOINT_SHARE = 0.02  # of the time, for checkpoints on top of those
 
 
 class DivergedError(ArithmeticError):
-    """The weights, or what they predict, are infinite or not numbers."""
+    """Something other than the loss of a step is infinite or not a number."""
 
     def __init__(self, step: int) -> None:
         super().__init__(
-            f"What the weights predict became infinite or not a number by step {step}. "
+            f"Weights, gradients or predictions were no longer finite at step {step}. "
             "Lower the learning rate, or clip gradients."
         )
 
@@ -116,7 +116,7 @@ def _end_recorded(writer: RunWriter) -> Iterator[None]:
 def _end(error: BaseException) -> tuple[State, str | None]:
     if isinstance(error, Halt):
         return error.state, error.reason
-    if isinstance(error, RunError | DatasetError | UnknownTokenError):
+    if isinstance(error, RunError | DatasetError):
         return "stopped", str(error)  # resume it once that is cured
     if isinstance(error, KeyboardInterrupt):
         return "stopped", "It was interrupted from the keyboard."
@@ -230,13 +230,17 @@ class _Execution:
         self.writer.update(state="complete", valid=valid, test=test, pid=None, now=True)
 
     def _corpus(self, run: Run) -> Corpus:
-        corpus = load(self.config.data, run.tokenizer())
+        changed = RunError(
+            f"The text of {self.config.data.dataset} is not the one that {run.name} was made for "
+            f"(of sha256 {run.facts['sha256'][:12]}…). Put that text back, or train a new run on "
+            "this one."
+        )
+        try:
+            corpus = load(self.config.data, run.tokenizer())
+        except UnknownTokenError:
+            raise changed from None
         if corpus.sha256 != run.facts["sha256"]:
-            raise RunError(
-                f"The text of {self.config.data.dataset} is not the one that {run.name} was made "
-                f"for (sha256 {corpus.sha256[:12]}…, not {run.facts['sha256'][:12]}…). "
-                "Put that text back, or train a new run on this one."
-            )
+            raise changed
         return corpus
 
     def _restore(self, run: Run) -> None:
@@ -277,7 +281,8 @@ class _Execution:
         """Write a row, and at some steps score, sample and checkpoint."""
         step = record.step
         evaluates, samples = step in self.evaluation_steps, step in self.sample_steps
-        if evaluates or samples or not math.isfinite(record.grad_norm):
+        self._checked(record.grad_norm)
+        if evaluates or samples:
             self._check_finite()
         if evaluates:
             loss = sampled_loss(
@@ -327,11 +332,11 @@ class _Execution:
         if not all(bool(tensor.isfinite().all()) for tensor in tensors):
             raise DivergedError(self.state.step)
 
-    def _checked(self, nats: float) -> float:
-        """Finite weights may still be so large that what they predict is not."""
-        if not math.isfinite(nats):
+    def _checked(self, value: float) -> float:
+        """Finite weights may still be so large that what follows from them is not."""
+        if not math.isfinite(value):
             raise DivergedError(self.state.step)
-        return nats
+        return value
 
     def _evaluate(self, split: Split) -> Evaluation:
         result = evaluate(
