@@ -34,7 +34,7 @@ def setting(
     log: bool = False,
     basic: bool = False,
 ) -> Any:
-    """A field with its rule and its words. `basic` settings show first, `log` ones on a log scale."""
+    """A field with its rule and its words. `basic` ones show first, `log` ones on a log scale."""
     return Field(
         default,
         ge=ge,
@@ -348,8 +348,9 @@ class RunConfig(Config):
         row = self.training.sequence_length
         if architecture in ("attention", "transformer") and row and row > context_length:
             raise ValueError(
-                f"training.sequence_length must not exceed model.context_length for {architecture}. "
-                f"Received: sequence_length={row}, context_length={context_length}."
+                f"training.sequence_length must not exceed model.context_length for "
+                f"{architecture}. Received: sequence_length={row}, "
+                f"context_length={context_length}."
             )
         if self.training.optimizer == "muon" and architecture == "linear":
             raise ValueError(
@@ -468,12 +469,13 @@ def rule(setting: Setting) -> str:
         return noun
     above = "above" if setting.exclusive_minimum else "from"
     below = "below" if setting.exclusive_maximum else "to"
-    joint = " and " if setting.exclusive_minimum or setting.exclusive_maximum else " "
-    return f"{noun} {above} {_plain(low)}{joint}{'up ' * (joint == ' and ' and below == 'to')}{below} {_plain(high)}"
+    if setting.exclusive_minimum or setting.exclusive_maximum:
+        below = f"and {'up ' if below == 'to' else ''}{below}"
+    return f"{noun} {above} {_plain(low)} {below} {_plain(high)}"
 
 
 def _plain(value: float) -> str:
-    return f"{value:,.0f}" if value == math.floor(value) and abs(value) < 1e9 else f"{value:g}"
+    return f"{value:,.0f}" if value == math.floor(value) and abs(value) < 1e10 else f"{value:g}"
 
 
 def _unknown(what: str, name: str, known: list[str]) -> str:

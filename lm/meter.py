@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
