@@ -32,14 +32,27 @@ def labelled(runs: list[Run]) -> dict[str, Run]:
     }
 
 
+def arrive(by_label: dict[str, Run]) -> None:
+    """From another page, `?run=<id>` chooses that run, and the prompt it was tried with."""
+    wanted = st.query_params.get("run")
+    if wanted is None:
+        return
+    del st.query_params["run"]
+    for label, run in by_label.items():
+        if run.run_id == wanted:
+            samples = run.samples()
+            st.session_state["runs"] = [label]
+            if not samples.empty:
+                st.session_state["prompt"] = samples.iloc[-1]["prompt"]
+
+
 def form(runs: list[Run]) -> Request:
     """Prompt, checkpoints and sampling. Sliders do not rerun the page: the browser re-weighs."""
     by_label = labelled(runs)
-    if wanted := st.query_params.pop("run", None):  # from another page, by id
-        st.session_state["runs"] = [k for k, run in by_label.items() if run.run_id == wanted]
+    arrive(by_label)
     left, right = st.columns([3, 2], gap="medium")
     prompt = left.text_area(
-        "Prompt", "ROMEO:", key="prompt", bind="query-params", height=122, max_chars=5000
+        "Prompt", "ROMEO:\nO", key="prompt", bind="query-params", height=122, max_chars=5000
     )
     chosen = right.multiselect(
         f"Checkpoints, up to {MOST_RUNS}",
@@ -137,7 +150,7 @@ def show_next_tokens(request: Request) -> None:
     if not request.runs:
         st.info("Choose at least one checkpoint.")
         return
-    st.subheader("The next token", anchor=False)
+    st.header("The next token", anchor=False)
     st.markdown(
         "What each checkpoint expects right after the prompt, before and after temperature and "
         "filters. Move a slider and watch."

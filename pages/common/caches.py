@@ -33,11 +33,14 @@ def jobs() -> JobQueue:
 
 
 def trained_runs() -> list[Run]:
-    """All runs that have weights to write with, best validation loss first."""
+    """All runs that have weights to write with: the user's, newest first, then shipped, best first.
 
-    def order(run: Run) -> tuple:
-        loss = run.status.valid.loss if run.status.valid else float("inf")
-        return loss, run.run_id
+    "Best" is only asked of shipped runs: losses of different corpora do not compare.
+    """
+
+    def order(run: Run) -> tuple[bool, float]:
+        known = run.shipped and run.status.valid
+        return run.shipped, known.loss if known else 0.0
 
     return sorted((run for run in store().list() if run.weights_path.exists()), key=order)
 

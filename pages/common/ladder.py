@@ -50,7 +50,7 @@ def show(runs: Sequence[Run]) -> None:
         "<th scope='col' class='figure'>Parameters</th>"
         "<th scope='col' class='figure'>FLOPs per token</th>"
         "<th scope='col' class='figure'>Test loss</th>"
-        "<th scope='col' class='track'>lower is better</th>"
+        "<th scope='col' class='track'>← lower is better</th>"
         f"</tr></thead><tbody>{rows}</tbody></table>"
     )
 

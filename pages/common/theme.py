@@ -9,6 +9,7 @@ _CSS = """
 }
 h1, h2, h3 { letter-spacing: -0.01em; text-wrap-style: balance; }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.8; }
+[data-testid="stSliderThumbValue"], [data-testid="stSliderThumbValue"] * { color: inherit; }
 [data-testid="stMetricValue"], td, th { font-variant-numeric: tabular-nums; }
 """
 

@@ -13,6 +13,9 @@ from tests.pages.conftest import ODD_TEXT
 ROOT = Path(__file__).parents[2]
 
 
+ODD_QUERY = "?temperature=0&n_tokens=180&prompt=ROMEO:&runs=odd%20transformer&runs=odd%20mlp"
+
+
 def open_page(tab, url: str, query: str = "") -> None:
     tab.goto(f"{url}/generate{query}")
     tab.locator("table tbody tr").first.wait_for()
@@ -46,7 +49,7 @@ def press(tab, key: str, keys: str, times: int = 1) -> None:
 
 
 def test_text_is_shown_to_the_letter(app_url, tab) -> None:
-    open_page(tab, app_url, "?temperature=0&n_tokens=180&runs=odd%20transformer&runs=odd%20mlp")
+    open_page(tab, app_url, ODD_QUERY)
     transformer, mlp = generate(tab, len("ROMEO:") + 180, n_lanes=2)
     assert transformer in ODD_TEXT * 4
     assert "$light$" in mlp
@@ -73,10 +76,10 @@ def test_bars_follow_the_sliders_and_sum_to_one(app_url, tab) -> None:
 
 
 def test_slider_moved_without_a_rerun_counts(app_url, tab) -> None:
-    open_page(tab, app_url, "?temperature=2&n_tokens=60&runs=odd%20transformer")
-    wild = generate(tab, 66)
+    open_page(tab, app_url, "?temperature=2&n_tokens=60&prompt=ROMEO:&runs=odd%20transformer")
+    wild = generate(tab, len("ROMEO:") + 60)
     press(tab, "temperature", "Home")
-    greedy = generate(tab, 66)
+    greedy = generate(tab, len("ROMEO:") + 60)
     assert greedy != wild
     assert greedy[0] in ODD_TEXT * 3
 
@@ -96,6 +99,13 @@ def test_link_brings_back_six_settings(app_url, tab) -> None:
     assert tab.evaluate(shown) == [0.4, 12, 0.9, 0.05, 42, 77]
 
 
+def test_another_page_can_choose_the_run(app_url, tab) -> None:
+    open_page(tab, app_url, "?run=shipped-transformer")
+    assert tab.locator("caption").all_inner_texts() == ["odd transformer"]
+    assert tab.get_by_label("Prompt").input_value() == "ROMEO:"
+    assert "run=" not in tab.url.replace("runs=", "")
+
+
 def test_impossible_settings_in_the_link_fall_back(app_url, tab) -> None:
     open_page(tab, app_url, "?temperature=99&top_k=x&runs=gone&seed=-1")
     assert tab.locator(".st-key-temperature input").input_value() == "0.8"
@@ -103,7 +113,7 @@ def test_impossible_settings_in_the_link_fall_back(app_url, tab) -> None:
 
 
 def test_arrow_keys_walk_through_the_tokens(app_url, tab) -> None:
-    open_page(tab, app_url, "?n_tokens=20")
+    open_page(tab, app_url, "?n_tokens=20&prompt=ROMEO:")
     generate(tab, 26)
     tab.locator(".text").focus()
     tab.keyboard.press("ArrowRight")
