@@ -22,10 +22,13 @@ COLORS = {
     "transformer": "#0072B2",
 }
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A7B00", "#7F7F7F")
-DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3), (4, 2), (12, 4))
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
-ARCHITECTURE_DASH = dict(zip(COLORS, (DASHES[2], DASHES[1], DASHES[3], DASHES[0]), strict=True))
-ARCHITECTURE_SHAPE = dict(zip(COLORS, ("triangle-up", "square", "diamond", "circle"), strict=True))
+DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (9, 3, 2, 3), (2, 2))
+MORE_DASHES = ((4, 2), (12, 4), (9, 3, 2, 3, 2, 3), (1, 4), (14, 3, 5, 3))
+SHAPES = ("circle", "square", "diamond", "triangle-up")
+MORE_SHAPES = ("cross", "triangle-down", "triangle-right", "triangle-left", "wedge")
+_ORDER = ("transformer", "mlp", "attention", "linear")
+ARCHITECTURE_DASH = dict(zip(_ORDER, DASHES, strict=True))
+ARCHITECTURE_SHAPE = dict(zip(_ORDER, SHAPES, strict=True))
 NEUTRAL = "#7c8088"  # references: between the ink of a light and of a dark page
 
 MOST_POINTS = 500
@@ -49,7 +52,7 @@ def _theme() -> alt.theme.ThemeConfig:
             "axis": {"grid": True, "gridOpacity": 0.6, "domain": False, "tickSize": 4},
             "axisX": {"grid": False, "domain": True},
             "legend": {"symbolStrokeWidth": 2.5, "symbolSize": 120, "labelLimit": 360},
-            "line": {"strokeCap": "round", "strokeJoin": "round"},
+            "line": {"strokeJoin": "round"},
         }
     }
 
@@ -72,27 +75,25 @@ def looks(groups: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Loo
     so it keeps its look when another one is shown, hidden or added.
     """
     by_architecture = set(groups.values()) <= set(COLORS)
-    order = list(dict.fromkeys(groups.values()))
-    used: dict[str, int] = {}
+    order = list(_ORDER) if by_architecture else list(dict.fromkeys(groups.values()))
+    ranks: dict[str, int] = {}
     found = {}
     for run_id, group in groups.items():
-        color = COLORS[group] if by_architecture else PALETTE[order.index(group) % len(PALETTE)]
-        rank = used[color] = used.get(color, -1) + 1
-        if by_architecture:
-            dashes = _starting_with(DASHES, ARCHITECTURE_DASH[group])
-            shapes = _starting_with(SHAPES, ARCHITECTURE_SHAPE[group])
-        else:
-            first = order.index(group)
-            dashes = _starting_with(DASHES, DASHES[first % len(DASHES)])
-            shapes = _starting_with(SHAPES, SHAPES[first % len(SHAPES)])
-        dash, shape = dashes[rank % len(dashes)], shapes[rank % len(shapes)]
-        found[run_id] = Look(labels[run_id], color, dash, shape)
+        place = order.index(group)
+        rank = ranks[group] = ranks.get(group, -1) + 1
+        found[run_id] = Look(
+            label=labels[run_id],
+            color=COLORS[group] if by_architecture else PALETTE[place % len(PALETTE)],
+            dash=_cue(DASHES, MORE_DASHES, place, rank),
+            shape=_cue(SHAPES, MORE_SHAPES, place, rank),
+        )
     return found
 
 
-def _starting_with(values: Sequence, first) -> list:
-    at = list(values).index(first)
-    return [*values[at:], *values[:at]]
+def _cue(first: Sequence, more: Sequence, place: int, rank: int):
+    """The cue of a group's run number `rank`: the group's own, then others, each from its place."""
+    every = [first[place % len(first)], *more[place % len(more) :], *more[: place % len(more)]]
+    return every[rank % len(every)]
 
 
 # --- data ------------------------------------------------------------------------------------
@@ -111,6 +112,11 @@ def thin(frame: pd.DataFrame, y: str, most: int = MOST_POINTS) -> pd.DataFrame:
                 int(piece[np.nanargmax(values[piece])]),
             }
     return frame.iloc[sorted(kept)]
+
+
+def log_spaced(end: int, most: int = 200) -> np.ndarray:
+    """At most `most` whole numbers from 1 to `end`, evenly spaced on a logarithmic axis."""
+    return np.unique(np.geomspace(1, end, most).round().astype(int))
 
 
 def smooth(values: pd.Series, share: float) -> pd.Series:
@@ -183,7 +189,7 @@ def loss_chart(
     if not log_x:
         x_scale = alt.Scale(domain=[0, x_end], nice=False)
     formats = {"step": ",d", "tokens": "~s", "flops": ".1~e", "seconds": "~f"}
-    x_axis = alt.Axis(title=X_TITLES[x], format=formats[x], tickCount=5)
+    x_axis = alt.Axis(title=X_TITLES[x], format=formats[x], tickCount=5, **_plain_powers(x))
     curve = alt.Chart(alt.NamedData("curve")).encode(
         x=alt.X("x:Q", scale=x_scale, axis=x_axis),
         y=alt.Y(
@@ -263,15 +269,25 @@ def _look_scales(shown: Mapping[str, Look]) -> dict[str, tuple[list[str], list]]
     }
 
 
-def _legend(title: str | None, count: int) -> alt.Legend:
-    return alt.Legend(title=title, orient="bottom", columns=1 if count > 6 else 2, labelLimit=520)
+def _legend(title: str | None) -> alt.Legend:
+    return alt.Legend(title=title, orient="bottom", columns=2, labelLimit=520)
+
+
+def _with_legend(height: int, count: int) -> int:
+    """The height of a chart whose legend has `count` entries in two columns."""
+    return height + 22 * math.ceil(count / 2)
+
+
+def _plain_powers(x: str) -> dict[str, str]:
+    """FLOPs as they are written everywhere else: 3e11."""
+    return {"labelExpr": "replace(datum.label, 'e+', 'e')"} if x == "flops" else {}
 
 
 def _number_axis(title: str, log: bool, values: pd.Series) -> alt.Axis:
     values = values.dropna().astype(float)
     large = bool(len(values)) and values.abs().max() >= 1e6
     if large:
-        return alt.Axis(title=title, format=".1~e", tickCount=5)
+        return alt.Axis(title=title, format=".1~e", tickCount=5, **_plain_powers("flops"))
     return alt.Axis(title=title, format="~g" if log else ",~f", tickCount=6)
 
 
@@ -313,12 +329,12 @@ def training_curves(
         color=alt.Color(
             "run:N",
             scale=alt.Scale(domain=scales["color"][0], range=scales["color"][1]),
-            legend=_legend(title, len(shown)),
+            legend=_legend(title),
         ),
         strokeDash=alt.StrokeDash(
             "run:N",
             scale=alt.Scale(domain=scales["dash"][0], range=scales["dash"][1]),
-            legend=_legend(title, len(shown)),
+            legend=_legend(title),
         ),
         tooltip=[
             alt.Tooltip("run:N", title="Run"),
@@ -339,7 +355,20 @@ def training_curves(
     low, high = _span(rows[y])
     near = {k: v for k, v in (references or {}).items() if low - 0.3 <= v <= high + 0.3}
     domain = (min([low, *near.values()]), max([high, *near.values()]))
-    return alt.layer(*_references(near, domain), *layers).properties(height=height)
+    return alt.layer(*_references(near, domain), *layers).properties(
+        height=_with_legend(height, len(shown))
+    )
+
+
+def describe_curves(
+    metrics: Mapping[str, pd.DataFrame], shown: Mapping[str, Look], *, y: str, y_title: str
+) -> str:
+    """What a chart of training curves shows, in words: the runs and where each ended."""
+    ends = [
+        f"{look.label} ends at {metrics[run_id][y].dropna().iloc[-1]:.3f}"
+        for run_id, look in shown.items()
+    ]
+    return f"{y_title}: {'; '.join(ends)}."
 
 
 def _span(values: pd.Series) -> tuple[float, float]:
@@ -381,9 +410,10 @@ def results_chart(
         )
     else:
         rows = rows.assign(**{x: rows[x].astype(str)})
-        horizontal = alt.X(f"{_field(x)}:N", title=x_title, axis=alt.Axis(labelAngle=0))
+        order = list(COLORS) if x == "architecture" else "ascending"
+        horizontal = alt.X(f"{_field(x)}:N", title=x_title, sort=order, axis=alt.Axis(labelAngle=0))
     scales = _look_scales(shown)
-    legend = _legend(title, len(shown))
+    legend = _legend(title)
     return (
         alt.Chart(rows)
         .mark_point(filled=True, size=130, opacity=0.95)
@@ -412,7 +442,7 @@ def results_chart(
                 alt.Tooltip(f"{_field(y)}:Q", title=y_title, format=".4f"),
             ],
         )
-        .properties(height=height)
+        .properties(height=_with_legend(height, len(shown)))
     )
 
 

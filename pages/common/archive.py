@@ -1,0 +1,142 @@
+"""A run as one file, to be shared: its folder, zipped. What comes in is checked before it lands."""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from lm.runs import Run, RunError, RunStore, read_run
+
+FILES = ("config.json", "status.json", "tokenizer.json", "name.json")
+FILES += ("metrics.jsonl", "samples.jsonl", "model.safetensors", "training_state.safetensors")
+REQUIRED = ("config.json", "status.json", "tokenizer.json")
+MOST_BYTES = 500_000_000  # unpacked
+MOST_ENTRIES = 64
+
+
+class ArchiveError(ValueError):
+    """A file that is not a run; the message is one clear sentence."""
+
+
+def pack(run: Run) -> bytes:
+    """The run's folder as a zip; of its training state only where there is something to resume."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in FILES:
+            path = run.path / name
+            if path.exists() and (name != "training_state.safetensors" or run.resumable):
+                archive.write(path, f"{run.run_id}/{name}")
+    return buffer.getvalue()
+
+
+def unpack(content: bytes, store: RunStore) -> Run:
+    """Add the run in a zip to the store. Raises `ArchiveError`; then nothing is left behind.
+
+    Only the files of a run are taken, by their names alone, so that no path in the archive can
+    lead anywhere; a run of that id that is there already is never replaced.
+    """
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(content))
+    except zipfile.BadZipFile:
+        raise ArchiveError(
+            "This is not a zip file. Export a run here to see what one is."
+        ) from None
+    with archive:
+        members = _members(archive)
+        store.root.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".import-", dir=store.root))
+        try:
+            _extract(archive, members, folder)
+            return _land(folder, store)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    if len(infos) > MOST_ENTRIES:
+        raise ArchiveError(f"A run has at most {MOST_ENTRIES} files. Received: {len(infos):,}.")
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        path = PurePosixPath(info.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or ":" in info.filename:
+            raise ArchiveError(f"The zip holds a path that leads out of it: {info.filename!r}.")
+        if path.name in FILES and len(path.parts) <= 2:
+            if path.name in members:
+                raise ArchiveError(f"The zip holds {path.name} twice; it must hold one run.")
+            members[path.name] = info
+    missing = [name for name in REQUIRED if name not in members]
+    if missing:
+        raise ArchiveError(f"The zip is not a run: it has no {missing[0]}.")
+    if sum(info.file_size for info in members.values()) > MOST_BYTES:
+        raise ArchiveError(f"The run is larger than {MOST_BYTES // 1_000_000} MB unpacked.")
+    return members
+
+
+def _extract(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder: Path) -> None:
+    left = MOST_BYTES  # what the directory of the zip says is not believed
+    for name, info in members.items():
+        try:
+            with archive.open(info) as source, (folder / name).open("wb") as target:
+                while chunk := source.read(1 << 20):
+                    left -= len(chunk)
+                    if left < 0:
+                        raise ArchiveError(
+                            f"The run is larger than {MOST_BYTES // 1_000_000} MB unpacked."
+                        )
+                    target.write(chunk)
+        except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
+            raise ArchiveError(f"The zip is damaged: {name} cannot be read ({error}).") from None
+        except OSError as error:
+            raise ArchiveError(f"Could not write the run: {error.strerror or error}.") from None
+
+
+def _land(folder: Path, store: RunStore) -> Run:
+    """Check the files as those of a run, and give it its place."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        run = read_run(folder)
+        run.tokenizer()
+        run.metrics()
+        run.samples()
+        _check_weights(run)
+    except (RunError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        text = str(error).replace(str(folder), "the zip")
+        raise ArchiveError(f"The zip is not a run: {text.rstrip('.')}.") from None
+    run_id = config.get("run_id")
+    if (
+        not isinstance(run_id, str)
+        or PurePosixPath(run_id).name != run_id
+        or run_id.startswith(".")
+    ):
+        raise ArchiveError("The zip is not a run: its run_id cannot be the name of a folder.")
+    config["shipped"] = False  # what came later is the user's, and may be deleted
+    if run_id.startswith("shipped-"):
+        run_id = f"{run_id.removeprefix('shipped-')}-{secrets.token_hex(2)}"
+    if (store.root / run_id).exists():
+        raise ArchiveError(f"The run {run_id} is here already.")
+    config["run_id"] = run_id
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    folder.chmod(0o755)
+    folder.rename(store.root / run_id)
+    return store.get(run_id)
+
+
+def _check_weights(run: Run) -> None:
+    """The header of the weights must fit their file; their shapes are checked on loading."""
+    if not run.weights_path.exists():
+        return
+    size = run.weights_path.stat().st_size
+    with run.weights_path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 0 < length <= min(size - 8, 10_000_000):
+            raise ValueError("model.safetensors is damaged")
+        header = json.loads(file.read(length))
+    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    if max(ends, default=0) != size - 8 - length:
+        raise ValueError("model.safetensors is damaged")

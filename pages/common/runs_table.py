@@ -1,0 +1,245 @@
+"""Runs side by side: which may share an axis, what tells them apart, and a table of results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lm import charts
+from lm.records import Evaluation
+from lm.runs import Run
+from pages.common import caches, corpora, drafts, panel, words
+
+FIRST = ("architecture", "budget", "preset", "d_model", "n_layers", "n_heads", "d_head", "d_hidden")
+FIRST += ("d_embed", "d_ff", "context_length", "batch_size", "learning_rate", "optimizer")
+NO_DIFFERENCE = ("dataset", "text_path", "split", "device", "threads")
+
+
+# --- which runs may share an axis -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs whose losses mean the same: of one text and, unless in bits, of one tokenizer."""
+
+    key: str
+    title: str
+    runs: tuple[Run, ...]  # oldest first: a place in it never changes as runs are added
+    in_bits: bool = False  # bits per character, which tokenizers of one text share
+
+    @property
+    def unit(self) -> str:
+        return "bits per character" if self.in_bits else "nats per token"
+
+    def score(self, result: Evaluation | None) -> float | None:
+        """The figure that is compared; lower is better."""
+        if result is None:
+            return None
+        return result.bits_per_char if self.in_bits else result.loss
+
+
+def groups(runs: Iterable[Run]) -> dict[str, Group]:
+    """The groups there are, largest first."""
+    by_text: dict[tuple, dict[str, list[Run]]] = {}
+    for run in sorted(runs, key=lambda run: (run.created_at, run.run_id)):
+        data = run.config.data
+        text = (data.dataset, data.split, run.facts["sha256"])
+        kind = data.tokenizer + (f" {run.vocab_size}" if data.tokenizer == "bpe" else "")
+        by_text.setdefault(text, {}).setdefault(kind, []).append(run)
+    found = []
+    for (dataset, split, sha256), kinds in by_text.items():
+        first = next(iter(kinds.values()))[0]
+        title = corpora.title(first.config.data) + (", nanogpt split" if split == "nanogpt" else "")
+        if dataset in ("known_entropy", "python_reference"):
+            same = [text for text in by_text if text[0] == dataset]
+            title += f" ({sha256[:6]})" if len(same) > 1 else ""
+        key = f"{dataset}-{split}-{sha256[:8]}"
+        for kind, members in kinds.items():
+            label = f"{title}, {TOKENS.get(kind, kind)}"
+            found.append(Group(f"{key}-{kind.replace(' ', '')}", label, tuple(members)))
+        if len(kinds) > 1:
+            members = sorted(
+                (run for runs in kinds.values() for run in runs),
+                key=lambda run: (run.created_at, run.run_id),
+            )
+            label = f"{title}, all tokenizers in bits per character"
+            found.append(Group(f"{key}-bits", label, tuple(members), in_bits=True))
+    found.sort(key=lambda group: (group.in_bits, -len(group.runs)))
+    return {group.key: group for group in found}
+
+
+TOKENS = {"char": "characters", "word": "words", "byte": "bytes"}
+
+
+# --- what tells runs apart ----------------------------------------------------------------------
+
+
+def settings_of(run: Run) -> dict[str, Any]:
+    """A run's settings under the names of the form, those that decide a result."""
+    flat = drafts.flat(run.config)
+    return {name: value for name, value in flat.items() if name not in NO_DIFFERENCE}
+
+
+def varying(runs: Sequence[Run]) -> list[str]:
+    """Names of the settings that are not the same in all of `runs`, the telling ones first."""
+    known = [settings_of(run) for run in runs]
+    names = dict.fromkeys([*FIRST, *(name for settings in known for name in settings)])
+    return [name for name in names if len({str(s[name]) for s in known if name in s}) > 1]
+
+
+def labels(runs: Sequence[Run]) -> dict[str, str]:
+    """For each run the fewest settings that tell it from the others, and nothing they share."""
+    if len(runs) == 1:
+        return {runs[0].run_id: drafts.titled(runs[0].config.model.architecture)}
+    known = {run.run_id: settings_of(run) for run in runs}
+    found: dict[str, list[str]] = {run.run_id: [] for run in runs}
+    for name in varying(runs):
+        alike: dict[tuple, list[str]] = {}
+        for run_id, parts in found.items():
+            alike.setdefault(tuple(parts), []).append(run_id)
+        for members in alike.values():
+            if len({str(known[run_id].get(name)) for run_id in members}) > 1:
+                for run_id in members:
+                    if name in known[run_id]:
+                        found[run_id].append(_named(name, known[run_id][name]))
+    texts = {run_id: ", ".join(parts) for run_id, parts in found.items()}
+    by_name = {run.run_id: run.name for run in runs}
+    for run_id, text in texts.items():  # the same settings twice: only the name tells
+        if sum(other == text for other in texts.values()) > 1 or not text:
+            found[run_id].append(by_name[run_id])
+    texts = {run_id: ", ".join(parts) for run_id, parts in found.items()}
+    return {
+        run_id: text if list(texts.values()).count(text) == 1 else f"{text}, {run_id}"
+        for run_id, text in texts.items()
+    }
+
+
+def _named(name: str, value: Any) -> str:
+    if name == "architecture":
+        return drafts.titled(value)
+    if name == "budget":
+        return f"{words.flops(value)} FLOPs" if value else "no budget"
+    return f"{name} {drafts.value_text(value)}"
+
+
+# --- the table ----------------------------------------------------------------------------------
+
+
+def metrics(run: Run) -> pd.DataFrame:
+    """The run's recorded steps, read again only after more were written."""
+    path = run.path / "metrics.jsonl"
+    stamp = path.stat().st_size if path.exists() else 0
+    return _metrics(str(run.path), stamp)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _metrics(path: str, stamp: int) -> pd.DataFrame:
+    return caches.store().get(path).metrics()
+
+
+def table(group: Group, runs: Sequence[Run]) -> pd.DataFrame:
+    """A row per run of `runs`: results in the group's unit."""
+    told = labels(group.runs)
+    return pd.DataFrame(
+        [
+            {
+                "run_id": run.run_id,
+                "Run": run.name,
+                "What differs": told[run.run_id] if len(group.runs) > 1 else "",
+                "Loss": charts.sparkline(metrics(run)["train_loss"].to_numpy()),
+                "Validation": group.score(run.status.valid),
+                "Test": group.score(run.status.test),
+                "FLOPs": words.flops(run.status.flops.total) if run.status.flops.total else "0",
+                "Parameters": run.n_params,
+                "Time": round(run.status.seconds, 1),
+                "State": state(run),
+            }
+            for run in runs
+        ]
+    )
+
+
+def state(run: Run) -> str:
+    """A run's state in a cell of the table."""
+    now = panel.phase(run)
+    if now == "running":
+        return f"training {run.status.step / run.n_steps:.0%}"
+    if run.shipped:
+        return "shipped"
+    text = panel.BADGES[now][1]
+    return text if now == "complete" or now in panel.BUSY else f"{text} at step {run.status.step:,}"
+
+
+def columns(group: Group) -> dict[str, Any]:
+    """How the table's columns look."""
+    config = st.column_config
+    return {
+        "run_id": None,
+        "Run": config.TextColumn(width="medium", pinned=False),
+        "What differs": config.TextColumn(width="medium"),
+        "Loss": config.LineChartColumn(
+            "Loss", width="small", help="Training loss over the run, nats per token."
+        ),
+        "Validation": config.NumberColumn(
+            format="%.3f", help=f"Whole validation split, {group.unit}. It chooses.", width="small"
+        ),
+        "Test": config.NumberColumn(
+            format="%.3f", help=f"Whole test split, {group.unit}. It reports.", width="small"
+        ),
+        "FLOPs": config.TextColumn(help=f"Training FLOPs. {panel.NOT_COUNTED}", width="small"),
+        "Parameters": config.NumberColumn(format="localized", width="small"),
+        "Time": config.NumberColumn("Time", format="%.1f s", help="Training alone.", width="small"),
+        "State": config.TextColumn(width="small"),
+    }
+
+
+def results(group: Group, runs: Sequence[Run]) -> pd.DataFrame:
+    """A row per run with every setting under its own name and every result, for charts and CSV."""
+    rows = []
+    for run in runs:
+        status = run.status
+        row: dict[str, Any] = {"run_id": run.run_id, "name": run.name, "state": run.state}
+        row |= settings_of(run)
+        row |= {"n_params": run.n_params, "steps": status.step, "tokens": status.tokens}
+        row |= {"flops": status.flops.total, "seconds": status.seconds}
+        for part, result in (("val", status.valid), ("test", status.test)):
+            row[f"{part}_loss"] = result.loss if result else None
+            row[f"{part}_log_likelihood"] = result.log_likelihood if result else None
+            row[f"{part}_perplexity"] = result.perplexity if result else None
+            row[f"{part}_bits_per_char"] = result.bits_per_char if result else None
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def curves(group: Group, runs: Sequence[Run]) -> dict[str, pd.DataFrame]:
+    """Each run's metrics; in bits per character where the group is."""
+    found = {}
+    for run in runs:
+        frame, valid = metrics(run), run.status.valid
+        if group.in_bits:
+            if valid is None:
+                continue
+            bits = valid.n_tokens / valid.n_chars / math.log(2)
+            spelling = valid.spelling_nats / valid.n_chars / math.log(2)
+            frame = frame.assign(
+                sampled_val_loss=frame["sampled_val_loss"] * bits + spelling,
+                train_loss=frame["train_loss"] * bits + spelling,
+            )
+        found[run.run_id] = frame
+    return found
+
+
+def matching(runs: Iterable[Run], text: str, told: Mapping[str, str]) -> list[Run]:
+    """The runs in whose name, label, id or state every word of `text` occurs."""
+    wanted = text.lower().split()
+
+    def says(run: Run) -> str:
+        parts = (run.name, told[run.run_id], run.run_id, state(run), run.config.model.architecture)
+        return " ".join(parts).lower()
+
+    return [run for run in runs if all(word in says(run) for word in wanted)]
