@@ -27,9 +27,7 @@ class Request:
 def labelled(runs: list[Run]) -> dict[str, Run]:
     """Runs by name, and by name and id where several have one name."""
     names = Counter(run.name for run in runs)
-    return {
-        run.name if names[run.name] == 1 else f"{run.name} ({run.run_id})": run for run in runs
-    }
+    return {run.name if names[run.name] == 1 else f"{run.name} ({run.run_id})": run for run in runs}
 
 
 def arrive(by_label: dict[str, Run]) -> None:
@@ -68,7 +66,7 @@ def form(runs: list[Run]) -> Request:
             "Tokens", 1, 2000, 300, 50, key="n_tokens", bind="query-params", width=140
         )
         seed = st.number_input(
-            "Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", width=140,
+            "Seed", 0, 2**31 - 1, 0, key="text_seed", bind="query-params", width=140,
             help="The same seed writes the same text, and gives every checkpoint the same luck.",
         )  # fmt: skip
     columns = st.columns(4, gap="medium")

@@ -34,9 +34,7 @@ def show_sample(run: Run) -> None:
     st.header(f"{words.count(run.n_params)} parameters finish “{PROMPT}”", anchor=False)
     st.caption(words.run_facts(run))
     seed = st.session_state.get("start_seed", 0)
-    texts, probabilities = (
-        write(run, seed) if seed else caches.last_sample(run, PROMPT) or ([], [])
-    )
+    texts, probabilities = write(run, seed) if seed else caches.last_sample(run, PROMPT) or ([], [])
     tokens.text_view(
         f"Text by {run.name}", texts, probabilities, prompt=PROMPT, height=420, key="sample"
     )

@@ -5,6 +5,7 @@ torch is imported by what loads or asks a model, and by nothing else here.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,17 +48,17 @@ def trained_runs() -> list[Run]:
 
 def model(run: Run, device: str = "cpu") -> LanguageModel:
     """The run's model with its weights. Raises `lm.generation.CheckpointError`."""
-    return _model(str(run.path), _stamp(run), device)
+    return _model(str(run.path), _stamp(run.weights_path), device)
 
 
 def tokenizer(run: Run) -> Tokenizer:
     """The run's tokenizer."""
-    return _tokenizer(str(run.path), (run.path / "tokenizer.json").stat().st_mtime_ns)
+    return _tokenizer(str(run.path), _stamp(run.path / "tokenizer.json"))
 
 
 def next_token(run: Run, prompt: str) -> tuple[list[str], np.ndarray]:
     """The likeliest next tokens, and (V,) log-probabilities, falling, of all of them."""
-    return _next_token(str(run.path), _stamp(run), prompt)
+    return _next_token(str(run.path), _stamp(run.weights_path), prompt)
 
 
 def last_sample(run: Run, prompt: str) -> tuple[list[str], list[float]] | None:
@@ -70,16 +71,17 @@ def last_sample(run: Run, prompt: str) -> tuple[list[str], list[float]] | None:
     return list(last["tokens"] or last["text"]), list(last["probabilities"])
 
 
-def _stamp(run: Run) -> int:
+def _stamp(path: Path) -> int:
     try:
-        return run.weights_path.stat().st_mtime_ns
+        return path.stat().st_mtime_ns
     except OSError:
-        return 0  # gone: loading says so in words
+        return 0  # gone: reading it says so in words
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _model(path: str, stamp: int, device: str) -> LanguageModel:
     import torch
+
     from lm.generation import load_model
 
     # Sampling shares the cores with training: two threads that wait for each other on a busy

@@ -85,9 +85,9 @@ def test_slider_moved_without_a_rerun_counts(app_url, tab) -> None:
 
 
 def test_link_brings_back_six_settings(app_url, tab) -> None:
-    query = "?temperature=0.35&top_k=12&top_p=0.9&min_p=0.05&seed=42&n_tokens=77"
+    query = "?temperature=0.35&top_k=12&top_p=0.9&min_p=0.05&text_seed=42&n_tokens=77"
     query += "&prompt=ROMEO%3A%0AO"
-    shown = """() => ['temperature', 'top_k', 'top_p', 'min_p', 'seed', 'n_tokens'].map(
+    shown = """() => ['temperature', 'top_k', 'top_p', 'min_p', 'text_seed', 'n_tokens'].map(
         key => Number(document.querySelector(`.st-key-${key} input`).value))"""
     open_page(tab, app_url, query)
     assert tab.evaluate(shown) == [0.35, 12, 0.9, 0.05, 42, 77]
@@ -107,7 +107,7 @@ def test_another_page_can_choose_the_run(app_url, tab) -> None:
 
 
 def test_impossible_settings_in_the_link_fall_back(app_url, tab) -> None:
-    open_page(tab, app_url, "?temperature=99&top_k=x&runs=gone&seed=-1")
+    open_page(tab, app_url, "?temperature=99&top_k=x&runs=gone&text_seed=-1")
     assert tab.locator(".st-key-temperature input").input_value() == "0.8"
     assert tab.get_by_test_id("stException").count() == 0
 
