@@ -253,7 +253,7 @@ class _Execution:
                 )
             return
         try:
-            self.state.load_tensors(load_file(path, device=str(self.device)))
+            self.state.load_tensors(load_file(path))
         except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
             raise RunError(
                 f"{run.name} cannot be resumed: {path.name} is damaged ({error}). "

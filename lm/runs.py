@@ -347,8 +347,8 @@ class RunStore:
         """
         text = str(ref)
         for path in (self.root / text, Path(text)):
-            if text.strip(". ") and (path / "config.json").is_file():
-                return read_run(path.resolve() if path.name in ("", ".", "..") else path)
+            if text and _holds_run(path):
+                return read_run(path if path.name not in ("", "..") else path.resolve())
         runs = self.list()
         found = [run for run in runs if run.name == text]
         found = found or [run for run in runs if text and run.run_id.startswith(text)]
@@ -446,7 +446,7 @@ class RunStore:
         final = self.root / run_id
         if final.exists():
             raise RunError(f"There is a run {run_id} in {self.root} already.")
-        with _full_disk_explained(final):
+        with _refusal_explained(final):
             self.root.mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
             try:
@@ -456,6 +456,13 @@ class RunStore:
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
+
+
+def _holds_run(path: Path) -> bool:
+    try:
+        return (path / "config.json").is_file()
+    except (OSError, ValueError):  # not a path at all
+        return False
 
 
 def _checked_name(name: str) -> str:
@@ -509,7 +516,7 @@ class RunWriter:
         """Raises `RunBusyError` if another process holds the run."""
         if not self.path.is_dir():
             raise RunNotFoundError(f"The run {self.run.run_id} has been deleted.")
-        with _full_disk_explained(self.path):
+        with _refusal_explained(self.path):
             try:
                 self._lock.acquire()
             except Timeout:
@@ -517,10 +524,14 @@ class RunWriter:
                     f"{self.run.name} is being trained by another process; "
                     "pause or stop it there first."
                 ) from None
-        self.run = self.run.reload()
-        self.status = self.run.status
-        for name in ("metrics.jsonl", "samples.jsonl"):
-            _cut_torn_line(self.path / name)
+            try:
+                self.run = self.run.reload()
+                self.status = self.run.status
+                for name in ("metrics.jsonl", "samples.jsonl"):
+                    _cut_torn_line(self.path / name)
+            except BaseException:
+                self._lock.release()
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -539,7 +550,7 @@ class RunWriter:
         self.status = replace(self.status, **changes)
         if now or self.due:
             self.status = replace(self.status, updated_at=_now())
-            with _full_disk_explained(self.path):
+            with _refusal_explained(self.path):
                 _replace(self.path / "status.json", self.status.to_dict())
             self._written_at = time.monotonic()
 
@@ -554,7 +565,7 @@ class RunWriter:
         The training state holds all that is needed to go on, so its replacement is the moment
         from which the run resumes at `step`; before it the run is as it was.
         """
-        with _full_disk_explained(self.path):
+        with _refusal_explained(self.path):
             _replace_bytes(self.path / "model.safetensors", weights, durable=True)
             _replace_bytes(self.path / "training_state.safetensors", training_state, durable=True)
         self.update(checkpoint_step=step, now=True)
@@ -573,7 +584,7 @@ class RunWriter:
 
     def _append(self, name: str, row: dict[str, Any]) -> None:
         line = json.dumps(row, allow_nan=False).encode() + b"\n"
-        with _full_disk_explained(self.path), (self.path / name).open("ab", buffering=0) as file:
+        with _refusal_explained(self.path), (self.path / name).open("ab", buffering=0) as file:
             if file.write(line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -618,16 +629,19 @@ def _replace_bytes(path: Path, content: bytes, *, durable: bool = False, suffix:
 
 
 @contextlib.contextmanager
-def _full_disk_explained(path: Path) -> Iterator[None]:
+def _refusal_explained(path: Path) -> Iterator[None]:
+    """What a disk refuses, in words."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise DiskFullError(
-            f"The disk that holds {path} is full. The run is kept as of its last checkpoint: "
-            "free some space, then resume it."
-        ) from None
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
+                f"The disk that holds {path} is full. Nothing that was saved is lost: "
+                "free some space, then go on."
+            ) from None
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise RunError(f"{path} cannot be written: {error.strerror}.") from None
+        raise
 
 
 def _now() -> str:

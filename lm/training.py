@@ -146,7 +146,8 @@ class TrainingState:
             optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.step = int(tensors["step"])
         self.seconds = float(tensors["seconds"])
-        self.losses = list(tensors["losses"]) if "losses" in tensors else []
+        device = next(self.model.parameters()).device
+        self.losses = list(tensors["losses"].to(device)) if "losses" in tensors else []
 
 
 def record_interval(n_steps: int) -> int:

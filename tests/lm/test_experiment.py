@@ -319,7 +319,7 @@ def test_a_full_disk_loses_nothing_but_time(small_disk, undisturbed):
             while True:
                 file.write(bytes(4096))
 
-    with pytest.raises(DiskFullError, match=r"is full.*free some space, then resume it"):
+    with pytest.raises(DiskFullError, match=r"is full.*free some space, then go on"):
         execute(run, on_record=fill)
     interrupted = run.reload()
     assert interrupted.resumable

@@ -143,9 +143,10 @@ def test_reading_runs_imports_no_torch():
 # --- finding ----------------------------------------------------------------------------------
 
 
-def test_a_run_is_found_by_id_prefix_name_and_path(store):
+def test_a_run_is_found_by_id_prefix_name_and_path(store, monkeypatch):
     first, second = create(store, name="my run"), create(store)
-    for ref in (first.run_id, first.run_id[:-1], "my run", first.path, str(first.path)):
+    monkeypatch.chdir(first.path)
+    for ref in (".", first.run_id, first.run_id[:-1], "my run", first.path, str(first.path)):
         assert store.get(ref).run_id == first.run_id
     assert RunStore(store.root / "elsewhere").get(second.path).run_id == second.run_id
 
@@ -159,7 +160,7 @@ def test_an_ambiguous_or_unknown_name_is_a_sentence_with_candidates(store):
     assert all(run.run_id in str(caught.value) for run in runs)
     with pytest.raises(RunNotFoundError, match="Did you mean alpha"):
         store.get("alpa")
-    for ref in ("", ".", "..", "zzz"):
+    for ref in ("", ".", "..", "zzz", "a\0b", "x" * 9_999):
         with pytest.raises(RunNotFoundError, match=r"is called|could be"):
             store.get(ref)
 
@@ -322,7 +323,7 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_last_checkpoint(store, monkeypa
         writer.checkpoint(3, b"weights of 3", b"state of 3")
         with monkeypatch.context() as patch:
             patch.setattr("lm.runs.os.fsync", full)
-            with pytest.raises(DiskFullError, match=r"is full.*resume it"):
+            with pytest.raises(DiskFullError, match=r"is full.*go on"):
                 writer.checkpoint(4, b"weights of 4", b"state of 4")
     assert run.training_state_path.read_bytes() == b"state of 3"
     assert run.weights_path.read_bytes() == b"weights of 3"
