@@ -269,13 +269,21 @@ def _look_scales(shown: Mapping[str, Look]) -> dict[str, tuple[list[str], list]]
     }
 
 
-def _legend(title: str | None) -> alt.Legend:
-    return alt.Legend(title=title, orient="bottom", columns=2, labelLimit=520)
+SHORT_LABEL = 14  # characters: of these, two fit beside each other on a phone
 
 
-def _with_legend(height: int, count: int) -> int:
-    """The height of a chart whose legend has `count` entries in two columns."""
-    return height + 22 * math.ceil(count / 2)
+def _legend_columns(shown: Mapping[str, Look]) -> int:
+    return 2 if all(len(look.label) <= SHORT_LABEL for look in shown.values()) else 1
+
+
+def _legend(title: str | None, shown: Mapping[str, Look]) -> alt.Legend:
+    columns = _legend_columns(shown)
+    return alt.Legend(title=title, orient="bottom", columns=columns, labelLimit=520)
+
+
+def _with_legend(height: int, shown: Mapping[str, Look]) -> int:
+    """The height of a chart and its legend."""
+    return height + 22 * math.ceil(len(shown) / _legend_columns(shown))
 
 
 def _plain_powers(x: str) -> dict[str, str]:
@@ -329,12 +337,12 @@ def training_curves(
         color=alt.Color(
             "run:N",
             scale=alt.Scale(domain=scales["color"][0], range=scales["color"][1]),
-            legend=_legend(title),
+            legend=_legend(title, shown),
         ),
         strokeDash=alt.StrokeDash(
             "run:N",
             scale=alt.Scale(domain=scales["dash"][0], range=scales["dash"][1]),
-            legend=_legend(title),
+            legend=_legend(title, shown),
         ),
         tooltip=[
             alt.Tooltip("run:N", title="Run"),
@@ -356,7 +364,7 @@ def training_curves(
     near = {k: v for k, v in (references or {}).items() if low - 0.3 <= v <= high + 0.3}
     domain = (min([low, *near.values()]), max([high, *near.values()]))
     return alt.layer(*_references(near, domain), *layers).properties(
-        height=_with_legend(height, len(shown))
+        height=_with_legend(height, shown)
     )
 
 
@@ -413,7 +421,7 @@ def results_chart(
         order = list(COLORS) if x == "architecture" else "ascending"
         horizontal = alt.X(f"{_field(x)}:N", title=x_title, sort=order, axis=alt.Axis(labelAngle=0))
     scales = _look_scales(shown)
-    legend = _legend(title)
+    legend = _legend(title, shown)
     return (
         alt.Chart(rows)
         .mark_point(filled=True, size=130, opacity=0.95)
@@ -442,7 +450,7 @@ def results_chart(
                 alt.Tooltip(f"{_field(y)}:Q", title=y_title, format=".4f"),
             ],
         )
-        .properties(height=_with_legend(height, len(shown)))
+        .properties(height=_with_legend(height, shown))
     )
 
 

@@ -85,8 +85,9 @@ def _checks_of_link() -> set[str]:
 def checked_runs(group: Group) -> list[Run]:
     """The checked runs of the group, oldest first; before any was checked, the best."""
     if group.key not in _memory():
-        scored = [run for run in group.runs if run.status.valid]
-        best = sorted(scored, key=lambda run: group.score(run.status.valid) or 0.0)
+        best = sorted(
+            group.runs, key=lambda run: group.score(run.status.valid) if run.status.valid else 1e9
+        )
         _memory()[group.key] = [run.run_id for run in best[:MOST_CHECKED]]
     chosen = set(_memory()[group.key])
     runs = [run for run in group.runs if run.run_id in chosen]

@@ -215,7 +215,7 @@ def show(data: DataConfig) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Type to tokenise", anchor=False)
-        tokenise(corpus)
+        tokenise(corpus, first_words(text))
     with right:
         st.header("How often each token occurs", anchor=False)
         frequencies(data, corpus)
@@ -280,10 +280,19 @@ def _figures(result: Evaluation) -> dict[str, str]:
     }
 
 
-def tokenise(corpus: Corpus) -> None:
+def first_words(text: str, most: int = 48) -> str:
+    """How a text begins: whole words of its first lines."""
+    return text[:most].rsplit(maxsplit=1)[0].strip() if len(text) > most else text
+
+
+def tokenise(corpus: Corpus, example: str) -> None:
     """What is typed, as tokens, to the letter."""
     text = st.text_area(
-        "Text", "To be, or not to be", key="typed", max_chars=2_000, persist_state="session"
+        "Text",
+        example,
+        key=f"typed-{corpus.data.dataset}",
+        max_chars=2_000,
+        persist_state="session",
     )
     try:
         token_ids = corpus.tokenizer.encode(text)

@@ -21,6 +21,8 @@ ARCHITECTURES = {
     "transformer": "Blocks of self-attention and feed-forward.",
 }
 
+NAMED = 2  # settings in a run's name, at most
+
 choices = forms.Choices("train")
 
 
@@ -290,7 +292,7 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     st.rerun()
 
 
-def _listed(changes: list[str], most: int = 3) -> str:
+def _listed(changes: list[str], most: int = 2) -> str:
     more = f" and {len(changes) - most} more" if len(changes) > most else ""
     return ", ".join(changes[:most]) + more
 
@@ -301,9 +303,13 @@ def _name(config: RunConfig, draft: Draft, runs: list[Run]) -> str:
     parts = [f"{drafts.titled(config.model.architecture)} {size}", words.flops(draft.budget)]
     if config.preset != "modern":
         parts.append(config.preset)
-    for name, value in choices.values.items():
-        if name in draft.shown and name not in ("architecture", "preset", "dataset", "budget"):
-            parts.append(f"{name} {drafts.value_text(value)}")
+    by_hand = [
+        f"{name} {drafts.value_text(value)}"
+        for name, value in choices.values.items()
+        if name in drafts.TELLING and name in config.model.model_dump() | {"learning_rate": 0}
+        if name != "architecture"
+    ]
+    parts += by_hand[:NAMED]
     name = ", ".join(parts)[:70]
     taken = {run.name for run in runs}
     return next(

@@ -60,6 +60,8 @@ def show(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -> N
 def _panel(
     run_id: str, was_busy: bool, names: Mapping[str, str], choose: Callable[[str], None]
 ) -> None:
+    if st.session_state.pop("run_chosen", run_id) != run_id:
+        st.rerun()  # the page knows the new one
     try:
         run = caches.store().get(run_id)
     except RunError as error:
@@ -70,7 +72,6 @@ def _panel(
         st.rerun()  # the timer is the page's to start and to end
     metrics = run.metrics()
     _heading(run, now, names, choose)
-    _buttons(run, now)
     _chart(run, metrics, now)
     _figures(run, metrics, now)
     _samples(run)
@@ -79,21 +80,29 @@ def _panel(
 def _heading(run: Run, now: str, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
     color, text = BADGES[now]
     forms.put("show_run", run.run_id)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="run-heading"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run-heading"):
         st.selectbox(
             "Run",
             list(names),
             key="show_run",
             format_func=lambda run_id: names[run_id],
-            on_change=lambda: choose(st.session_state["show_run"]),
+            on_change=_choose_another,
+            args=(choose,),
+            label_visibility="collapsed",
         )
         st.badge(text, color=color)
-    if st.session_state["show_run"] != run.run_id:
-        st.rerun()
+        _buttons(run, now)
+    if (message := st.session_state.pop("panel_problem", None)) is not None:
+        st.error(words.plain(message))
     _others(run, names, choose)
     problem = run.reason or caches.jobs().error(run)
     if problem and now not in BUSY and now != "complete":
         st.warning(words.plain(problem))
+
+
+def _choose_another(choose: Callable[[str], None]) -> None:
+    st.session_state["run_chosen"] = st.session_state["show_run"]
+    choose(st.session_state["show_run"])
 
 
 def _others(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
@@ -115,22 +124,19 @@ def _others(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -
 def _buttons(run: Run, now: str) -> None:
     """Only what can be done now: no button is there that does nothing."""
     queue = caches.jobs()
-    with st.container(horizontal=True, gap="small", key="run-buttons"):
-        if now in ("running", "evaluating", "starting", "waiting"):
-            _button("Pause", "pause", queue.pause, run, ":material/pause:")
-            _button("Stop", "stop", queue.stop, run, ":material/stop:")
-        if run.resumable and now not in BUSY:
-            start = "Start" if run.state == "created" else "Resume"
-            _button(start, "resume", queue.resume, run, ":material/play_arrow:", primary=True)
-            if run.status.step < run.n_steps:
-                _button("Step", "step", queue.step, run, ":material/skip_next:")
-        if run.weights_path.exists() and now not in BUSY:
-            if st.button("Write with it", key="to-generate", icon=":material/edit:"):
-                shell.go("generate", runs=run.run_id)
-            if st.button("Compare", key="to-compare", icon=":material/table_chart:"):
-                shell.go("compare", checked=run.run_id)
-        if (message := st.session_state.pop("panel_problem", None)) is not None:
-            st.error(words.plain(message))
+    if now in ("running", "evaluating", "starting", "waiting"):
+        _button("Pause", "pause", queue.pause, run, ":material/pause:")
+        _button("Stop", "stop", queue.stop, run, ":material/stop:")
+    if run.resumable and now not in BUSY:
+        start = "Start" if run.state == "created" else "Resume"
+        _button(start, "resume", queue.resume, run, ":material/play_arrow:", primary=True)
+        if run.status.step < run.n_steps:
+            _button("Step", "step", queue.step, run, ":material/skip_next:")
+    if run.weights_path.exists() and now not in BUSY:
+        if st.button("Write with it", key="to-generate", icon=":material/edit:"):
+            shell.go("generate", runs=run.run_id)
+        if st.button("Compare", key="to-compare", icon=":material/table_chart:"):
+            shell.go("compare", checked=run.run_id)
 
 
 def _button(

@@ -15,8 +15,6 @@ from lm.records import Evaluation
 from lm.runs import Run
 from pages.common import caches, corpora, drafts, panel, words
 
-FIRST = ("architecture", "budget", "preset", "d_model", "n_layers", "n_heads", "d_head", "d_hidden")
-FIRST += ("d_embed", "d_ff", "context_length", "batch_size", "learning_rate", "optimizer")
 NO_DIFFERENCE = ("dataset", "text_path", "split", "device", "threads")
 
 
@@ -88,7 +86,7 @@ def settings_of(run: Run) -> dict[str, Any]:
 def varying(runs: Sequence[Run]) -> list[str]:
     """Names of the settings that are not the same in all of `runs`, the telling ones first."""
     known = [settings_of(run) for run in runs]
-    names = dict.fromkeys([*FIRST, *(name for settings in known for name in settings)])
+    names = dict.fromkeys([*drafts.TELLING, *(name for settings in known for name in settings)])
     return [name for name in names if len({str(s[name]) for s in known if name in s}) > 1]
 
 
@@ -124,7 +122,7 @@ def _named(name: str, value: Any) -> str:
         return drafts.titled(value)
     if name == "budget":
         return f"{words.flops(value)} FLOPs" if value else "no budget"
-    return f"{name} {drafts.value_text(value)}"
+    return f"{name} {drafts.value_text(value, name)}"
 
 
 # --- the table ----------------------------------------------------------------------------------
