@@ -199,7 +199,7 @@ def loss_chart(
         ),
         opacity=alt.Opacity(
             "curve:N",
-            scale=alt.Scale(domain=["train", "validation, sampled"], range=[0.4, 1]),
+            scale=alt.Scale(domain=["train", "validation, sampled"], range=[0.55, 1]),
             legend=None,
         ),
         strokeWidth=alt.StrokeWidth(

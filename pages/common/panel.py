@@ -74,6 +74,7 @@ def _panel(
     _heading(run, now, names, choose)
     _chart(run, metrics, now)
     _figures(run, metrics, now)
+    _onward(run, now)
     _samples(run)
 
 
@@ -132,10 +133,16 @@ def _buttons(run: Run, now: str) -> None:
         _button(start, "resume", queue.resume, run, ":material/play_arrow:", primary=True)
         if run.status.step < run.n_steps:
             _button("Step", "step", queue.step, run, ":material/skip_next:")
-    if run.weights_path.exists() and now not in BUSY:
+
+
+def _onward(run: Run, now: str) -> None:
+    """What one may do with a run that has weights."""
+    if now in BUSY or not run.weights_path.exists():
+        return
+    with st.container(horizontal=True, gap="small", key="onward"):
         if st.button("Write with it", key="to-generate", icon=":material/edit:"):
             shell.go("generate", runs=run.run_id)
-        if st.button("Compare", key="to-compare", icon=":material/table_chart:"):
+        if st.button("Compare with others", key="to-compare", icon=":material/table_chart:"):
             shell.go("compare", checked=run.run_id)
 
 
@@ -210,10 +217,8 @@ def _figures(run: Run, metrics: pd.DataFrame, now: str) -> None:
             ("Left", forecast.in_words((planned - done) / speed.flops), "At this speed.")
         )
     else:
-        figures.append(
-            ("Trained for", f"{status.seconds:.1f} s", "Training alone, without scoring.")
-        )
-    with st.container(horizontal=True, gap="medium", key="figures"):
+        figures.append(("Time", f"{status.seconds:.1f} s", "Training alone, without scoring."))
+    with st.container(horizontal=True, gap="small", key="figures"):
         for label, value, help_text in figures:
             st.metric(label, value, help=help_text, width="content")
     threads = run.facts["threads"]
@@ -333,24 +338,32 @@ def _references(run: Run) -> dict[str, float]:
         return {"uniform": math.log(run.vocab_size)}
 
 
+def _scrub(run_id: str, key: str, newest: int) -> None:
+    """Stay at the sample that was asked for; at the newest, follow what comes."""
+    step = st.session_state[key]
+    st.session_state["sample_at"] = {run_id: None if step == newest else step}
+
+
 def _samples(run: Run) -> None:
     samples = run.samples()
     if samples.empty:
         return
     steps = [int(step) for step in samples["step"]]
-    latest = steps[-1]
     st.markdown("##### What it writes")
-    at = latest
+    wanted = st.session_state.get("sample_at", {}).get(run.run_id)
+    at = wanted if wanted in steps else steps[-1]
     if len(steps) > 1:
-        if st.session_state.get("sample_step") not in steps:
-            st.session_state.pop("sample_step", None)
-        newest = st.session_state.get("newest_sample")
-        if newest != (run.run_id, latest):  # follow what is new
-            st.session_state["newest_sample"] = (run.run_id, latest)
-            st.session_state["sample_step"] = latest
-        at = st.select_slider(
-            "After step", steps, key="sample_step", format_func=lambda step: f"{step:,}"
-        )
+        key = f"sample-step-{run.run_id}-{len(steps)}"
+        with st.container(key="sample-step"):
+            st.select_slider(
+                "After step",
+                steps,
+                at,
+                key=key,
+                format_func=lambda step: f"{step:,}",
+                on_change=_scrub,
+                args=(run.run_id, key, steps[-1]),
+            )
     row = samples[samples["step"] == at].iloc[-1]
     st.caption(f"Temperature {row.temperature:g}, seed {int(row.seed)}, after step {at:,}.")
     pieces = list(row.tokens) if row.tokens else [row.text]
