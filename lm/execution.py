@@ -15,10 +15,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-# Threads that spin while they wait take the core from those they wait for: 2 threads on 2 busy
-# cores needed 790 ms for a step of 8 ms. OpenMP reads this once, when torch is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save

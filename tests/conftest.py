@@ -2,7 +2,9 @@
 
 import os
 
-import pytest
+os.environ["OMP_NUM_THREADS"] = "1"  # small models: a second thread costs more than it brings
+
+import pytest  # noqa: E402
 
 
 @pytest.fixture(scope="session")
