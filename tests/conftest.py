@@ -4,7 +4,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # small models: a second thread costs more than it brings
 
-import pytest  # noqa: E402
+import pytest
 
 
 @pytest.fixture(scope="session")
