@@ -7,7 +7,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 # On Linux PyPI's torch brings gigabytes of CUDA; PyTorch's own index has the CPU build.
 # To train on an NVIDIA GPU: make app TORCH_INDEX=
-TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),--extra-index-url https://download.pytorch.org/whl/cpu)
+TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),--index-url https://download.pytorch.org/whl/cpu)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 app: .venv/app
 	$(BIN)/streamlit run app.py
@@ -27,11 +28,14 @@ types: .venv/test
 .venv/app: requirements.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Install it, or name it: make app PYTHON=/path/to/python3"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --retries 2 $(TORCH_INDEX) -r requirements.txt
+	@echo "Installing what the app needs into .venv (once; some minutes)"
+	@$(PIP) --no-deps --retries 1 $(TORCH_INDEX) $$(grep ^torch== requirements.txt) 2>/dev/null || true
+	@$(PIP) -r requirements.txt
 	@touch $@
 
 .venv/test: .venv/app requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --retries 2 $(TORCH_INDEX) -r requirements-dev.txt
+	@echo "Installing what the tests need into .venv"
+	@$(PIP) -r requirements-dev.txt
 	@touch $@
 
 clean:
