@@ -1,6 +1,6 @@
 # make app   set up .venv and start the explorer
 # make test  set up what tests need and run every check
-.PHONY: app test lint types clean
+.PHONY: app test lint clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -21,9 +21,6 @@ lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-
-types: .venv/test
-	$(BIN)/pyright
 
 .venv/app: requirements.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Install it, or name it: make app PYTHON=/path/to/python3"; exit 1; }
