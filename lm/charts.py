@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import altair as alt
 import numpy as np
@@ -30,6 +31,8 @@ _ORDER = ("transformer", "mlp", "attention", "linear")
 ARCHITECTURE_DASH = dict(zip(_ORDER, DASHES, strict=True))
 ARCHITECTURE_SHAPE = dict(zip(_ORDER, SHAPES, strict=True))
 NEUTRAL = "#7c8088"  # references: between the ink of a light and of a dark page
+
+SVG = find_spec("vl_convert") is not None  # whether charts can be saved without a browser
 
 MOST_POINTS = 500
 HEIGHT = 380
@@ -470,6 +473,14 @@ def describe_results(
     row = rows.loc[at]
     runs = "1 run" if len(rows) == 1 else f"{len(rows)} runs"
     return f"{y_title} of {runs}; best is {shown[row.run_id].label} with {float(row[y]):.3f}."
+
+
+def to_svg(chart: alt.Chart | alt.LayerChart, *, width: int = 720) -> str:
+    """The chart as a picture for print, on its own, with vl-convert."""
+    import vl_convert
+
+    picture = chart.properties(width=width).configure(background="white")
+    return vl_convert.vegalite_to_svg(picture.to_dict())
 
 
 # --- corpora ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from lm.datasets import DATASETS, DatasetError
 from lm.flops import BudgetError, modules, step_flops_by_module
 from lm.records import StepRecord
 from lm.runs import Run, RunError
-from pages.common import caches, corpora, drafts, forecast, forms, panel, shell, words
+from pages.common import caches, corpora, drafts, forecast, forms, panel, runs_table, shell, words
 from pages.common.drafts import Draft
 
 ARCHITECTURES = {
@@ -323,8 +323,7 @@ def _name(config: RunConfig, draft: Draft, runs: list[Run]) -> str:
 def show(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     """The run, live; before there is one, the chart that waits for it."""
     if run is not None:
-        names = {other.run_id: other.name for other in runs}
-        panel.show(run, names, lambda run_id: choices.set("run", run_id))
+        panel.show(run, runs_table.names(runs), lambda run_id: choices.set("run", run_id))
         return
     if draft.plan is None or draft.config is None or draft.corpus is None:
         return
