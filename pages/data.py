@@ -155,9 +155,10 @@ def fetch(info: DatasetInfo) -> None:
     source = DOWNLOADS[info.name]
     size = sum(file.n_bytes for file in source.files)
     st.info(f"{info.title} is not on this machine yet.")
-    consent = not source.consent or st.checkbox(
-        f"{words.plain(source.consent)}: I may.", key=f"consent-{info.name}"
-    )
+    consent = True
+    if source.consent:
+        st.markdown(f"{words.plain(source.consent)}.")
+        consent = st.checkbox("I may use it under these terms.", key=f"consent-{info.name}")
     if not st.button(
         f"Download {info.title} ({size / 1e6:.1f} MB)",
         key="download",

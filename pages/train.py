@@ -148,8 +148,8 @@ def _controls(draft: Draft, known: dict, names: list[str]) -> None:
         for column, name in zip(st.columns(2, gap="small"), row, strict=False):
             with column:
                 placeholder = {
-                    "sequence_length": f"{draft.shown.get('context_length')} (context_length)",
-                    "threads": "chosen for this machine",
+                    "sequence_length": str(draft.shown.get("context_length")),
+                    "threads": "automatic",
                 }.get(name, "")
                 forms.control(
                     known[name],
