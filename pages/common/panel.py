@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -338,6 +338,22 @@ def _references(run: Run) -> dict[str, float]:
         return {"uniform": math.log(run.vocab_size)}
 
 
+def _spaced(run: Run, prompt: str, text: str, drawn: Sequence[str]) -> list[str]:
+    """The tokens with the white space that lies between them in their text."""
+    pieces, at = [], 0
+    for token in drawn:
+        found = text.find(token, at)
+        piece = text[at : found + len(token)]
+        if found < 0 or piece.removesuffix(token).strip():  # shown otherwise than written: bytes
+            pieces.append(token)
+            continue
+        pieces.append(piece)
+        at = found + len(token)
+    if run.config.data.tokenizer == "word" and not prompt.endswith((" ", "\n")):
+        pieces[0] = f" {pieces[0]}"
+    return pieces
+
+
 def _scrub(run_id: str, key: str, newest: int) -> None:
     """Stay at the sample that was asked for; at the newest, follow what comes."""
     step = st.session_state[key]
@@ -366,7 +382,7 @@ def _samples(run: Run) -> None:
             )
     row = samples[samples["step"] == at].iloc[-1]
     st.caption(f"Temperature {row.temperature:g}, seed {int(row.seed)}, after step {at:,}.")
-    pieces = list(row.tokens) if row.tokens else [row.text]
+    pieces = _spaced(run, row.prompt, row.text, row.tokens) if row.tokens else [row.text]
     probabilities = list(row.probabilities) if row.tokens else [1.0]
     tokens.text_view(
         f"Sample of {run.name} after step {at}",

@@ -282,9 +282,9 @@ def test_unchecking_a_run_takes_its_line_and_moves_no_colour(server, tab) -> Non
         COLORS["transformer"].lower(),
     }
     assert set(lines(tab).values()) < before
-    tab.wait_for_url("**checked=*")
+    tab.wait_for_function("location.search.split('%2C').length == 2")
     fresh = tab.context.new_page()  # the link holds what is checked
-    fresh.goto(tab.url)
+    fresh.goto(tab.evaluate("location.href"))
     fresh.wait_for_function(
         "document.querySelectorAll('.st-key-curves-chart .mark-line path').length == 2"
     )

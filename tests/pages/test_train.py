@@ -163,6 +163,30 @@ def test_settings_persist_across_pages(train) -> None:
     assert app.number_input(key="n_layers").value == 5
 
 
+def test_predicted_time_learns_from_what_ran_here(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from lm import datasets, experiment, recipes
+    from lm.config import DataConfig
+    from lm.flops import plan
+    from pages.common import forecast
+
+    data = DataConfig(dataset="known_entropy", n_chars=5_000)
+    corpus = datasets.load(data)
+    config = recipes.resolve(
+        architecture="mlp",
+        data=data,
+        vocab_size=corpus.tokenizer.vocab_size,
+        n_train_tokens=corpus.train.n_tokens,
+        budget=1e10,
+    )
+    steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
+    assert forecast.seconds(config, steps, []) > 0
+    run = experiment.prepare(config, RunStore(tmp_path), corpus=corpus)
+    slow = replace(run, status=replace(run.status, step=run.n_steps // 2, seconds=60.0))
+    assert forecast.seconds(config, steps, [slow]) == pytest.approx(120, rel=0.05)
+
+
 # --- live, in a browser -----------------------------------------------------------------------
 
 
@@ -189,7 +213,8 @@ def wait_for_step(tab, beyond: int) -> None:
 
 
 def shown_run(tab, store: RunStore) -> Run:
-    return store.get(tab.url.split("run=")[1].split("&")[0])
+    url = tab.evaluate("location.search")  # Playwright's own tab.url comes late
+    return store.get(url.split("run=")[1].split("&")[0])
 
 
 def status(tab, text: str) -> None:
