@@ -1,7 +1,6 @@
 """The runs that come with the repository, and what the README says of them."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -31,18 +30,6 @@ def test_they_are_small_and_carry_no_training_state():
     files = [path for run in SHIPPED.values() for path in run.path.iterdir()]
     assert sum(path.stat().st_size for path in files) < 15e6
     assert not [path for path in files if path.name == "training_state.safetensors"]
-
-
-def test_git_carries_them_and_ignores_other_runs():
-    if not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout")
-
-    def ignored(path: str) -> bool:
-        return subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT).returncode == 0
-
-    assert ignored("checkpoints/mlp-text-abcde/config.json")
-    assert not ignored("checkpoints/shipped-mlp-1e12/model.safetensors")
-    assert ignored("datasets/ptb/train.txt")
 
 
 @pytest.mark.parametrize("run", SHIPPED.values(), ids=SHIPPED)
