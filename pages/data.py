@@ -87,7 +87,7 @@ def configure(info: DatasetInfo) -> DataConfig | None:
             list(TOKENIZERS),
             default=info.default_tokenizer,
             required=True,
-            format_func=TOKENIZERS.get,
+            format_func=TOKENIZERS.__getitem__,
             key=f"tokenizer-{info.name}",
             persist_state="session",
         )
