@@ -317,6 +317,6 @@ def test_narrow_screen_does_not_scroll_sideways(live, tab, page: str) -> None:
     url, _ = live
     tab.set_viewport_size({"width": 390, "height": 844})
     tab.goto(f"{url}/{page}?dataset=known_entropy")
-    tab.locator("[data-testid=stVegaLiteChart], canvas, .st-key-runs-table").first.wait_for()
+    tab.locator("[data-testid=stVegaLiteChart], canvas, [data-testid=stAlert]").first.wait_for()
     main = "document.querySelector('.stMain')"
     assert tab.evaluate(f"{main}.scrollWidth <= {main}.clientWidth")
