@@ -218,7 +218,7 @@ def loss_chart(
         ],
     )
     line = curve.mark_line(color=color, clip=True)
-    dots = curve.mark_circle(color=color, size=34, clip=True).transform_filter(
+    dots = curve.mark_circle(color=color, size=34, clip=True, aria=False).transform_filter(
         alt.datum.curve != "train"
     )
     layers = [*_references(references, y_domain), line, dots.encode(strokeWidth=alt.value(0))]
