@@ -30,7 +30,7 @@ types: .venv/test
 	$(BIN)/python -m pip install --quiet --retries 2 $(TORCH_INDEX) -r requirements.txt
 	@touch $@
 
-.venv/test: .venv/app requirements-dev.txt
+.venv/test: .venv/app requirements-dev.txt requirements-cluster.txt
 	$(BIN)/python -m pip install --quiet --retries 2 $(TORCH_INDEX) -r requirements-dev.txt
 	@touch $@
 

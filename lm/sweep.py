@@ -45,6 +45,11 @@ Loader = Callable[[DataConfig], Corpus]
 Point = dict[str, Any]  # one combination: setting -> value
 
 
+def remembered(load: Loader) -> Loader:
+    """`load`, reading each corpus once."""
+    return functools.cache(load)  # type: ignore[arg-type] - frozen models can be hashed
+
+
 # --- what a sweep is ------------------------------------------------------------------------
 
 
@@ -215,7 +220,7 @@ def expand(sweep: Sweep, load: Loader = load) -> list[RunConfig]:
     takes one thread unless the sweep sets training.threads, so that it gives the same bits on
     any machine and as many run at a time as there are processors.
     """
-    load = functools.cache(load)
+    load = remembered(load)
     configs: dict[RunConfig, None] = {}
     for chosen, point in sweep.points():
         try:
@@ -340,7 +345,7 @@ def estimate(
 ) -> Estimate:
     """What training `configs` will take. Times are this machine's, `n_at_once` runs at a time
     (default: as many as it has processors)."""
-    load = functools.cache(load)
+    load = remembered(load)
     history = store.list()
     return Estimate(
         runs=[
@@ -421,7 +426,7 @@ def run_sweep(
     its last checkpoint; one that another process is training is waited for. When `should_stop`
     says so, everything is checkpointed and left; the same call then goes on from there.
     """
-    sweeping = _Sweeping(configs, store, executor, functools.cache(load))
+    sweeping = _Sweeping(configs, store, executor, remembered(load))
     stopping = False
     while sweeping.open:
         if not stopping and should_stop():
