@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import altair as alt
 import numpy as np
@@ -31,7 +32,10 @@ ARCHITECTURE_DASH = dict(zip(_ORDER, DASHES, strict=True))
 ARCHITECTURE_SHAPE = dict(zip(_ORDER, SHAPES, strict=True))
 NEUTRAL = "#7c8088"  # references: between the ink of a light and of a dark page
 
+SVG = find_spec("vl_convert") is not None  # whether charts can be saved without a browser
+
 MOST_POINTS = 500
+PLAIN_POWERS = "replace(datum.label, 'e+', 'e')"  # FLOPs as they are written elsewhere: 3e11
 HEIGHT = 380
 
 # What a run's progress can be measured in -> the axis's title.
@@ -189,7 +193,7 @@ def loss_chart(
     if not log_x:
         x_scale = alt.Scale(domain=[0, x_end], nice=False)
     formats = {"step": ",d", "tokens": "~s", "flops": ".1~e", "seconds": "~f"}
-    x_axis = alt.Axis(title=X_TITLES[x], format=formats[x], tickCount=5, **_plain_powers(x))
+    x_axis = alt.Axis(title=X_TITLES[x], format=formats[x], tickCount=5, labelExpr=PLAIN_POWERS)
     curve = alt.Chart(alt.NamedData("curve")).encode(
         x=alt.X("x:Q", scale=x_scale, axis=x_axis),
         y=alt.Y(
@@ -199,7 +203,7 @@ def loss_chart(
         ),
         opacity=alt.Opacity(
             "curve:N",
-            scale=alt.Scale(domain=["train", "validation, sampled"], range=[0.4, 1]),
+            scale=alt.Scale(domain=["train", "validation, sampled"], range=[0.55, 1]),
             legend=None,
         ),
         strokeWidth=alt.StrokeWidth(
@@ -214,7 +218,7 @@ def loss_chart(
         ],
     )
     line = curve.mark_line(color=color, clip=True)
-    dots = curve.mark_circle(color=color, size=34, clip=True).transform_filter(
+    dots = curve.mark_circle(color=color, size=34, clip=True, aria=False).transform_filter(
         alt.datum.curve != "train"
     )
     layers = [*_references(references, y_domain), line, dots.encode(strokeWidth=alt.value(0))]
@@ -269,25 +273,28 @@ def _look_scales(shown: Mapping[str, Look]) -> dict[str, tuple[list[str], list]]
     }
 
 
-def _legend(title: str | None) -> alt.Legend:
-    return alt.Legend(title=title, orient="bottom", columns=2, labelLimit=520)
+SHORT_LABEL = 14  # characters: of these, two fit beside each other on a phone
 
 
-def _with_legend(height: int, count: int) -> int:
-    """The height of a chart whose legend has `count` entries in two columns."""
-    return height + 22 * math.ceil(count / 2)
+def _legend_columns(shown: Mapping[str, Look]) -> int:
+    return 2 if all(len(look.label) <= SHORT_LABEL for look in shown.values()) else 1
 
 
-def _plain_powers(x: str) -> dict[str, str]:
-    """FLOPs as they are written everywhere else: 3e11."""
-    return {"labelExpr": "replace(datum.label, 'e+', 'e')"} if x == "flops" else {}
+def _legend(title: str | None, shown: Mapping[str, Look]) -> alt.Legend:
+    columns = _legend_columns(shown)
+    return alt.Legend(title=title, orient="bottom", columns=columns, labelLimit=520)
+
+
+def _with_legend(height: int, shown: Mapping[str, Look]) -> int:
+    """The height of a chart and its legend."""
+    return height + 22 * math.ceil(len(shown) / _legend_columns(shown))
 
 
 def _number_axis(title: str, log: bool, values: pd.Series) -> alt.Axis:
     values = values.dropna().astype(float)
     large = bool(len(values)) and values.abs().max() >= 1e6
     if large:
-        return alt.Axis(title=title, format=".1~e", tickCount=5, **_plain_powers("flops"))
+        return alt.Axis(title=title, format=".1~e", tickCount=5, labelExpr=PLAIN_POWERS)
     return alt.Axis(title=title, format="~g" if log else ",~f", tickCount=6)
 
 
@@ -329,12 +336,12 @@ def training_curves(
         color=alt.Color(
             "run:N",
             scale=alt.Scale(domain=scales["color"][0], range=scales["color"][1]),
-            legend=_legend(title),
+            legend=_legend(title, shown),
         ),
         strokeDash=alt.StrokeDash(
             "run:N",
             scale=alt.Scale(domain=scales["dash"][0], range=scales["dash"][1]),
-            legend=_legend(title),
+            legend=_legend(title, shown),
         ),
         tooltip=[
             alt.Tooltip("run:N", title="Run"),
@@ -343,20 +350,21 @@ def training_curves(
             alt.Tooltip(f"{y}:Q", title=y_title, format=".3f"),
         ],
     )
-    vertical = {"scale": alt.Scale(zero=False, nice=False, padding=12), "title": y_title}
-    raw = (
-        base.mark_line(strokeWidth=1, opacity=0.35)
-        if smoothing
-        else base.mark_line(strokeWidth=2.2)
-    )
-    layers = [raw.encode(y=alt.Y(f"{y}:Q", **vertical))]
+
+    def vertical(field: str) -> alt.Y:
+        return alt.Y(
+            f"{field}:Q", scale=alt.Scale(zero=False, nice=False, padding=12), title=y_title
+        )
+
+    width, opacity = (1, 0.35) if smoothing else (2.2, 1)
+    layers = [base.mark_line(strokeWidth=width, opacity=opacity).encode(y=vertical(y))]
     if smoothing:
-        layers.append(base.mark_line(strokeWidth=2.4).encode(y=alt.Y("smoothed:Q", **vertical)))
+        layers.append(base.mark_line(strokeWidth=2.4).encode(y=vertical("smoothed")))
     low, high = _span(rows[y])
     near = {k: v for k, v in (references or {}).items() if low - 0.3 <= v <= high + 0.3}
     domain = (min([low, *near.values()]), max([high, *near.values()]))
     return alt.layer(*_references(near, domain), *layers).properties(
-        height=_with_legend(height, len(shown))
+        height=_with_legend(height, shown)
     )
 
 
@@ -413,7 +421,7 @@ def results_chart(
         order = list(COLORS) if x == "architecture" else "ascending"
         horizontal = alt.X(f"{_field(x)}:N", title=x_title, sort=order, axis=alt.Axis(labelAngle=0))
     scales = _look_scales(shown)
-    legend = _legend(title)
+    legend = _legend(title, shown)
     return (
         alt.Chart(rows)
         .mark_point(filled=True, size=130, opacity=0.95)
@@ -434,15 +442,13 @@ def results_chart(
             ),
             tooltip=[
                 alt.Tooltip("run:N", title="Run"),
-                alt.Tooltip(
-                    f"{_field(x)}:{'Q' if is_number else 'N'}",
-                    title=x_title,
-                    **({"format": ".4~g"} if is_number else {}),
-                ),
+                alt.Tooltip(f"{_field(x)}:Q", title=x_title, format=".4~g")
+                if is_number
+                else alt.Tooltip(f"{_field(x)}:N", title=x_title),
                 alt.Tooltip(f"{_field(y)}:Q", title=y_title, format=".4f"),
             ],
         )
-        .properties(height=_with_legend(height, len(shown)))
+        .properties(height=_with_legend(height, shown))
     )
 
 
@@ -462,6 +468,14 @@ def describe_results(
     row = rows.loc[at]
     runs = "1 run" if len(rows) == 1 else f"{len(rows)} runs"
     return f"{y_title} of {runs}; best is {shown[row.run_id].label} with {float(row[y]):.3f}."
+
+
+def to_svg(chart: alt.Chart | alt.LayerChart, *, width: int = 720) -> str:
+    """The chart as a picture for print, on its own, with vl-convert."""
+    import vl_convert
+
+    picture = chart.properties(width=width).configure(background="white")
+    return vl_convert.vegalite_to_svg(picture.to_dict())
 
 
 # --- corpora ------------------------------------------------------------------------------------

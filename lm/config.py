@@ -46,10 +46,10 @@ def setting(
     )
 
 
-class Config(BaseModel):
+class Config(BaseModel, frozen=True):
     """Base of every config: frozen, closed, and raising `ConfigError` alone."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     def __init__(self, **values: Any) -> None:
         try:

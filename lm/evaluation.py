@@ -103,5 +103,5 @@ def _nats(model: LanguageModel, stream: Tensor, rows: _Rows) -> float:
         logits = model.head(features[:, -rows.scored :])  # (B, scored, V)
         targets = tokens[:, -rows.scored :]
         losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-        nats += losses.sum(dtype=torch.float64).item()
+        nats += losses.cpu().sum(dtype=torch.float64).item()  # MPS has no float64
     return nats

@@ -13,10 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-
-# Threads that spin while they wait take the core from those they wait for: 2 threads on 2 busy
-# cores needed 790 ms for a step of 8 ms. OpenMP reads this once, when torch is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -65,7 +62,8 @@ class Halt(Exception):  # noqa: N818 - not an error
 
     def __init__(self, state: State, reason: str | None = None) -> None:
         super().__init__(state, reason)
-        self.state, self.reason = state, reason
+        self.state: State = state
+        self.reason = reason
 
 
 def execute_run(
@@ -227,8 +225,8 @@ class _Execution:
         def check_requests(*_: object) -> None:
             self.check_requests()
 
-        model = self.state.model
-        with model.embedding.register_forward_pre_hook(check_requests):
+        embedding = self.state.model.get_submodule("embedding")
+        with embedding.register_forward_pre_hook(check_requests):
             valid = self._evaluate(self.corpus.valid)
             test = self._evaluate(self.corpus.test) if self.corpus.test else None
         self.writer.update(state="complete", valid=valid, test=test, pid=None, now=True)
@@ -304,7 +302,7 @@ class _Execution:
         if cheap or elapsed >= CHECKPOINT_SECONDS:
             self._checkpoint()
 
-    def _progress(self) -> dict[str, object]:
+    def _progress(self) -> dict[str, Any]:
         step = self.state.step
         last_tenth = self.losses[-math.ceil(len(self.losses) / 10) :]
         return {
@@ -359,7 +357,8 @@ class _Execution:
         n_tokens = max(1, round(SAMPLE_CHARS * valid.n_tokens / valid.n_chars))
         sampling = Sampling(temperature=SAMPLE_TEMPERATURE, seed=self.config.training.seed)
         try:
-            tokens = list(generate(self.state.model, tokenizer.encode(prompt), n_tokens, sampling))
+            prompt_ids = tokenizer.encode(prompt).tolist()
+            tokens = list(generate(self.state.model, prompt_ids, n_tokens, sampling))
         except CheckpointError:
             raise DivergedError(step) from None
         token_ids = [token.token_id for token in tokens]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from lm import charts
@@ -85,8 +87,12 @@ def _checks_of_link() -> set[str]:
 def checked_runs(group: Group) -> list[Run]:
     """The checked runs of the group, oldest first; before any was checked, the best."""
     if group.key not in _memory():
-        scored = [run for run in group.runs if run.status.valid]
-        best = sorted(scored, key=lambda run: group.score(run.status.valid) or 0.0)
+
+        def loss(run: Run) -> float:
+            score = group.score(run.status.valid)
+            return math.inf if score is None else score
+
+        best = sorted(group.runs, key=loss)
         _memory()[group.key] = [run.run_id for run in best[:MOST_CHECKED]]
     chosen = set(_memory()[group.key])
     runs = [run for run in group.runs if run.run_id in chosen]
@@ -197,6 +203,23 @@ def show(group: Group, checked: list[Run], looks: dict[str, charts.Look]) -> Non
     _curves(group, checked, shown)
 
 
+def _place(chart, *, key: str, alt: str) -> None:
+    """A chart, and itself as a picture; the chart's own menu has it as PNG."""
+    st.altair_chart(chart, key=key, alt=alt)
+    if not charts.SVG:
+        return
+    st.download_button(
+        "Save as SVG",
+        data=lambda: charts.to_svg(chart),
+        file_name=f"{key}.svg",
+        mime="image/svg+xml",
+        key=f"svg-{key}",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/image:",
+    )
+
+
 def _compute(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -> None:
     result = "test_bits_per_char" if group.in_bits else "test_log_likelihood"
     scored = [run for run in checked if run.status.test]
@@ -206,7 +229,7 @@ def _compute(group: Group, checked: list[Run], shown: dict[str, charts.Look]) ->
     frame = runs_table.results(group, scored)
     shown = {run.run_id: shown[run.run_id] for run in scored}
     with st.container(key="compute-chart", gap="xxsmall"):
-        st.altair_chart(
+        _place(
             charts.results_chart(
                 frame,
                 shown,
@@ -241,7 +264,7 @@ def _settings(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -
             "Setting",
             options,
             key="setting",
-            format_func=lambda name: QUANTITIES.get(name, name),
+            format_func=lambda name: QUANTITIES.get(name) or name,
             persist_state="session",
             width=280,
         )
@@ -263,13 +286,13 @@ def _settings(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -
     shown = {run_id: look for run_id, look in shown.items() if run_id in set(have["run_id"])}
     best = "max" if "log_likelihood" in result else "min"
     with st.container(key="setting-chart"):
-        st.altair_chart(
+        _place(
             charts.results_chart(
                 have,
                 shown,
                 x=setting,
                 y=result,
-                x_title=QUANTITIES.get(setting, setting),
+                x_title=QUANTITIES.get(setting) or setting,
                 y_title=results[result],
                 log_x=log_x,
             ),
@@ -317,7 +340,7 @@ def _curves(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -> 
     shown = {run_id: shown[run_id] for run_id in frames}
     title = f"{losses[loss]} ({group.unit})"
     with st.container(key="curves-chart"):
-        st.altair_chart(
+        _place(
             charts.training_curves(
                 frames,
                 shown,
@@ -372,7 +395,7 @@ def _one_run(group: Group) -> None:
     if st.session_state.get("managed", next(iter(by_id))) not in by_id:
         del st.session_state["managed"]
     run_id = st.selectbox(
-        "Run", list(by_id), key="managed", format_func=lambda run_id: by_id[run_id].name
+        "Run", list(by_id), key="managed", format_func=runs_table.names(group.runs).__getitem__
     )
     run = by_id[run_id]
     with st.container(horizontal=True):
@@ -396,22 +419,27 @@ def _one_run(group: Group) -> None:
         name = st.text_input("Name", run.name, key=f"name-{run.run_id}", max_chars=80)
         if st.form_submit_button("Rename"):
             _attempt(lambda: caches.store().rename(run, name), f"Renamed to {name.strip()}.")
-    if st.button("Delete …", key="delete"):
-        confirm_delete(run)
+    _delete(run)
 
 
-@st.dialog("Delete this run?")
-def confirm_delete(run: Run) -> None:
+def _delete(run: Run) -> None:
     """Ask once more; what is deleted is gone."""
+    if st.session_state.get("deleting") != run.run_id:
+        st.button(
+            "Delete …",
+            key="delete",
+            on_click=st.session_state.update,
+            args=({"deleting": run.run_id},),
+        )
+        return
     st.markdown(
-        f"**{words.plain(run.name)}** with its curve, its samples and its checkpoint. "
-        "There is no way back; export it first to keep a copy."
+        "Delete it with its curve, its samples and its checkpoint? There is no way back; export "
+        "it first to keep a copy."
     )
     with st.container(horizontal=True):
         if st.button("Delete", type="primary", key="confirm-delete"):
             _attempt(lambda: caches.store().delete(run), f"Deleted {run.name}.")
-        if st.button("Keep it", key="keep"):
-            st.rerun()
+        st.button("Keep it", key="keep", on_click=st.session_state.pop, args=("deleting", None))
 
 
 def import_run() -> None:

@@ -16,7 +16,7 @@ from lm.records import Evaluation
 from lm.tokenizers import UnknownTokenError
 from pages.common import corpora, drafts, forms, shell, words
 
-EXCERPT = 1_500  # characters
+EXCERPT = 600  # characters
 SHOWN_TOKENS = 400
 BARS = 40
 TOKENIZERS = {"char": "characters", "word": "words", "byte": "bytes", "bpe": "byte pairs"}
@@ -87,7 +87,7 @@ def configure(info: DatasetInfo) -> DataConfig | None:
             list(TOKENIZERS),
             default=info.default_tokenizer,
             required=True,
-            format_func=TOKENIZERS.get,
+            format_func=TOKENIZERS.__getitem__,
             key=f"tokenizer-{info.name}",
             persist_state="session",
         )
@@ -155,9 +155,10 @@ def fetch(info: DatasetInfo) -> None:
     source = DOWNLOADS[info.name]
     size = sum(file.n_bytes for file in source.files)
     st.info(f"{info.title} is not on this machine yet.")
-    consent = not source.consent or st.checkbox(
-        f"{words.plain(source.consent)}: I may.", key=f"consent-{info.name}"
-    )
+    consent = True
+    if source.consent:
+        st.markdown(f"{words.plain(source.consent)}.")
+        consent = st.checkbox("I may use it under these terms.", key=f"consent-{info.name}")
     if not st.button(
         f"Download {info.title} ({size / 1e6:.1f} MB)",
         key="download",
@@ -198,7 +199,7 @@ def show(data: DataConfig) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Excerpt", anchor=False)
-        st.code(text[:EXCERPT], language=None, wrap_lines=True, height=330)
+        st.code(text[:EXCERPT], language=None, wrap_lines=True)
     with right:
         st.header("Splits", anchor=False)
         splits(corpus)
@@ -215,7 +216,7 @@ def show(data: DataConfig) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Type to tokenise", anchor=False)
-        tokenise(corpus)
+        tokenise(corpus, first_words(text))
     with right:
         st.header("How often each token occurs", anchor=False)
         frequencies(data, corpus)
@@ -280,10 +281,19 @@ def _figures(result: Evaluation) -> dict[str, str]:
     }
 
 
-def tokenise(corpus: Corpus) -> None:
+def first_words(text: str, most: int = 48) -> str:
+    """How a text begins: whole words of its first lines."""
+    return text[:most].rsplit(maxsplit=1)[0].strip() if len(text) > most else text
+
+
+def tokenise(corpus: Corpus, example: str) -> None:
     """What is typed, as tokens, to the letter."""
     text = st.text_area(
-        "Text", "To be, or not to be", key="typed", max_chars=2_000, persist_state="session"
+        "Text",
+        example,
+        key=f"typed-{corpus.data.dataset}",
+        max_chars=2_000,
+        persist_state="session",
     )
     try:
         token_ids = corpus.tokenizer.encode(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
@@ -11,7 +13,7 @@ from lm.datasets import DATASETS, DatasetError
 from lm.flops import BudgetError, modules, step_flops_by_module
 from lm.records import StepRecord
 from lm.runs import Run, RunError
-from pages.common import caches, corpora, drafts, forms, panel, shell, words
+from pages.common import caches, corpora, drafts, forms, panel, runs_table, shell, words
 from pages.common.drafts import Draft
 
 ARCHITECTURES = {
@@ -20,6 +22,8 @@ ARCHITECTURES = {
     "attention": "Blocks of multi-head self-attention, without feed-forward.",
     "transformer": "Blocks of self-attention and feed-forward.",
 }
+
+NAMED = 2  # settings in a run's name, at most
 
 choices = forms.Choices("train")
 
@@ -79,7 +83,9 @@ def form(draft: Draft) -> None:
         )
 
 
-def _choice(label: str, name: str, options: list[str], value: str, text=str) -> None:
+def _choice(
+    label: str, name: str, options: list[str], value: str, text: Callable[[str], str] = str
+) -> None:
     forms.put(name, value)
     st.segmented_control(
         label,
@@ -146,8 +152,8 @@ def _controls(draft: Draft, known: dict, names: list[str]) -> None:
         for column, name in zip(st.columns(2, gap="small"), row, strict=False):
             with column:
                 placeholder = {
-                    "sequence_length": f"{draft.shown.get('context_length')} (context_length)",
-                    "threads": "chosen for this machine",
+                    "sequence_length": str(draft.shown.get("context_length")),
+                    "threads": "automatic",
                 }.get(name, "")
                 forms.control(
                     known[name],
@@ -290,7 +296,7 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     st.rerun()
 
 
-def _listed(changes: list[str], most: int = 3) -> str:
+def _listed(changes: list[str], most: int = 2) -> str:
     more = f" and {len(changes) - most} more" if len(changes) > most else ""
     return ", ".join(changes[:most]) + more
 
@@ -301,9 +307,13 @@ def _name(config: RunConfig, draft: Draft, runs: list[Run]) -> str:
     parts = [f"{drafts.titled(config.model.architecture)} {size}", words.flops(draft.budget)]
     if config.preset != "modern":
         parts.append(config.preset)
-    for name, value in choices.values.items():
-        if name in draft.shown and name not in ("architecture", "preset", "dataset", "budget"):
-            parts.append(f"{name} {drafts.value_text(value)}")
+    by_hand = [
+        f"{name} {drafts.value_text(value)}"
+        for name, value in choices.values.items()
+        if name in drafts.TELLING and name in config.model.model_dump() | {"learning_rate": 0}
+        if name != "architecture"
+    ]
+    parts += by_hand[:NAMED]
     name = ", ".join(parts)[:70]
     taken = {run.name for run in runs}
     return next(
@@ -317,8 +327,7 @@ def _name(config: RunConfig, draft: Draft, runs: list[Run]) -> str:
 def show(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     """The run, live; before there is one, the chart that waits for it."""
     if run is not None:
-        names = {other.run_id: other.name for other in runs}
-        panel.show(run, names, lambda run_id: choices.set("run", run_id))
+        panel.show(run, runs_table.names(runs), lambda run_id: choices.set("run", run_id))
         return
     if draft.plan is None or draft.config is None or draft.corpus is None:
         return

@@ -2,6 +2,8 @@
 
 import os
 
+os.environ["OMP_NUM_THREADS"] = "1"  # small models: a second thread costs more than it brings
+
 import pytest
 
 

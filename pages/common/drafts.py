@@ -20,7 +20,7 @@ from lm.config import (
 from lm.datasets import DATASETS, Corpus, DatasetError
 from lm.experiment import check_length
 from lm.flops import BudgetError, Plan, n_params, plan
-from pages.common import corpora, forms
+from pages.common import corpora, forms, words
 
 MANTISSAS = (1, 1.5, 2, 3, 5, 7)
 BUDGETS = (*(m * 10.0**e for e in range(9, 14) for m in MANTISSAS), 1e14)
@@ -221,13 +221,20 @@ def choices_of(config: RunConfig) -> dict[str, Any]:
 # --- what differs --------------------------------------------------------------------------------
 
 
+# Settings in the order in which they are named, the telling ones first; then all others.
+TELLING = ("architecture", "dataset", "budget", "preset", "d_model", "n_layers", "n_heads")
+TELLING += ("d_head", "d_hidden", "d_embed", "d_ff", "context_length", "batch_size")
+TELLING += ("learning_rate", "optimizer")
+
+
 def differences(before: RunConfig, after: RunConfig) -> list[str]:
     """What changed between two configs, as "n_layers 2→4"."""
     old, new = flat(before), flat(after)
-    names = [name for name in new if old.get(name) != new[name]]
+    names = [name for name in dict.fromkeys((*TELLING, *new)) if old.get(name) != new.get(name)]
+    names = [name for name in names if name in new]
     if "architecture" in names:  # its settings are others altogether
         names = [n for n in names if n == "architecture" or n in training_settings()]
-    return [f"{n} {value_text(old.get(n))}→{value_text(new[n])}" for n in names]
+    return [f"{n} {value_text(old.get(n), n)}→{value_text(new[n], n)}" for n in names]
 
 
 def flat(config: RunConfig) -> dict[str, Any]:
@@ -235,8 +242,10 @@ def flat(config: RunConfig) -> dict[str, Any]:
     return {"preset": config.preset, **_values(config)}
 
 
-def value_text(value: Any) -> str:
+def value_text(value: Any, name: str = "") -> str:
     """A setting's value in a few characters."""
+    if name == "budget" and value:
+        return words.flops(value)
     if value is None:
         return "none"
     if isinstance(value, bool):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -60,6 +60,8 @@ def show(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -> N
 def _panel(
     run_id: str, was_busy: bool, names: Mapping[str, str], choose: Callable[[str], None]
 ) -> None:
+    if st.session_state.pop("run_chosen", run_id) != run_id:
+        st.rerun()  # the page knows the new one
     try:
         run = caches.store().get(run_id)
     except RunError as error:
@@ -70,30 +72,38 @@ def _panel(
         st.rerun()  # the timer is the page's to start and to end
     metrics = run.metrics()
     _heading(run, now, names, choose)
-    _buttons(run, now)
     _chart(run, metrics, now)
     _figures(run, metrics, now)
+    _onward(run, now)
     _samples(run)
 
 
 def _heading(run: Run, now: str, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
     color, text = BADGES[now]
     forms.put("show_run", run.run_id)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="run-heading"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run-heading"):
         st.selectbox(
             "Run",
             list(names),
             key="show_run",
             format_func=lambda run_id: names[run_id],
-            on_change=lambda: choose(st.session_state["show_run"]),
+            on_change=_choose_another,
+            args=(choose,),
+            label_visibility="collapsed",
         )
         st.badge(text, color=color)
-    if st.session_state["show_run"] != run.run_id:
-        st.rerun()
+        _buttons(run, now)
+    if (message := st.session_state.pop("panel_problem", None)) is not None:
+        st.error(words.plain(message))
     _others(run, names, choose)
     problem = run.reason or caches.jobs().error(run)
     if problem and now not in BUSY and now != "complete":
         st.warning(words.plain(problem))
+
+
+def _choose_another(choose: Callable[[str], None]) -> None:
+    st.session_state["run_chosen"] = st.session_state["show_run"]
+    choose(st.session_state["show_run"])
 
 
 def _others(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
@@ -115,22 +125,25 @@ def _others(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -
 def _buttons(run: Run, now: str) -> None:
     """Only what can be done now: no button is there that does nothing."""
     queue = caches.jobs()
-    with st.container(horizontal=True, gap="small", key="run-buttons"):
-        if now in ("running", "evaluating", "starting", "waiting"):
-            _button("Pause", "pause", queue.pause, run, ":material/pause:")
-            _button("Stop", "stop", queue.stop, run, ":material/stop:")
-        if run.resumable and now not in BUSY:
-            start = "Start" if run.state == "created" else "Resume"
-            _button(start, "resume", queue.resume, run, ":material/play_arrow:", primary=True)
-            if run.status.step < run.n_steps:
-                _button("Step", "step", queue.step, run, ":material/skip_next:")
-        if run.weights_path.exists() and now not in BUSY:
-            if st.button("Write with it", key="to-generate", icon=":material/edit:"):
-                shell.go("generate", runs=run.run_id)
-            if st.button("Compare", key="to-compare", icon=":material/table_chart:"):
-                shell.go("compare", checked=run.run_id)
-        if (message := st.session_state.pop("panel_problem", None)) is not None:
-            st.error(words.plain(message))
+    if now in ("running", "evaluating", "starting", "waiting"):
+        _button("Pause", "pause", queue.pause, run, ":material/pause:")
+        _button("Stop", "stop", queue.stop, run, ":material/stop:")
+    if run.resumable and now not in BUSY:
+        start = "Start" if run.state == "created" else "Resume"
+        _button(start, "resume", queue.resume, run, ":material/play_arrow:", primary=True)
+        if run.status.step < run.n_steps:
+            _button("Step", "step", queue.step, run, ":material/skip_next:")
+
+
+def _onward(run: Run, now: str) -> None:
+    """What one may do with a run that has weights."""
+    if now in BUSY or not run.weights_path.exists():
+        return
+    with st.container(horizontal=True, gap="small", key="onward"):
+        if st.button("Write with it", key="to-generate", icon=":material/edit:"):
+            shell.go("generate", runs=run.run_id)
+        if st.button("Compare with others", key="to-compare", icon=":material/table_chart:"):
+            shell.go("compare", checked=run.run_id)
 
 
 def _button(
@@ -204,10 +217,8 @@ def _figures(run: Run, metrics: pd.DataFrame, now: str) -> None:
             ("Left", forecast.in_words((planned - done) / speed.flops), "At this speed.")
         )
     else:
-        figures.append(
-            ("Trained for", f"{status.seconds:.1f} s", "Training alone, without scoring.")
-        )
-    with st.container(horizontal=True, gap="medium", key="figures"):
+        figures.append(("Time", f"{status.seconds:.1f} s", "Training alone, without scoring."))
+    with st.container(horizontal=True, gap="small", key="figures"):
         for label, value, help_text in figures:
             st.metric(label, value, help=help_text, width="content")
     threads = run.facts["threads"]
@@ -327,27 +338,51 @@ def _references(run: Run) -> dict[str, float]:
         return {"uniform": math.log(run.vocab_size)}
 
 
+def _spaced(run: Run, prompt: str, text: str, drawn: Sequence[str]) -> list[str]:
+    """The tokens with the white space that lies between them in their text."""
+    pieces, at = [], 0
+    for token in drawn:
+        found = text.find(token, at)
+        piece = text[at : found + len(token)]
+        if found < 0 or piece.removesuffix(token).strip():  # shown otherwise than written: bytes
+            pieces.append(token)
+            continue
+        pieces.append(piece)
+        at = found + len(token)
+    if run.config.data.tokenizer == "word" and not prompt.endswith((" ", "\n")):
+        pieces[0] = f" {pieces[0]}"
+    return pieces
+
+
+def _scrub(run_id: str, key: str, newest: int) -> None:
+    """Stay at the sample that was asked for; at the newest, follow what comes."""
+    step = st.session_state[key]
+    st.session_state["sample_at"] = {run_id: None if step == newest else step}
+
+
 def _samples(run: Run) -> None:
     samples = run.samples()
     if samples.empty:
         return
     steps = [int(step) for step in samples["step"]]
-    latest = steps[-1]
     st.markdown("##### What it writes")
-    at = latest
+    wanted = st.session_state.get("sample_at", {}).get(run.run_id)
+    at = wanted if wanted in steps else steps[-1]
     if len(steps) > 1:
-        if st.session_state.get("sample_step") not in steps:
-            st.session_state.pop("sample_step", None)
-        newest = st.session_state.get("newest_sample")
-        if newest != (run.run_id, latest):  # follow what is new
-            st.session_state["newest_sample"] = (run.run_id, latest)
-            st.session_state["sample_step"] = latest
-        at = st.select_slider(
-            "After step", steps, key="sample_step", format_func=lambda step: f"{step:,}"
-        )
+        key = f"sample-step-{run.run_id}-{len(steps)}"
+        with st.container(key="sample-step"):
+            st.select_slider(
+                "After step",
+                steps,
+                at,
+                key=key,
+                format_func=lambda step: f"{step:,}",
+                on_change=_scrub,
+                args=(run.run_id, key, steps[-1]),
+            )
     row = samples[samples["step"] == at].iloc[-1]
     st.caption(f"Temperature {row.temperature:g}, seed {int(row.seed)}, after step {at:,}.")
-    pieces = list(row.tokens) if row.tokens else [row.text]
+    pieces = _spaced(run, row.prompt, row.text, row.tokens) if row.tokens else [row.text]
     probabilities = list(row.probabilities) if row.tokens else [1.0]
     tokens.text_view(
         f"Sample of {run.name} after step {at}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,6 @@ from lm.records import Evaluation
 from lm.runs import Run
 from pages.common import caches, corpora, drafts, panel, words
 
-FIRST = ("architecture", "budget", "preset", "d_model", "n_layers", "n_heads", "d_head", "d_hidden")
-FIRST += ("d_embed", "d_ff", "context_length", "batch_size", "learning_rate", "optimizer")
 NO_DIFFERENCE = ("dataset", "text_path", "split", "device", "threads")
 
 
@@ -79,6 +78,16 @@ TOKENS = {"char": "characters", "word": "words", "byte": "bytes"}
 # --- what tells runs apart ----------------------------------------------------------------------
 
 
+def names(runs: Iterable[Run]) -> dict[str, str]:
+    """Run id -> what to call it in a list to choose from, where no two may be called the same."""
+    runs = list(runs)
+    count = Counter(run.name for run in runs)
+    return {
+        run.run_id: run.name if count[run.name] == 1 else f"{run.name} ({run.run_id})"
+        for run in runs
+    }
+
+
 def settings_of(run: Run) -> dict[str, Any]:
     """A run's settings under the names of the form, those that decide a result."""
     flat = drafts.flat(run.config)
@@ -88,8 +97,8 @@ def settings_of(run: Run) -> dict[str, Any]:
 def varying(runs: Sequence[Run]) -> list[str]:
     """Names of the settings that are not the same in all of `runs`, the telling ones first."""
     known = [settings_of(run) for run in runs]
-    names = dict.fromkeys([*FIRST, *(name for settings in known for name in settings)])
-    return [name for name in names if len({str(s[name]) for s in known if name in s}) > 1]
+    every = dict.fromkeys([*drafts.TELLING, *(name for settings in known for name in settings)])
+    return [name for name in every if len({str(s[name]) for s in known if name in s}) > 1]
 
 
 def labels(runs: Sequence[Run]) -> dict[str, str]:
@@ -124,7 +133,7 @@ def _named(name: str, value: Any) -> str:
         return drafts.titled(value)
     if name == "budget":
         return f"{words.flops(value)} FLOPs" if value else "no budget"
-    return f"{name} {drafts.value_text(value)}"
+    return f"{name} {drafts.value_text(value, name)}"
 
 
 # --- the table ----------------------------------------------------------------------------------

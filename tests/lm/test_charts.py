@@ -1,0 +1,146 @@
+"""Charts: what is thinned away, what stays put, what tells runs apart."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lm import charts
+
+REFERENCES = {"uniform": 4.17, "unigram": 3.31, "bigram": 2.5}
+
+
+def metrics(n: int) -> pd.DataFrame:
+    step = np.arange(1, n + 1)
+    return pd.DataFrame(
+        {
+            "step": step,
+            "tokens": step * 100,
+            "flops": step * 10**9,
+            "seconds": step / 10,
+            "train_loss": 4 / np.sqrt(step),
+            "sampled_val_loss": np.where(step % 10 == 0, 4 / np.sqrt(step) + 0.1, np.nan),
+        }
+    )
+
+
+def loss_chart(frame: pd.DataFrame, **changes) -> dict:
+    settings = {"x": "step", "x_end": 5000.0, "y_domain": (1.0, 4.3), "references": REFERENCES}
+    return charts.loss_chart(frame, color="#000", **{**settings, **changes}).to_dict()
+
+
+@pytest.mark.parametrize("n", [1, 2, 499, 500, 501, 50_000])
+def test_thinning_keeps_ends_and_extremes(n: int) -> None:
+    frame = pd.DataFrame({"x": range(n), "y": np.sin(np.arange(n)) * np.arange(n)})
+    thinned = charts.thin(frame, "y")
+    assert len(thinned) <= charts.MOST_POINTS
+    assert thinned["x"].is_monotonic_increasing
+    assert thinned.iloc[[0, -1]].equals(frame.iloc[[0, -1]])
+    assert thinned["y"].min() == frame["y"].min()
+    assert thinned["y"].max() == frame["y"].max()
+
+
+def test_growing_curve_changes_nothing_but_its_rows() -> None:
+    one, other = loss_chart(metrics(3)), loss_chart(metrics(4000))
+    assert one.pop("datasets") != other.pop("datasets")
+    assert json.dumps(one) == json.dumps(other)
+    empty = loss_chart(metrics(3).iloc[:0])
+    assert empty.pop("datasets") == {"curve": []}
+    assert json.dumps(empty) == json.dumps(one)
+
+
+def test_live_chart_sends_at_most_500_points_a_line() -> None:
+    rows = loss_chart(metrics(20_000))["datasets"]["curve"]
+    by_curve = pd.DataFrame(rows).groupby("curve").size()
+    assert set(by_curve.index) == {"train", "validation, sampled"}
+    assert by_curve.max() <= charts.MOST_POINTS
+
+
+@pytest.mark.parametrize("x", charts.X_TITLES)
+@pytest.mark.parametrize("log_x", [True, False])
+def test_every_axis_draws(x: str, log_x: bool) -> None:
+    spec = loss_chart(metrics(20), x=x, log_x=log_x)
+    assert json.dumps(spec)
+
+
+def test_axis_holds_guesses_above_and_losses_below() -> None:
+    low, high = charts.loss_axis(REFERENCES)
+    assert low < 0.6 * 2.5
+    assert high > 4.17
+    assert charts.loss_axis(REFERENCES, lowest=low + 0.1) == (low, high)
+    assert charts.loss_axis(REFERENCES, lowest=0.3)[0] <= 0.3
+
+
+def test_look_stays_when_runs_come_and_are_told_apart() -> None:
+    groups = {f"run{i}": ["mlp", "transformer", "linear", "attention"][i % 4] for i in range(12)}
+    labels = {run_id: run_id for run_id in groups}
+    every = charts.looks(groups, labels)
+    fewer = charts.looks(dict(list(groups.items())[:5]), labels)
+    assert all(every[run_id] == look for run_id, look in fewer.items())
+    assert every["run1"].color == charts.COLORS["transformer"]
+    drawn = {(look.color, look.dash) for look in every.values()}
+    marked = {(look.color, look.shape) for look in every.values()}
+    assert len(drawn) == len(marked) == len(every)
+
+
+def test_unchecking_a_run_takes_its_line_and_nothing_else() -> None:
+    runs = {"a": "mlp", "b": "transformer", "c": "transformer"}
+    looks = charts.looks(runs, {"a": "MLP", "b": "1e10", "c": "1e11"})
+    frames = {run_id: metrics(50) for run_id in runs}
+
+    def drawn(shown: dict) -> dict[str, tuple]:
+        spec = charts.training_curves(frames, shown, references=REFERENCES).to_dict()
+        encoding = spec["layer"][-1]["encoding"]
+        color, dash = (encoding[k]["scale"] for k in ("color", "strokeDash"))
+        return {
+            label: (c, tuple(d))
+            for label, c, d in zip(color["domain"], color["range"], dash["range"], strict=True)
+        }
+
+    before = drawn(looks)
+    after = drawn({run_id: look for run_id, look in looks.items() if run_id != "b"})
+    assert before.keys() - after.keys() == {"1e10"}
+    assert all(before[label] == look for label, look in after.items())
+
+
+def test_smoothing_keeps_the_raw_line() -> None:
+    shown = {"a": charts.Look("MLP", "#000")}
+    spec = charts.training_curves({"a": metrics(50)}, shown, smoothing=0.2).to_dict()
+    fields = [layer["encoding"]["y"]["field"] for layer in spec["layer"]]
+    assert fields == ["sampled_val_loss", "smoothed"]
+
+
+@pytest.mark.parametrize("x", ["training.flops", "architecture", "bias"])
+def test_results_take_numbers_and_names(x: str) -> None:
+    frame = pd.DataFrame(
+        {
+            "run_id": ["a", "b", "c"],
+            "training.flops": [1e9, 1e11, 1e12],
+            "architecture": ["mlp", "linear", "mlp"],
+            "bias": [True, False, True],
+            "test_loss": [2.0, 1.5, None],
+        }
+    )
+    shown = charts.looks({"a": "mlp", "b": "linear", "c": "mlp"}, {"a": "1", "b": "2", "c": "3"})
+    chart = charts.results_chart(
+        frame, shown, x=x, y="test_loss", x_title=x, y_title="Test loss", log_x=True
+    )
+    (rows,) = chart.to_dict()["datasets"].values()
+    assert len(rows) == 2  # the one without a result is left out
+    words = charts.describe_results(frame, shown, y="test_loss", y_title="Test loss", best="min")
+    assert words == "Test loss of 2 runs; best is 2 with 1.500."
+
+
+def test_curve_is_described_in_words() -> None:
+    words = charts.describe_loss(metrics(20), REFERENCES)
+    assert "4.00 at step 1" in words
+    assert "uniform 4.17" in words
+    assert "nothing recorded" in charts.describe_loss(metrics(1).iloc[:0], {})
+
+
+def test_charts_need_no_torch() -> None:
+    script = "import sys, lm.charts; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True)

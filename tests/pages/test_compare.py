@@ -1,0 +1,292 @@
+"""The Compare page: which runs share an axis, what tells them apart, and one run as a file."""
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lm import experiment, recipes
+from lm.config import DataConfig
+from lm.datasets import Corpus, load
+from lm.flops import FlopCount
+from lm.records import Evaluation, StepRecord
+from lm.runs import Run, RunStore, RunWriter
+from pages.common import archive, runs_table, shell
+from pages.common.archive import ArchiveError
+from tests.pages.conftest import serve
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def corpora() -> dict[str, Corpus]:
+    def known_entropy(tokenizer: str) -> Corpus:
+        return load(DataConfig(dataset="known_entropy", n_chars=5_000, tokenizer=tokenizer))
+
+    return {kind: known_entropy(kind) for kind in ("char", "word")}
+
+
+def finished_run(
+    store: RunStore,
+    corpus: Corpus,
+    *,
+    architecture: str = "transformer",
+    name: str | None = None,
+    loss: float = 1.5,
+    budget: float = 1e9,
+    **training: object,
+) -> Run:
+    """A run that looks trained; nothing was."""
+    config = recipes.resolve(
+        architecture=architecture,
+        data=corpus.data,
+        vocab_size=corpus.tokenizer.vocab_size,
+        n_train_tokens=corpus.train.n_tokens,
+        budget=budget,
+        training=training,
+    )
+    run = experiment.prepare(config, store, name=name, corpus=corpus)
+    with RunWriter(run) as writer:
+        for i in range(1, 31):
+            writer.append(
+                StepRecord(
+                    step=i,
+                    tokens=100 * i,
+                    flops=int(budget * i / 30),
+                    seconds=i / 10,
+                    train_loss=loss + 2 / i,
+                    learning_rate=0.01,
+                    grad_norm=1.0,
+                    sampled_val_loss=loss + 1 / i,
+                )
+            )
+        score = Evaluation(
+            total_nats=loss * corpus.valid.n_tokens,
+            n_tokens=corpus.valid.n_tokens,
+            n_chars=corpus.valid.n_chars,
+        )
+        writer.update(
+            state="complete",
+            step=run.n_steps,
+            flops=FlopCount(forward=int(budget / 3), backward=int(budget * 2 / 3)),
+            seconds=3.0,
+            valid=score,
+            test=score,
+            now=True,
+        )
+    return run.reload()
+
+
+# --- which runs share an axis, and what tells them apart ------------------------------------------
+
+
+def test_words_and_characters_share_no_axis_but_bits(tmp_path: Path, corpora) -> None:
+    store = RunStore(tmp_path)
+    for kind in ("char", "word", "char"):
+        finished_run(store, corpora[kind])
+    groups = list(runs_table.groups(store.list()).values())
+    assert [len(group.runs) for group in groups] == [2, 1, 3]
+    assert [group.in_bits for group in groups] == [False, False, True]
+    for group in groups[:2]:
+        assert len({run.config.data.tokenizer for run in group.runs}) == 1
+        run = group.runs[0]
+        assert group.score(run.status.valid) == run.status.valid.loss
+    run = groups[2].runs[0]
+    assert groups[2].score(run.status.valid) == run.status.valid.bits_per_char
+
+
+def test_labels_say_only_what_differs(tmp_path: Path, corpora) -> None:
+    store, corpus = RunStore(tmp_path), corpora["char"]
+    runs = [
+        finished_run(store, corpus, architecture="mlp"),
+        finished_run(store, corpus, budget=1e9),
+        finished_run(store, corpus, budget=1e10),
+        finished_run(store, corpus, budget=1e10, seed=7),
+    ]
+    assert list(runs_table.labels(runs).values()) == [
+        "MLP",
+        "Transformer, 1e9 FLOPs",
+        "Transformer, 1e10 FLOPs, seed 0",
+        "Transformer, 1e10 FLOPs, seed 7",
+    ]
+    assert list(runs_table.labels(runs[2:]).values()) == ["seed 0", "seed 7"]
+    twins = [finished_run(store, corpus, name=name) for name in ("one", "two", "two")]
+    labels = list(runs_table.labels(twins).values())
+    assert labels[0] == "one"
+    assert len(set(labels)) == 3
+
+
+# --- a run as a file ------------------------------------------------------------------------------
+
+
+def test_run_travels_as_a_zip(tmp_path: Path, corpora) -> None:
+    here, there = RunStore(tmp_path / "here"), RunStore(tmp_path / "there")
+    run = finished_run(here, corpora["char"], name="traveller")
+    landed = archive.unpack(archive.pack(run), there)
+    assert landed.run_id == run.run_id
+    assert landed.name == "traveller"
+    assert landed.config == run.config
+    assert landed.status == run.status
+    assert landed.rows() == run.rows()
+    with pytest.raises(ArchiveError, match="here already"):
+        archive.unpack(archive.pack(run), there)
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return buffer.getvalue()
+
+
+def test_what_is_no_run_does_not_land(tmp_path: Path, corpora, monkeypatch) -> None:
+    source, store = RunStore(tmp_path / "source"), RunStore(tmp_path / "store")
+    run = finished_run(source, corpora["char"])
+    with zipfile.ZipFile(io.BytesIO(archive.pack(run))) as packed:
+        good = {name: packed.read(name) for name in packed.namelist()}
+    config = json.loads(good[f"{run.run_id}/config.json"])
+
+    def changed(**values) -> dict[str, bytes]:
+        return {**good, f"{run.run_id}/config.json": json.dumps({**config, **values}).encode()}
+
+    bad = {
+        "not a zip file": b"hello",
+        "no config.json": zipped({"readme.txt": b"hi"}),
+        "leads out": zipped({**good, "../../evil.txt": b"x"}),
+        "leads out of it": zipped({**good, "/etc/evil": b"x"}),
+        "twice": zipped({**good, "other/config.json": b"{}"}),
+        "name of a folder": zipped(changed(run_id="../evil")),
+        "schema_version": zipped(changed(schema_version=99)),
+        "not a run": zipped({**good, f"{run.run_id}/status.json": b"{"}),
+        "damaged": zipped({**good, f"{run.run_id}/model.safetensors": b"\xff" * 64}),
+        "at most": zipped({f"f{i}": b"" for i in range(1000)}),
+    }
+    for sentence, content in bad.items():
+        with pytest.raises(ArchiveError, match=sentence):
+            archive.unpack(content, store)
+    monkeypatch.setattr(archive, "MOST_BYTES", 1000)
+    with pytest.raises(ArchiveError, match="larger"):
+        archive.unpack(zipped(good), store)
+    assert not store.root.exists() or not list(store.root.iterdir())
+    assert not (tmp_path / "evil.txt").exists()
+
+
+def test_shipped_run_comes_in_as_the_users_own(tmp_path: Path, corpora) -> None:
+    store, other = RunStore(tmp_path / "a"), RunStore(tmp_path / "b")
+    shipped = store.ship(finished_run(store, corpora["char"]), "shipped-one")
+    landed = archive.unpack(archive.pack(shipped), other)
+    assert not landed.shipped
+    assert not landed.run_id.startswith("shipped-")
+    other.delete(landed)
+    assert not other.list()
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def compare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Open the page as a script."""
+    monkeypatch.setenv("LM_RUNS_DIR", str(tmp_path / "runs"))
+    # AppTest is a fresh server on every run, whose first rerun would swallow a click
+    monkeypatch.setattr(shell, "PagesManager", SimpleNamespace(uses_pages_directory=False))
+
+    def open_page() -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+        app.switch_page("pages/compare.py").run()
+        assert not app.exception, app.exception
+        return app
+
+    return open_page
+
+
+def test_page_without_runs_offers_one_action(compare) -> None:
+    app = compare()
+    assert "no run to compare" in app.info[0].value
+    assert not app.button
+
+
+def test_run_is_renamed_and_deleted_but_never_a_shipped_one(
+    compare, tmp_path: Path, corpora
+) -> None:
+    store = RunStore(tmp_path / "runs")
+    mine = finished_run(store, corpora["char"], name="mine")
+    app = compare()
+    app.text_input(key=f"name-{mine.run_id}").set_value("still mine")
+    next(b for b in app.button if b.label == "Rename").click().run()
+    assert store.get(mine.run_id).name == "still mine"
+
+    store.ship(store.get(mine.run_id), "shipped-one")
+    app = compare()
+    app.selectbox(key="managed").set_value(mine.run_id).run()
+    app.button(key="delete").click().run()
+    assert len(store.list()) == 2  # asked once more
+    app.button(key="confirm-delete").click().run()
+    assert [run.shipped for run in store.list()] == [True]
+    assert not [b for b in app.button if b.key == "delete" or b.label == "Rename"]
+    assert any("came with the program" in caption.value for caption in app.caption)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, corpora) -> Iterator[tuple[str, RunStore]]:
+    store = RunStore(tmp_path_factory.mktemp("compare") / "runs")
+    for i, architecture in enumerate(("linear", "mlp", "transformer")):
+        finished_run(store, corpora["char"], architecture=architecture, loss=1 + i / 2)
+        time.sleep(0.002)  # the order of the rows is that of their making
+    process, url = serve(store.root)
+    yield url, store
+    process.terminate()
+    process.wait(20)
+
+
+def lines(tab) -> dict[str, str]:
+    """Stroke of each line of the training curves, by the path it draws."""
+    return dict(
+        tab.evaluate(
+            """() => [...document.querySelectorAll('.st-key-curves-chart .mark-line path')]
+                .map(path => [path.getAttribute('d'), path.getAttribute('stroke')])"""
+        )
+    )
+
+
+def legend(tab) -> list[str]:
+    return tab.locator(".st-key-curves-chart .role-legend-label text").all_text_contents()
+
+
+def test_unchecking_a_run_takes_its_line_and_moves_no_colour(server, tab) -> None:
+    url, _ = server
+    tab.goto(f"{url}/compare")
+    tab.wait_for_function(
+        "document.querySelectorAll('.st-key-curves-chart .mark-line path').length == 3"
+    )
+    before = set(lines(tab).values())
+    assert len(before) == 3
+    assert sorted(set(legend(tab))) == ["Linear", "MLP", "Transformer"]
+    box = tab.locator(".st-key-runs-table canvas").first.bounding_box()
+    tab.mouse.click(box["x"] + 18, box["y"] + 35 * 2.5)  # the second row: mlp
+    tab.wait_for_function(
+        "document.querySelectorAll('.st-key-curves-chart .mark-line path').length == 2"
+    )
+    assert sorted(set(legend(tab))) == ["Linear", "Transformer"]
+    from lm.charts import COLORS
+
+    assert {color.lower() for color in lines(tab).values()} == {
+        COLORS["linear"].lower(),
+        COLORS["transformer"].lower(),
+    }
+    assert set(lines(tab).values()) < before
+    tab.wait_for_function("location.search.split('%2C').length == 2")
+    fresh = tab.context.new_page()  # the link holds what is checked
+    fresh.goto(tab.evaluate("location.href"))
+    fresh.wait_for_function(
+        "document.querySelectorAll('.st-key-curves-chart .mark-line path').length == 2"
+    )
+    assert sorted(set(legend(fresh))) == ["Linear", "Transformer"]
+    fresh.close()
