@@ -1,7 +1,7 @@
 """Trainings on the machines of a Ray cluster, mirrored as they go into the runs folder here.
 
 A run is sent out with what its folder holds and with its corpus, is trained in a folder of its
-own wherever Ray finds room, and what it writes comes back about once a second. The folder here
+own wherever Ray finds room, and what it writes comes back twice a second. The folder here
 stays the single truth: this process holds its lock meanwhile, and if the machine out there is
 lost, the folder is that of an interrupted run, which goes on from its last checkpoint. Nothing
 is assumed of a machine but Python and the packages: no shared filesystem, no corpus, no code.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ray import ObjectRef
     from ray.actor import ActorHandle
 
-SECONDS_BETWEEN_UPDATES = 1.0
+SECONDS_BETWEEN_UPDATES = 0.5
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_CONNECT = 5.0
 ROWS = ("metrics.jsonl", "samples.jsonl")
@@ -386,10 +386,10 @@ def _connected(address: str | None) -> Any:
             "Executor 'ray' needs Ray, which is not installed here. Install it with "
             "`pip install -r requirements-cluster.txt`."
         ) from None
-    if ray.is_initialized():
-        raise ConfigError("This process uses a Ray cluster already. Close that executor first.")
     if address not in (None, "auto"):
         _check_address(address)
+    if ray.is_initialized():
+        raise ConfigError("This process uses a Ray cluster already. Close that executor first.")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options = {} if address else {"num_cpus": n_cores(), "include_dashboard": False}
     try:

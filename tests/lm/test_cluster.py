@@ -33,7 +33,7 @@ SWEEP = Sweep.from_dict(
             "dataset": "known_entropy",
             "data": {"n_chars": 20_000},
             "model": {"context_length": 8, "d_model": 8, "d_ff": 16, "n_heads": 1, "n_layers": 1},
-            "steps": 2_000,
+            "steps": 3_000,
             "training": {"batch_size": 2, "optimizer": "muon"},
             "model.dropout": 0.1,
         },
@@ -106,6 +106,10 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+def until_idle(executor: Executor) -> None:
+    until(lambda: not executor.waiting() and not executor.active())
+
+
 def test_a_run_is_paused_through_its_folder_and_resumed(started_here, tmp_path):
     """As from the app, whose Pause leaves a request in the folder."""
     config = expand(SWEEP)[0]
@@ -121,14 +125,14 @@ def test_a_run_is_paused_through_its_folder_and_resumed(started_here, tmp_path):
     started_here.pause(waiting)
     assert started_here.waiting() == []
     run.request("pause")
-    until(lambda: not started_here.active())
+    until_idle(started_here)
     paused = run.reload()
     assert paused.state == "paused"
     assert 0 < paused.status.checkpoint_step == paused.status.step < paused.n_steps
     assert not is_locked(run.path)
 
     started_here.submit(run)
-    until(lambda: not started_here.active())
+    until_idle(started_here)
     undisturbed = execute(prepare(config, RunStore(tmp_path / "here")))
     assert run.reload().state == "complete"
     assert run.weights_path.read_bytes() == undisturbed.weights_path.read_bytes()
@@ -146,7 +150,7 @@ def test_the_corpus_goes_along(started_here, tmp_path):
         started_here.submit(run)
     until(lambda: bool(is_locked(runs[0].path)))  # sent out
     text.unlink()
-    until(lambda: not started_here.active() and not started_here.waiting())
+    until_idle(started_here)
     assert [run.reload().state for run in runs] == ["complete", "complete"]
 
 
@@ -157,7 +161,7 @@ def test_a_failure_over_there_is_a_sentence_here(started_here, tmp_path):
     (config,) = expand(Sweep(name="bad", base=bad))
     run = prepare(config, RunStore(tmp_path / "runs"))
     started_here.submit(run)
-    until(lambda: not started_here.active())
+    until_idle(started_here)
     assert run.reload().state == "failed"
     assert "Lower the learning rate" in started_here.error(run)
     assert started_here.error(run) == run.reload().reason

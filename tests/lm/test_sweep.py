@@ -358,7 +358,7 @@ def test_what_was_paused_by_hand_is_left_to_the_hand(store):
 
 @pytest.mark.skipif(os.name != "posix", reason="needs the signals of POSIX")
 def test_a_worker_that_is_killed_goes_on_from_its_checkpoint(store, tmp_path):
-    configs = expand(sweep(seed=[0, 1], steps=[2_000]))
+    configs = expand(sweep(seed=[0, 1], steps=[4_000]))
     queue, killed = JobQueue(workers=2), []
 
     def kill(progress):
@@ -440,7 +440,7 @@ def test_bad_options_are_one_sentence(file, tmp_path, capsys, argv, words):
 @pytest.mark.skipif(os.name != "posix", reason="needs the signals of POSIX")
 def test_an_interrupted_sweep_is_completed_by_the_same_command(tmp_path):
     bad = {"architecture": "mlp", "training.optimizer": "sgd", "training.learning_rate": 100}
-    good = {"steps": 2_500}
+    good = {"steps": 5_000}
     axes = {"seed": [0, 1], "how": [good, {**bad, "steps": 60, "training.grad_clip": 0}]}
     base = {name: value for name, value in BASE.items() if name != "steps"}
     file = tmp_path / "mine.json"
