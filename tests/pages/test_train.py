@@ -169,7 +169,7 @@ def test_predicted_time_learns_from_what_ran_here(tmp_path: Path) -> None:
     from lm import datasets, experiment, recipes
     from lm.config import DataConfig
     from lm.flops import plan
-    from pages.common import forecast
+    from lm import forecast
 
     data = DataConfig(dataset="known_entropy", n_chars=5_000)
     corpus = datasets.load(data)
