@@ -166,10 +166,9 @@ def test_settings_persist_across_pages(train) -> None:
 def test_predicted_time_learns_from_what_ran_here(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from lm import datasets, experiment, recipes
+    from lm import datasets, experiment, forecast, recipes
     from lm.config import DataConfig
     from lm.flops import plan
-    from pages.common import forecast
 
     data = DataConfig(dataset="known_entropy", n_chars=5_000)
     corpus = datasets.load(data)
