@@ -286,15 +286,12 @@ def _resolve(
 ) -> RunConfig:
     """The config that the preset makes of what was asked for."""
     training = given["training"]
-    horizon = {name: training[name] for name in HORIZONS if training.get(name) is not None}
-    rest = {name: value for name, value in training.items() if name not in HORIZONS}
-    checked = TrainingConfig(**(horizon | rest))
     return recipes.resolve(
         architecture=arguments.architecture,
         preset=arguments.preset,
         model=given["model"],
-        training={name: getattr(checked, name) for name in rest},
-        **{name: getattr(checked, name) for name in horizon},
+        training={name: value for name, value in training.items() if name not in HORIZONS},
+        **{name: training.get(name) for name in HORIZONS},
         **corpus,
     )
 

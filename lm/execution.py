@@ -72,6 +72,7 @@ def execute_run(
     on_record: Callable[[StepRecord], None] | None,
     should_pause: Callable[[], bool | str] | None,
     requested_at: float | None,
+    corpus: Corpus | None,
 ) -> Run:
     """See `lm.experiment.execute`."""
     since = time.time() if requested_at is None else requested_at
@@ -92,7 +93,9 @@ def execute_run(
 
         with _threads(run.facts["threads"]), _end_recorded(writer):
             writer.update(state="running", reason=None, pid=os.getpid(), now=True)
-            execution = _Execution(writer, on_record or (lambda record: None), check_requests)
+            execution = _Execution(
+                writer, on_record or (lambda record: None), check_requests, corpus
+            )
             execution.train(until_step)
             execution.finish()
     return run.reload()
@@ -157,13 +160,14 @@ class _Execution:
         writer: RunWriter,
         on_record: Callable[[StepRecord], None],
         check_requests: Callable[[], None],
+        corpus: Corpus | None,
     ) -> None:
         self.writer, self.on_record, self.check_requests = writer, on_record, check_requests
         run = writer.run
         self.config = run.config
         # a run stays on the device where it began
         self.device = resolve_device(writer.status.device or self.config.training.device)
-        self.corpus = self._corpus(run)
+        self.corpus = self._checked_corpus(run, corpus)
         vocab_size = self.corpus.tokenizer.vocab_size
         self.plan = plan(self.config, vocab_size, self.corpus.train.n_tokens)
         model = build_model(self.config.model, vocab_size, self.config.training.seed)
@@ -227,14 +231,14 @@ class _Execution:
             test = self._evaluate(self.corpus.test) if self.corpus.test else None
         self.writer.update(state="complete", valid=valid, test=test, pid=None, now=True)
 
-    def _corpus(self, run: Run) -> Corpus:
+    def _checked_corpus(self, run: Run, corpus: Corpus | None) -> Corpus:
         changed = RunError(
             f"The text of {self.config.data.dataset} is not the one that {run.name} was made for "
             f"(of sha256 {run.facts['sha256'][:12]}…). Put that text back, or train a new run on "
             "this one."
         )
         try:
-            corpus = load(self.config.data, run.tokenizer())
+            corpus = corpus or load(self.config.data, run.tokenizer())
         except UnknownTokenError:
             raise changed from None
         if corpus.sha256 != run.facts["sha256"]:

@@ -22,11 +22,15 @@ MOST_THREADS = 4  # what a small model can use, and other runs want some
 
 
 def prepare(
-    config: RunConfig, store: RunStore, name: str | None = None, corpus: Corpus | None = None
+    config: RunConfig,
+    store: RunStore,
+    name: str | None = None,
+    corpus: Corpus | None = None,
+    run_id: str | None = None,
 ) -> Run:
     """Make the folder of a run that can be executed, now or later, here or elsewhere.
 
-    `corpus` saves loading `config.data` again. Raises `ConfigError`, `DatasetError` or
+    `corpus` saves loading `config.data` again; a `run_id` that is not given is drawn. Raises `ConfigError`, `DatasetError` or
     `BudgetError` for what cannot be trained, and then leaves nothing behind.
     """
     corpus = corpus or load(config.data)
@@ -45,7 +49,9 @@ def prepare(
         "torch": version("torch"),
         "python": platform.python_version(),
     }
-    return store.create(config, tokenizer=corpus.tokenizer, facts=facts, name=name)
+    return store.create(
+        config, tokenizer=corpus.tokenizer, facts=facts, name=name, run_id=run_id
+    )
 
 
 def check_length(config: RunConfig, corpus: Corpus) -> None:
@@ -88,17 +94,18 @@ def execute(
     on_record: Callable[[StepRecord], None] | None = None,
     should_pause: Callable[[], bool | str] | None = None,
     requested_at: float | None = None,
+    corpus: Corpus | None = None,
 ) -> Run:
     """Train from where the folder is to the end, and return the run as it then is.
 
     It ends early, checkpointed and resumable, after `until_step`; when `should_pause` says so,
     with a reason if it gives one; or when `Run.request` is called by anybody. Requests from
     before `requested_at` (by default: now) are of the past and do not count. A complete run is
-    returned as it is.
+    returned as it is. `corpus` is the run's, by its own tokenizer, where it need not be loaded.
 
     Raises `RunError` (busy, not resumable, damaged, disk full), `DatasetError`, or
     `ArithmeticError` for a training that diverged; the run's status then says so too.
     """
     from lm.execution import execute_run  # torch: more than a second
 
-    return execute_run(run, until_step, on_record, should_pause, requested_at)
+    return execute_run(run, until_step, on_record, should_pause, requested_at, corpus)

@@ -188,7 +188,9 @@ def resolve(
         raise ConfigError(f"preset must be one of {', '.join(PRESETS)}. Received: {preset!r}.")
     given = {"budget": budget, "steps": steps, "epochs": epochs}
     horizon = {name: value for name, value in given.items() if value is not None}
-    horizon = TrainingConfig(**horizon).model_dump(include=set(horizon))  # checked, as numbers
+    checked = TrainingConfig(**{**training, **horizon})
+    horizon = {name: getattr(checked, name) for name in horizon}
+    training = {name: getattr(checked, name) for name in training}
     if preset == "modern":
         spendable = horizon.get("budget") or REFERENCE_BUDGET
         rung, price = _rung(architecture, spendable, vocab_size)

@@ -15,7 +15,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -375,10 +375,14 @@ class RunStore:
         facts: dict[str, Any],
         name: str | None = None,
         parent_run_id: str | None = None,
+        run_id: str | None = None,
     ) -> Run:
-        """A new run, in state "created". Its folder appears whole or not at all."""
+        """A new run, in state "created". Its folder appears whole or not at all.
+
+        Raises `RunError` if there is a run `run_id` already; one that is not given is drawn.
+        """
         stem = f"{config.model.architecture}-{config.data.dataset}"
-        run_id = f"{stem}-{''.join(secrets.choice(ID_ALPHABET) for _ in range(5))}"
+        run_id = run_id or f"{stem}-{''.join(secrets.choice(ID_ALPHABET) for _ in range(5))}"
         document = {
             "schema_version": SCHEMA_VERSION,
             "run_id": run_id,
@@ -554,6 +558,22 @@ class RunWriter:
                 _replace(self.path / "status.json", self.status.to_dict())
             self._written_at = time.monotonic()
 
+    def receive(self, rows: Mapping[str, bytes], files: Mapping[str, bytes]) -> None:
+        """Take over what another machine wrote to its copy of this run.
+
+        `rows` are whole lines to append to files of JSON lines; `files` replace what is there,
+        the status last, so that it never speaks of a checkpoint that is not here.
+        """
+        with _refusal_explained(self.path):
+            for name, content in files.items():
+                if name != "status.json":
+                    _replace_bytes(self.path / name, content, durable=True)
+            for name, lines in rows.items():
+                self._append_lines(name, lines)
+        if "status.json" in files:
+            self.status = Status.from_dict(json.loads(files["status.json"]))
+            self.update(pid=os.getpid() if self.status.state == "running" else None, now=True)
+
     @property
     def due(self) -> bool:
         """Whether the status on disk is old enough to be written again."""
@@ -583,9 +603,12 @@ class RunWriter:
             return None
 
     def _append(self, name: str, row: dict[str, Any]) -> None:
-        line = json.dumps(row, allow_nan=False).encode() + b"\n"
-        with _refusal_explained(self.path), (self.path / name).open("ab", buffering=0) as file:
-            if file.write(line) < len(line):
+        with _refusal_explained(self.path):
+            self._append_lines(name, json.dumps(row, allow_nan=False).encode() + b"\n")
+
+    def _append_lines(self, name: str, lines: bytes) -> None:
+        with (self.path / name).open("ab", buffering=0) as file:
+            if file.write(lines) < len(lines):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

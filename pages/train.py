@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from lm import experiment, recipes
+from lm import experiment, forecast, recipes
 from lm.config import RunConfig
 from lm.datasets import DATASETS, DatasetError
 from lm.flops import BudgetError, modules, step_flops_by_module
 from lm.records import StepRecord
 from lm.runs import Run, RunError
-from pages.common import caches, corpora, drafts, forecast, forms, panel, runs_table, shell, words
+from pages.common import caches, corpora, drafts, forms, panel, runs_table, shell, words
 from pages.common.drafts import Draft
 
 ARCHITECTURES = {
@@ -184,7 +184,7 @@ def bill(draft: Draft, runs: list[Run]) -> None:
             forecast.in_words(seconds),
             width="content",
             help="Predicted from the runs that were trained on this machine."
-            if any(run.status.seconds > forecast.LEAST_SECONDS and not run.shipped for run in runs)
+            if forecast.measured(runs)
             else "A rough guess: nothing has been trained on this machine yet.",
         )
     rows, length = steps.shape

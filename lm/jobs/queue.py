@@ -48,8 +48,10 @@ class JobQueue:
     Safe to call from several threads. Workers end, checkpointed, when this process does.
     """
 
-    def __init__(self, cores: int | None = None) -> None:
+    def __init__(self, cores: int | None = None, workers: int | None = None) -> None:
+        """With `workers`, that many at a time, whatever threads they take."""
         self.cores = cores or n_cores()
+        self.workers = workers
         self._lock = threading.RLock()
         self._waiting: list[_Job] = []
         self._active: dict[Path, _Job] = {}
@@ -71,7 +73,7 @@ class JobQueue:
         run = run.reload()
         with self._lock:
             if not run.resumable:
-                raise RunError(_refusal(run))
+                raise RunError(refusal(run))
             if any(job.path == run.path for job in self._waiting):
                 raise RunError(f"{run.name} is waiting already.")
             self._errors.pop(run.path, None)
@@ -134,8 +136,7 @@ class JobQueue:
         """Start what there is room for, in order."""
         while self._waiting and not self._closed:
             job = self._waiting[0]
-            taken = sum(other.threads for other in self._active.values())
-            if job.path in self._active or (self._active and taken + job.threads > self.cores):
+            if job.path in self._active or not self._has_room(job):
                 return
             if self._launcher is None:
                 self._start_launcher()
@@ -147,6 +148,12 @@ class JobQueue:
             except OSError:
                 return  # it has just died: `_listen` is about to notice and comes back here
             self._active[job.path] = self._waiting.pop(0)
+
+    def _has_room(self, job: _Job) -> bool:
+        if self.workers is not None:
+            return len(self._active) < self.workers
+        taken = sum(other.threads for other in self._active.values())
+        return not self._active or taken + job.threads <= self.cores
 
     def _start_launcher(self) -> None:
         path = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -196,7 +203,8 @@ class JobQueue:
             self._dispatch()
 
 
-def _refusal(run: Run) -> str:
+def refusal(run: Run) -> str:
+    """Why a run that is not resumable is not trained."""
     if run.shipped:
         return f"{run.name} came with the program and is not trained further."
     if run.state == "complete":

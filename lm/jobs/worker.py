@@ -15,6 +15,7 @@ from lm.experiment import execute
 from lm.runs import RunError, read_run
 
 NICENESS = 10  # the page that shows the curve comes first
+EXPECTED = (RunError, DatasetError, ArithmeticError)  # errors whose message is a sentence
 
 
 def work(path: str, until_step: int | None, requested_at: float, errors: Connection) -> None:
@@ -42,8 +43,12 @@ def work(path: str, until_step: int | None, requested_at: float, errors: Connect
             should_pause=lambda: farewell[0] if farewell else False,
             requested_at=requested_at,
         )
-    except (RunError, DatasetError, ArithmeticError) as error:
-        errors.send(str(error))
     except Exception as error:
-        errors.send(f"{type(error).__name__}: {error}")
-        raise
+        errors.send(in_a_sentence(error))
+        if not isinstance(error, EXPECTED):
+            raise
+
+
+def in_a_sentence(error: Exception) -> str:
+    """Why a training ended."""
+    return str(error) if isinstance(error, EXPECTED) else f"{type(error).__name__}: {error}"

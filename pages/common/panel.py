@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from lm import charts, flops
+from lm import charts, flops, forecast
 from lm.datasets import DatasetError
 from lm.runs import Run, RunError
-from pages.common import caches, corpora, forecast, forms, shell, tokens, words
+from pages.common import caches, corpora, forms, shell, tokens, words
 
 SECONDS_BETWEEN_UPDATES = 0.7
 RECENT_ROWS = 25  # over which speeds are averaged

@@ -1,0 +1,424 @@
+"""Trainings on the machines of a Ray cluster, mirrored as they go into the runs folder here.
+
+A run is sent out with what its folder holds and with its corpus, is trained in a folder of its
+own wherever Ray finds room, and what it writes comes back about once a second. The folder here
+stays the single truth: this process holds its lock meanwhile, and if the machine out there is
+lost, the folder is that of an interrupted run, which goes on from its last checkpoint. Nothing
+is assumed of a machine but Python and the packages: no shared filesystem, no corpus, no code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lm.config import ConfigError, DataConfig
+from lm.datasets import Corpus, load
+from lm.experiment import execute, n_cores
+from lm.jobs.queue import PROJECT, refusal
+from lm.jobs.worker import in_a_sentence
+from lm.runs import Request, Run, RunError, RunWriter, read_run
+
+if TYPE_CHECKING:
+    from ray import ObjectRef, ObjectRefGenerator
+    from ray.actor import ActorHandle
+
+SECONDS_BETWEEN_UPDATES = 1.0
+SECONDS_BETWEEN_LOOKS = 0.2
+ROWS = ("metrics.jsonl", "samples.jsonl")
+TENSORS = ("training_state.safetensors", "model.safetensors")
+SENT = ("config.json", "tokenizer.json", "status.json", *ROWS, TENSORS[0])
+
+
+# --- over there -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Update:
+    """What a run wrote since the update before."""
+
+    rows: dict[str, bytes] = field(default_factory=dict)  # whole lines, to append
+    files: dict[str, bytes] = field(default_factory=dict)  # to replace
+    error: str | None = None
+
+
+class _Folder:
+    """The folder of a run where it is trained, as a source of updates."""
+
+    def __init__(self, path: Path, files: dict[str, bytes]) -> None:
+        path.mkdir()
+        for name, content in files.items():
+            (path / name).write_bytes(content)
+        self.path = path
+        self._sent = dict.fromkeys(ROWS, 0)
+        self._seen: dict[str, tuple[int, int]] = {}
+        self.update()  # what it began with is no news
+
+    def update(self) -> _Update:
+        """What is new. The status is read first: what comes with it is as new or newer."""
+        files = {name: self._changed(name) for name in ("status.json", *TENSORS)}
+        rows = {name: self._new_lines(name) for name in ROWS}
+        return _Update(
+            {name: lines for name, lines in rows.items() if lines},
+            {name: content for name, content in files.items() if content is not None},
+        )
+
+    def _changed(self, name: str) -> bytes | None:
+        """The content of a file that was replaced since it was last looked at."""
+        try:
+            with (self.path / name).open("rb") as file:
+                status = os.fstat(file.fileno())
+                version = (status.st_ino, status.st_mtime_ns)
+                if self._seen.get(name) == version:
+                    return None
+                self._seen[name] = version
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+    def _new_lines(self, name: str) -> bytes:
+        try:
+            with (self.path / name).open("rb") as file:
+                file.seek(self._sent[name])
+                content = file.read()
+        except FileNotFoundError:
+            return b""
+        lines = content[: content.rfind(b"\n") + 1]
+        self._sent[name] += len(lines)
+        return lines
+
+
+class _Desk:
+    """As an actor beside the queue: requests, until the machine that they are for asks."""
+
+    def __init__(self) -> None:
+        self._requests: dict[str, Request] = {}
+
+    def leave(self, attempt: str, request: Request) -> None:
+        self._requests[attempt] = request
+
+    def take(self, attempt: str) -> Request | None:
+        return self._requests.pop(attempt, None)
+
+
+def _train(
+    attempt: str, run_id: str, files: dict[str, bytes], corpus: Corpus, desk: ActorHandle
+) -> Iterator[_Update]:
+    """As a task: train a run from the files of its folder, and yield what it writes."""
+    import ray
+
+    # the corpus lies in memory that all tasks of a machine share; nobody writes to it
+    warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+    errors: list[str] = []
+
+    def train() -> None:
+        try:
+            execute(run, corpus=corpus)
+        except Exception as error:
+            errors.append(in_a_sentence(error))
+
+    with tempfile.TemporaryDirectory(prefix="lm-") as home:
+        folder = _Folder(Path(home) / run_id, files)
+        run = read_run(folder.path)
+        trainer = threading.Thread(target=train, daemon=True)
+        trainer.start()
+        yield _Update()  # it has begun
+        while trainer.is_alive():
+            trainer.join(SECONDS_BETWEEN_UPDATES)
+            request = ray.get(desk.take.remote(attempt))
+            if request:
+                run.request(request)
+            yield folder.update()
+        yield replace(folder.update(), error=errors[0] if errors else None)
+
+
+# --- here -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Job:
+    run: Run
+    cpus: int
+    gpus: int
+
+
+@dataclass(eq=False)
+class _Attempt:
+    """A run on its way through the cluster. This process holds its lock."""
+
+    key: str
+    job: _Job
+    writer: RunWriter
+    updates: ObjectRefGenerator
+    began: bool = False
+    since: float = field(default_factory=time.time)  # requests from before do not count
+
+
+class RayQueue:
+    """Trains runs on a Ray cluster: an `Executor`.
+
+    One thread holds the locks, sends runs out and takes in what comes back. Safe to call from
+    several threads.
+    """
+
+    def __init__(self, address: str | None = None, workers: int | None = None) -> None:
+        """Join the cluster at `address` ("auto": the one of this machine), or start one here.
+
+        `workers` runs go out at a time, whatever there is room for now (default: as many as
+        there is room for). Raises `ConfigError` if there is no Ray or no cluster.
+        """
+        self._ray = _connected(address)
+        self._workers = workers
+        self._lock = threading.RLock()
+        self._waiting: list[_Job] = []
+        self._active: dict[Path, _Attempt | None] = {}  # None: about to be sent
+        self._errors: dict[Path, str] = {}
+        self._corpora: dict[tuple[DataConfig, str, str], ObjectRef] = {}
+        self._sent = 0
+        here = self._ray.get_runtime_context().get_node_id()
+        self._desk = (
+            self._ray.remote(_Desk)
+            .options(num_cpus=0, scheduling_strategy=_on_node(here))
+            .remote()
+        )
+        self._task = self._ray.remote(
+            max_retries=0,  # a run that is lost goes on from here, not from where it was sent
+            num_returns="streaming",
+            _generator_backpressure_num_objects=2,
+        )(_train)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def submit(self, run: Run) -> None:
+        """See `Executor`."""
+        run = run.reload()
+        with self._lock:
+            if self._closed.is_set():
+                raise RunError("The Ray cluster does not answer any more.")
+            if not run.resumable:
+                raise RunError(refusal(run))
+            if run.run_id in (*self.waiting(), *self.active()):
+                raise RunError(f"{run.name} is waiting or being trained already.")
+            self._errors.pop(run.path, None)
+            self._waiting.append(self._job(run))
+
+    def pause(self, run: Run) -> None:
+        """See `Executor`."""
+        with self._lock:
+            self._waiting = [job for job in self._waiting if job.run.path != run.path]
+            if run.path in self._active:
+                run.request("pause")
+
+    def waiting(self) -> list[str]:
+        """See `Executor`."""
+        with self._lock:
+            return [job.run.run_id for job in self._waiting]
+
+    def active(self) -> list[str]:
+        """See `Executor`. A run counts from when Ray has it, which may still look for room."""
+        with self._lock:
+            return [path.name for path in self._active]
+
+    def error(self, run: Run) -> str | None:
+        """See `Executor`."""
+        with self._lock:
+            return self._errors.get(run.path)
+
+    def close(self) -> None:
+        """Leave the cluster, and end it if it was started here. What is being trained there is
+        lost from its last checkpoint on; `pause` first."""
+        self._closed.set()
+        self._thread.join()
+        self._ray.shutdown()
+
+    # --- in the queue's own thread ---
+
+    def _serve(self) -> None:
+        try:
+            while not self._closed.is_set():
+                self._dispatch()
+                self._forward_requests()
+                self._take_updates()
+        finally:  # closed, or the cluster is gone
+            with self._lock:
+                self._closed.set()
+                self._waiting.clear()
+            for attempt in self._attempts():
+                self._recall(attempt)
+            self._active.clear()
+
+    def _attempts(self) -> list[_Attempt]:
+        return [attempt for attempt in self._active.values() if attempt]
+
+    def _dispatch(self) -> None:
+        """Send out what there is room for, in order."""
+        while True:
+            with self._lock:
+                if not self._waiting or not self._has_room(self._waiting[0]):
+                    return
+                job = self._waiting.pop(0)
+                self._active[job.run.path] = None
+            try:
+                attempt = self._send(job)
+            except (ValueError, OSError) as error:
+                self._end(job.run.path, str(error))
+            else:
+                with self._lock:
+                    self._active[job.run.path] = attempt
+
+    def _has_room(self, job: _Job) -> bool:
+        active = [attempt.job for attempt in self._attempts()]
+        if self._workers is not None:
+            return len(active) < self._workers
+        there = self._ray.cluster_resources()
+        if job.gpus:
+            return sum(other.gpus for other in active) + job.gpus <= there.get("GPU", 0)
+        taken = sum(other.cpus for other in active)
+        return not active or taken + job.cpus <= there.get("CPU", 0)
+
+    def _send(self, job: _Job) -> _Attempt:
+        writer = RunWriter(job.run)
+        writer.__enter__()
+        try:
+            paths = {name: writer.path / name for name in SENT}
+            files = {name: path.read_bytes() for name, path in paths.items() if path.exists()}
+            corpus = self._corpus(writer.run)
+            self._sent += 1
+            key = f"{job.run.run_id} {self._sent}"
+            task = self._task.options(num_cpus=job.cpus, num_gpus=job.gpus, name=job.run.run_id)
+            updates = task.remote(key, job.run.run_id, files, corpus, self._desk)
+            return _Attempt(key, job, writer, updates)
+        except BaseException:
+            writer.__exit__()
+            raise
+
+    def _corpus(self, run: Run) -> ObjectRef:
+        """The corpus of a run, sent to a machine once however many runs need it there."""
+        tokenizer = (run.path / "tokenizer.json").read_text(encoding="utf-8")
+        key = (run.config.data, run.facts["sha256"], tokenizer)
+        if key not in self._corpora:
+            self._corpora[key] = self._ray.put(load(run.config.data, run.tokenizer()))
+        return self._corpora[key]
+
+    def _forward_requests(self) -> None:
+        """Pass on what `Run.request`, by whomever, left in the folders here."""
+        for attempt in self._attempts():
+            request = attempt.writer.take_request(attempt.since)
+            if request and attempt.began:
+                self._desk.leave.remote(attempt.key, request)
+            elif request:
+                self._recall(attempt)
+
+    def _take_updates(self) -> None:
+        """Wait a moment for news, and take in what there is."""
+        attempts = {attempt.updates: attempt for attempt in self._attempts()}
+        if not attempts:
+            self._closed.wait(SECONDS_BETWEEN_LOOKS)
+            return
+        ready, _ = self._ray.wait(
+            list(attempts), timeout=SECONDS_BETWEEN_LOOKS, num_returns=len(attempts)
+        )
+        for updates in ready:
+            self._take(attempts[updates])
+
+    def _take(self, attempt: _Attempt) -> None:
+        """Take in the next update of a run."""
+        try:
+            update: _Update = self._ray.get(next(attempt.updates))
+        except StopIteration:
+            self._end(attempt.job.run.path)
+            return
+        except self._ray.exceptions.RayError as error:
+            reason = _loss_in_words(error)
+            attempt.writer.update(reason=reason, now=True)
+            self._end(attempt.job.run.path, reason)
+            return
+        attempt.began = True
+        try:
+            attempt.writer.receive(update.rows, update.files)
+        except RunError as error:  # a full disk
+            self._recall(attempt, str(error))
+            return
+        if update.error:
+            self._errors[attempt.job.run.path] = update.error
+
+    def _recall(self, attempt: _Attempt, error: str | None = None) -> None:
+        """Do without a run. Its folder stays as it is."""
+        with contextlib.suppress(self._ray.exceptions.RayError, TypeError, ValueError):
+            self._ray.cancel(attempt.updates)
+        self._end(attempt.job.run.path, error)
+
+    def _end(self, path: Path, error: str | None = None) -> None:
+        with self._lock:
+            attempt = self._active.pop(path)
+            if error:
+                self._errors[path] = error
+        if attempt:
+            attempt.writer.__exit__()
+
+    def _job(self, run: Run) -> _Job:
+        """What a run asks for: a GPU where it may use one, else a processor for each thread."""
+        device = run.status.device or run.config.training.device
+        n_gpus = self._ray.cluster_resources().get("GPU", 0)
+        if device == "cuda" and not n_gpus and self._workers is None:
+            raise RunError(f"{run.name} wants a GPU, and no machine of the cluster has one.")
+        if device == "cuda" or (device == "auto" and n_gpus):
+            return _Job(run, cpus=1, gpus=1)
+        nodes = [node["Resources"].get("CPU", 0) for node in self._ray.nodes() if node["Alive"]]
+        return _Job(run, cpus=max(1, min(run.facts["threads"], int(max(nodes)))), gpus=0)
+
+
+def _connected(address: str | None) -> Any:
+    """The module `ray`, connected to a cluster."""
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError(
+            "Executor 'ray' needs Ray, which is not installed here. Install it with "
+            "`pip install -r requirements-cluster.txt`."
+        ) from None
+    if address and address.startswith("ray://"):
+        raise ConfigError(
+            "ray-address must be 'auto' or HOST:PORT of a cluster that this machine has joined "
+            f"(docs/cluster.md). Received: {address!r}."
+        )
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    options = {} if address else {"num_cpus": n_cores(), "include_dashboard": False}
+    try:
+        ray.init(
+            address=address or "local",
+            runtime_env={"py_modules": [str(PROJECT / "lm")], "excludes": ["__pycache__"]},
+            log_to_driver=False,
+            logging_level="ERROR",
+            **options,
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = f"at {address!r} " if address else ""
+        raise ConfigError(
+            f"No Ray cluster {where}answers: {_first_line(error)}. "
+            "`ray start --head` starts one; docs/cluster.md says how machines join it."
+        ) from None
+    return ray
+
+
+def _on_node(node_id: str) -> Any:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node_id, soft=False)
+
+
+def _loss_in_words(error: Exception) -> str:
+    return f"The machine that trained it was lost ({type(error).__name__}: {_first_line(error)})."
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")
