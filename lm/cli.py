@@ -1,7 +1,7 @@
-"""`python -m lm`: train, resume, compare, evaluate and sample from a terminal.
+"""`python -m lm`: train, resume, sweep, compare, evaluate and sample from a terminal.
 
 Results go to stdout, progress to stderr. Bad input ends with status 2 and one sentence,
-an interruption with 130, a training that diverged with 1. torch is imported by the commands
+an interruption with 130, a training that failed with 1. torch is imported by the commands
 that train, evaluate, sample or measure, and by no other.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import functools
 import json
 import math
 import os
@@ -21,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lm import datasets, recipes
+from lm import datasets, forecast, recipes
 from lm.config import (
     ARCHITECTURES,
     Config,
@@ -37,23 +38,24 @@ from lm.config import (
 )
 from lm.experiment import execute, prepare
 from lm.flops import FlopCount, modules, n_params, step_flops_by_module
+from lm.jobs.executors import EXECUTORS, open_executor
 from lm.records import StepRecord
 from lm.runs import Run, RunStore, default_root
+from lm.sweep import (
+    Estimate,
+    Sweep,
+    SweepProgress,
+    SweepResult,
+    estimate,
+    expand,
+    in_words,
+    run_sweep,
+    value_of,
+)
 
-HORIZONS = ("budget", "steps", "epochs")
-TRAIN_FLAGS = {  # flag -> the setting that it is short for
-    "--dataset": "data.dataset",
-    "--split": "data.split",
-    "--text": "data.text_path",
-    "--tokenizer": "data.tokenizer",
-    "--budget": "training.budget",
-    "--steps": "training.steps",
-    "--epochs": "training.epochs",
-    "--seed": "training.seed",
-    "--device": "training.device",
-}
+TRAIN_FLAGS = {f"--{name}": path for name, path in recipes.SHORT_NAMES.items()}
 FLOPS_FLAGS = {"--batch-size": "training.batch_size"}
-INTERRUPTED, DIVERGED, BAD_INPUT = 130, 1, 2
+INTERRUPTED, FAILED, BAD_INPUT = 130, 1, 2
 
 
 class UsageError(ValueError):
@@ -63,7 +65,9 @@ class UsageError(ValueError):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     try:
-        arguments = _parse(sys.argv[1:] if argv is None else argv)
+        argv = sys.argv[1:] if argv is None else argv
+        arguments = _parse(argv)
+        arguments.argv = argv
         status = arguments.command(arguments)
         sys.stdout.flush()
         return status
@@ -74,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except ArithmeticError as error:
         _complain(str(error))
-        return DIVERGED
+        return FAILED
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
@@ -179,6 +183,21 @@ def _build_parser() -> tuple[_Parser, dict[str, _Parser]]:
             help="any setting, as in --set model.n_layers=2; may be repeated",
         )
     resume = add("resume", _resume, "Go on with a run that was paused, stopped or interrupted.")
+    sweep = add("sweep", _sweep, "Train all combinations that a file describes.")
+    sweep.add_argument("file", metavar="FILE", help="a sweep: docs/sweeps.md says what it holds")
+    sweep.add_argument(
+        "--executor",
+        default="local",
+        metavar="NAME",
+        help=f"{' or '.join(EXECUTORS)}: worker processes here (default), or a Ray cluster",
+    )
+    sweep.add_setting("--workers", settings(_SweepOptions)["workers"])
+    sweep.add_argument(
+        "--ray-address",
+        metavar="A",
+        help="auto, or HOST:PORT of a running cluster (default: one is started here)",
+    )
+    sweep.add_argument("--dry-run", action="store_true", help="say what it would take, and end")
     runs = add("runs", _runs, "List the runs.")
     evaluate = add("evaluate", _evaluate, "Score a checkpoint on a whole split.")
     evaluate.add_argument("--split-part", default="valid", metavar="PART", help="valid or test")
@@ -190,7 +209,7 @@ def _build_parser() -> tuple[_Parser, dict[str, _Parser]]:
         command.add_argument(
             "run", metavar="RUN", help="an id, the beginning of one, a name or a path"
         )
-    for command in (train, flops, resume, runs, evaluate):
+    for command in (train, flops, resume, sweep, runs, evaluate):
         command.add_argument("--json", action="store_true", help="print one line of JSON, last")
     data = add("data", _data, "List the corpora, or download some.")
     data.add_argument("action", nargs="?", default="list", help="list (default) or download")
@@ -290,8 +309,8 @@ def _resolve(
         architecture=arguments.architecture,
         preset=arguments.preset,
         model=given["model"],
-        training={name: value for name, value in training.items() if name not in HORIZONS},
-        **{name: training.get(name) for name in HORIZONS},
+        training={name: value for name, value in training.items() if name not in recipes.HORIZONS},
+        **{name: training.get(name) for name in recipes.HORIZONS},
         **corpus,
     )
 
@@ -337,7 +356,9 @@ def _execute(run: Run, arguments: argparse.Namespace) -> int:
         progress = Progress(run.n_steps)
         try:
             run = execute(
-                run, on_record=progress.show, should_pause=lambda: next(iter(interruption), False)
+                run,
+                on_record=progress.show_record,
+                should_pause=lambda: next(iter(interruption), False),
             )
         finally:
             progress.close()
@@ -373,32 +394,25 @@ def _interruptible() -> Iterator[list[str]]:
             signal.signal(number, handler)
 
 
-class Progress:
+class Bar:
     """A bar on a terminal; a line for each tenth of the way elsewhere."""
 
-    def __init__(self, n_steps: int) -> None:
-        self.n_steps, self.live = n_steps, sys.stderr.isatty()
+    def __init__(self) -> None:
+        self.live = sys.stderr.isatty()
         self.shown_at, self.tenth, self.width = 0.0, 0, 0
 
-    def show(self, record: StepRecord) -> None:
-        """Show a record, if it is time to."""
-        tenth = 10 * record.step // self.n_steps
-        now, done = time.monotonic(), record.step == self.n_steps
-        if not done and (now - self.shown_at < 0.1 if self.live else tenth == self.tenth):
+    def show(self, share: float, words: Callable[[], str]) -> None:
+        """Show how far it is, 0 to 1, and `words` about it, if it is time to."""
+        tenth = int(10 * share)
+        now = time.monotonic()
+        if share < 1 and (now - self.shown_at < 0.1 if self.live else tenth == self.tenth):
             return
         self.shown_at, self.tenth = now, tenth
-        seconds = max(record.seconds, 1e-9)
-        left = seconds * (self.n_steps - record.step) / record.step
-        line = (
-            f"step {record.step:,}/{self.n_steps:,}  loss {record.train_loss:.4f}  "
-            f"{_si(record.tokens / seconds)}tokens/s  {_si(record.flops / seconds)}FLOP/s  "
-            f"{'scoring the splits' if done else 'ETA ' + _clock(left)}"
-        )
         if not self.live:
-            print(f"{record.step / self.n_steps:4.0%}  {line}", file=sys.stderr, flush=True)
+            print(f"{share:4.0%}  {words()}", file=sys.stderr, flush=True)
             return
         bar = "█" * (2 * tenth) + "░" * (20 - 2 * tenth)
-        text = f"{bar} {record.step / self.n_steps:4.0%}  {line}"
+        text = f"{bar} {share:4.0%}  {words()}"
         print(f"\r{text:<{self.width}}", end="", file=sys.stderr, flush=True)
         self.width = len(text)
 
@@ -406,6 +420,168 @@ class Progress:
         """Leave the bar's line."""
         if self.width:
             print(file=sys.stderr)
+
+
+class Progress(Bar):
+    """How far a run is."""
+
+    def __init__(self, n_steps: int) -> None:
+        super().__init__()
+        self.n_steps = n_steps
+
+    def show_record(self, record: StepRecord) -> None:
+        """Show a record, if it is time to."""
+        seconds = max(record.seconds, 1e-9)
+
+        def words() -> str:
+            left = seconds * (self.n_steps - record.step) / record.step
+            done = record.step == self.n_steps
+            return (
+                f"step {record.step:,}/{self.n_steps:,}  loss {record.train_loss:.4f}  "
+                f"{_si(record.tokens / seconds)}tokens/s  {_si(record.flops / seconds)}FLOP/s  "
+                f"{'scoring the splits' if done else 'ETA ' + _clock(left)}"
+            )
+
+        self.show(record.step / self.n_steps, words)
+
+
+# --- sweep --------------------------------------------------------------------------------
+
+
+class _SweepOptions(Config):
+    """What `sweep` can be told."""
+
+    workers: int | None = setting(
+        None, "Runs to train at a time. Left out: what there is room for.", ge=1, le=10_000
+    )
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    workers = _SweepOptions(workers=arguments.workers).workers
+    load = functools.cache(datasets.load)
+    sweep = Sweep.from_file(arguments.file)
+    configs = expand(sweep, load)
+    store = _store(arguments)
+    planned = estimate(configs, store, workers, load)
+    if arguments.dry_run:
+        _print_plan(sweep, planned, arguments.json)
+        return 0
+    print(_plan_in_words(sweep, planned), file=sys.stderr)
+    executor = open_executor(
+        arguments.executor if planned.n_left else "local",  # a cluster takes seconds to start
+        workers=workers,
+        ray_address=arguments.ray_address,
+    )
+    bar = Bar()
+    try:
+        with _interruptible() as interruption:
+            result = run_sweep(
+                configs,
+                store,
+                executor,
+                on_progress=lambda progress: _show_sweep(bar, progress),
+                should_stop=lambda: bool(interruption),
+                load=load,
+            )
+    finally:
+        executor.close()
+        bar.close()
+    _print_sweep(sweep, result, store, arguments.json)
+    for run_id, reason in (result.failed | result.unfinished).items():
+        print(f"{run_id}: {reason}", file=sys.stderr)
+    if interruption:
+        print(
+            f"{sweep.name} is paused, {len(result.complete):,} of {len(planned.runs):,} runs "
+            f"complete. Go on with: {shlex.join(['python', '-m', 'lm', *arguments.argv])}",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    return FAILED if result.failed or result.unfinished else 0
+
+
+def _show_sweep(bar: Bar, progress: SweepProgress) -> None:
+    def words() -> str:
+        failed = f", {progress.n_failed:,} failed" if progress.n_failed else ""
+        return (
+            f"{progress.n_complete:,}/{progress.n_runs:,} runs complete{failed}  "
+            f"{len(progress.training):,} training  ETA {_clock(progress.seconds_left)}"
+        )
+
+    bar.show(progress.share, words)
+
+
+def _plan_in_words(sweep: Sweep, planned: Estimate) -> str:
+    n_runs = len(planned.runs)
+    if not planned.n_left:
+        return f"{sweep.name}: {n_runs:,} run{'s' * (n_runs != 1)}, and nothing left to train."
+    done = f", {n_runs - planned.n_left:,} of them done" if planned.n_left < n_runs else ""
+    speed = "of earlier runs here" if planned.measured else "assumed, for nothing was trained here"
+    return (
+        f"{sweep.name}: {n_runs:,} run{'s' * (n_runs != 1)}{done}. To come: "
+        f"{_si(planned.flops_left)}FLOPs, {_si(planned.bytes_left)}bytes on disk, about "
+        f"{forecast.in_words(planned.seconds_left)} with {planned.n_at_once:,} at a time "
+        f"(at the speed {speed})."
+    )
+
+
+def _print_plan(sweep: Sweep, planned: Estimate, as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {
+                **_head(sweep, run.run_id, run.state, run.config),
+                "n_params": run.n_params,
+                "steps": run.n_steps,
+                "flops": run.flops,
+                "seconds_left": run.seconds_left,
+                "bytes_left": run.bytes_left,
+            }
+            for run in planned.runs
+        ]
+        totals = ("n_left", "flops_left", "seconds_left", "bytes_left", "n_at_once", "measured")
+        plan = {name: getattr(planned, name) for name in totals}
+        _print_json({"sweep": sweep.name, **plan, "runs": rows})
+        return
+    heading = ["run_id", "state", *sweep.varied, "parameters", "steps", "FLOPs", "time", "disk"]
+    cells = [
+        [
+            *map(in_words, _head(sweep, run.run_id, run.state, run.config).values()),
+            f"{run.n_params:,}",
+            f"{run.n_steps:,}",
+            f"{run.flops:.3g}",
+            forecast.in_words(run.seconds_left) if run.share_left else "-",
+            f"{_si(run.bytes_left)}B" if run.bytes_left else "-",
+        ]
+        for run in planned.runs
+    ]
+    _print_table([heading, *cells])
+    print(f"\n{_plan_in_words(sweep, planned)}")
+
+
+def _print_sweep(sweep: Sweep, result: SweepResult, store: RunStore, as_json: bool) -> None:
+    runs = [store.get(run_id) for run_id in result.complete]
+    if as_json:
+        rows = [{**_head(sweep, run.run_id, run.state, run.config), **_result(run)} for run in runs]
+        rest = {"failed": result.failed, "unfinished": result.unfinished}
+        _print_json({"sweep": sweep.name, "runs": rows, **rest})
+    elif runs:
+        cells = [
+            [
+                *map(in_words, _head(sweep, run.run_id, run.state, run.config).values()),
+                f"{run.status.flops.total:.3g}",
+                _plain(_result(run)["val_loss"]),
+                _plain(_result(run)["test_loss"]),
+            ]
+            for run in runs
+        ]
+        heading = ["run_id", "state", *sweep.varied, "FLOPs", "val_loss", "test_loss"]
+        _print_table([heading, *cells])
+
+
+def _head(sweep: Sweep, run_id: str, state: str, config: RunConfig) -> dict[str, Any]:
+    """A run of a sweep, and the settings that the sweep varies."""
+    return {"run_id": run_id, "state": state} | {
+        name: value_of(config, name) for name in sweep.varied
+    }
 
 
 # --- runs, evaluate -----------------------------------------------------------------------
@@ -613,7 +789,7 @@ def _download_progress(name: str) -> Callable[[int, int], None]:
 def _flops(arguments: argparse.Namespace) -> int:
     given = _given(arguments, FLOPS_FLAGS)
     vocab_size = _vocab_size(arguments.vocab_size)
-    if all(given["training"].get(name) is None for name in HORIZONS):
+    if all(given["training"].get(name) is None for name in recipes.HORIZONS):
         given["training"]["steps"] = 1
     data = _data_config(given["data"])
     config = _resolve(arguments, given, data=data, vocab_size=vocab_size, n_train_tokens=1_000_000)

@@ -30,8 +30,9 @@ def prepare(
 ) -> Run:
     """Make the folder of a run that can be executed, now or later, here or elsewhere.
 
-    `corpus` saves loading `config.data` again; a `run_id` that is not given is drawn. Raises `ConfigError`, `DatasetError` or
-    `BudgetError` for what cannot be trained, and then leaves nothing behind.
+    `corpus` saves loading `config.data` again; a `run_id` that is not given is drawn. Raises
+    `ConfigError`, `DatasetError` or `BudgetError` for what cannot be trained, and then leaves
+    nothing behind.
     """
     corpus = corpus or load(config.data)
     check_length(config, corpus)
@@ -49,9 +50,7 @@ def prepare(
         "torch": version("torch"),
         "python": platform.python_version(),
     }
-    return store.create(
-        config, tokenizer=corpus.tokenizer, facts=facts, name=name, run_id=run_id
-    )
+    return store.create(config, tokenizer=corpus.tokenizer, facts=facts, name=name, run_id=run_id)
 
 
 def check_length(config: RunConfig, corpus: Corpus) -> None:

@@ -29,6 +29,19 @@ REFERENCE_BUDGET = 1e12  # sizes the model where the horizon is given in steps o
 REFERENCE_VOCAB_SIZE = 65  # the ladders' own: Tiny Shakespeare's characters
 MIN_STEPS = 100  # where a budget is small, batches shrink rather than the steps
 
+HORIZONS = ("budget", "steps", "epochs")
+SHORT_NAMES = {  # of settings that are asked for often
+    "dataset": "data.dataset",
+    "split": "data.split",
+    "text": "data.text_path",
+    "tokenizer": "data.tokenizer",
+    "budget": "training.budget",
+    "steps": "training.steps",
+    "epochs": "training.epochs",
+    "seed": "training.seed",
+    "device": "training.device",
+}
+
 Values = dict[str, Any]
 
 

@@ -185,9 +185,7 @@ class RayQueue:
         self._sent = 0
         here = self._ray.get_runtime_context().get_node_id()
         self._desk = (
-            self._ray.remote(_Desk)
-            .options(num_cpus=0, scheduling_strategy=_on_node(here))
-            .remote()
+            self._ray.remote(_Desk).options(num_cpus=0, scheduling_strategy=_on_node(here)).remote()
         )
         self._task = self._ray.remote(
             max_retries=0,  # a run that is lost goes on from here, not from where it was sent
