@@ -498,7 +498,9 @@ class Panel:
     log_y: bool = False
     line: bool = True
     order: Sequence[str] | None = None  # of names along x
-    references: Mapping[str, float] | None = None  # name -> y
+    y_format: str = ".2f"
+    y_domain: tuple[float, float] | None = None
+    references: Mapping[str, float] | None = None  # what is written on a line -> y
     exact: bool = False  # numbers that no seed changes
 
 
@@ -508,7 +510,7 @@ def spread_figure(
     *,
     columns: int = 2,
     height: int = 300,
-    legend: bool = True,
+    title: str = "",
 ) -> alt.Chart | alt.LayerChart | alt.ConcatChart:
     """Results over seeds: every run a dot, means joined, a bar from the lowest to the highest.
 
@@ -517,14 +519,15 @@ def spread_figure(
     columns = min(columns, len(panels))
     width = (PRINT_WIDTH - 75 - (columns - 1) * _PRINT_GAP) // columns
     plots = [
-        _spread_panel(panel, looks, legend and len(looks) > 1).properties(
-            width=width, height=height
-        )
+        _spread_panel(panel, looks, legend=len(looks) > 1).properties(width=width, height=height)
         for panel in panels
     ]
-    if len(plots) == 1:
-        return plots[0]
-    return alt.concat(*plots, columns=columns, spacing=28)
+    figure = plots[0] if len(plots) == 1 else alt.concat(*plots, columns=columns, spacing=28)
+    return figure.properties(title=_print_title(title)) if title else figure
+
+
+def _print_title(title: str) -> alt.TitleParams:
+    return alt.TitleParams(title, anchor="start", fontSize=14, fontWeight=600, offset=14)
 
 
 def _spread_panel(panel: Panel, looks: Mapping[str, Look], legend: bool) -> alt.LayerChart:
@@ -538,40 +541,47 @@ def _spread_panel(panel: Panel, looks: Mapping[str, Look], legend: bool) -> alt.
     domain = list(shown)
 
     def legend_of() -> alt.Legend | None:
-        return alt.Legend(title=None, orient="top", columns=4) if legend else None
+        if not legend:
+            return None
+        return alt.Legend(title=None, orient="top", columns=4, symbolStrokeWidth=0)
 
     def scale(values: list) -> alt.Scale:
         return alt.Scale(domain=domain, range=values)
 
-    color = alt.Color(
-        "series:N", scale=scale([look.color for look in shown.values()]), legend=legend_of()
-    )
-    dash = alt.StrokeDash(
-        "series:N", scale=scale([list(look.dash) for look in shown.values()]), legend=legend_of()
-    )
+    colors = scale([look.color for look in shown.values()])
+    color = alt.Color("series:N", scale=colors, legend=legend_of())
+    dashes = [list(look.dash) for look in shown.values()]
+    dash = alt.StrokeDash("series:N", scale=scale(dashes), legend=None)
     shape = alt.Shape(
         "series:N", scale=scale([look.shape for look in shown.values()]), legend=legend_of()
     )
     x = _spread_x(panel, rows)
     low, high = _span(pd.concat([rows["y"], pd.Series(panel.references or {}, dtype=float)]))
-    margin = 0.06 * (high - low) or 0.05
-    domain_y = [low * 0.8, high * 1.25] if panel.log_y else [low - margin, high + margin]
-    y_scale = alt.Scale(
-        type="log" if panel.log_y else "linear", domain=domain_y, zero=False, nice=False
-    )
-    axis = alt.Axis(title=panel.y_title, format="~s" if panel.log_y else ".2~f", tickCount=6)
+    margin = 0.07 * (high - low) or 0.05
+    domain_y = panel.y_domain or (low - margin, high + margin)
+    axis = alt.Axis(title=panel.y_title, format=panel.y_format, tickCount=6)
+    if panel.log_y:
+        domain_y = (low / (high / low) ** 0.1, high * (high / low) ** 0.1)
+        axis = alt.Axis(title=panel.y_title, format="~g", values=_log_ticks(*domain_y))
+    kind = "log" if panel.log_y else "linear"
+    y_scale = alt.Scale(type=kind, domain=list(domain_y), zero=False, nice=False)
 
     def y(name: str) -> alt.Y:
         return alt.Y(f"{name}:Q", scale=y_scale, axis=axis)
 
-    dots = alt.Chart(rows).mark_circle(size=22, opacity=0.45).encode(x=x, y=y("y"), color=color)
+    several = rows.groupby(["series", "x"])["y"].transform("count") > 1
+    dots = (
+        alt.Chart(rows[several])
+        .mark_circle(size=22, opacity=0.45)
+        .encode(x=x, y=y("y"), color=color)
+    )
     base = alt.Chart(spread).encode(x=x, color=color)
     bars = base.mark_rule(strokeWidth=2).encode(y=y("low"), y2="high:Q")
     lines = [base.mark_line(strokeWidth=2).encode(y=y("mean"), strokeDash=dash)]
     means = alt.Chart(spread).encode(x=x, y=y("mean"), shape=shape)
     filled = means.mark_point(size=75, filled=True, opacity=1).encode(color=color)
     hollow = means.mark_point(size=75, filled=True, opacity=1, strokeWidth=2, fill=_HOLLOW).encode(
-        stroke=alt.Color("series:N", scale=color.scale, legend=None)
+        stroke=alt.Color("series:N", scale=colors, legend=None)
     )
     few = alt.datum.n < (0 if panel.exact else LEAST_SEEDS)
     layers = [
@@ -580,12 +590,13 @@ def _spread_panel(panel: Panel, looks: Mapping[str, Look], legend: bool) -> alt.
         bars,
         filled.transform_filter(~few),
         hollow.transform_filter(few),
-        dots.transform_filter(alt.datum.y > 0) if panel.log_y else dots,
+        dots,
     ]
     return alt.layer(*layers)
 
 
 LEAST_SEEDS = 3  # of a mean that is drawn solid
+MOST_TICKS = 9  # before round numbers replace the values themselves
 
 
 def _spread_x(panel: Panel, rows: pd.DataFrame) -> alt.X:
@@ -598,15 +609,28 @@ def _spread_x(panel: Panel, rows: pd.DataFrame) -> alt.X:
         )
     values = sorted(set(rows["x"].astype(float)))
     large = bool(values) and values[-1] >= 1e6
+    ticks = values if len(values) <= MOST_TICKS else _log_ticks(values[0], values[-1])
     axis = alt.Axis(
         title=panel.x_title,
-        values=_ticks(values) if large else values,
+        values=_ticks(values) if large else ticks,
         labelOverlap=True,
         format=".1~e" if large else "~g",
         **_plain_powers("flops" if large else ""),
     )
     scale = alt.Scale(type="log" if panel.log_x else "linear", zero=False, nice=False, padding=14)
     return alt.X("x:Q", scale=scale, axis=axis)
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers of a logarithmic axis: 1, 2, 5, 10, ...; more of them where it is short."""
+    steps = (
+        (1, 2, 5)
+        if high / low > 4
+        else (1, 1.2, 1.5, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 5, 6, 7, 8, 9)
+    )
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    numbers = [float(f"{step * 10.0**power:.3g}") for power in powers for step in steps]
+    return [number for number in numbers if low <= number <= high]
 
 
 def _ticks(values: Sequence[float]) -> list[float]:
@@ -616,10 +640,7 @@ def _ticks(values: Sequence[float]) -> list[float]:
 
 
 def _print_references(panel: Panel, domain: Sequence[float]) -> list[alt.Chart]:
-    shown = [
-        {"reference": f"{name}  {value:.2f}", "y": value}
-        for name, value in (panel.references or {}).items()
-    ]
+    shown = [{"reference": name, "y": value} for name, value in (panel.references or {}).items()]
     if not shown:
         return []
     kind = "log" if panel.log_y else "linear"
@@ -632,7 +653,9 @@ def _print_references(panel: Panel, domain: Sequence[float]) -> list[alt.Chart]:
     return [rule, text.encode(x=alt.value("width"), text="reference:N")]
 
 
-def curve_figure(curves: pd.DataFrame, *, color: str, height: int = 300) -> alt.LayerChart:
+def curve_figure(
+    curves: pd.DataFrame, *, color: str, title: str, height: int = 300
+) -> alt.LayerChart:
     """Training and validation loss over training, the mean over seeds in the band of all.
 
     Columns: flops, curve ("training", "validation, sampled"), mean, low, high.
@@ -668,7 +691,9 @@ def curve_figure(curves: pd.DataFrame, *, color: str, height: int = 300) -> alt.
         opacity=opacity,
         strokeWidth=width,
     )
-    return alt.layer(band, line).properties(width=PRINT_WIDTH - 75, height=height)
+    return alt.layer(band, line).properties(
+        width=PRINT_WIDTH - 75, height=height, title=_print_title(title)
+    )
 
 
 def _printed(chart: Any) -> dict[str, Any]:

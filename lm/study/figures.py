@@ -109,16 +109,20 @@ def _looks(names: Iterable[str]) -> dict[str, Look]:
     }
 
 
+def _guesses(losses: Mapping[str, float], lowest: float) -> dict[str, float]:
+    """What guessing scores, as log-likelihoods above `lowest`: what is written there -> y."""
+    return {f"{name} −{loss:.2f}": -loss for name, loss in losses.items() if -loss > lowest}
+
+
 def _frontier(results: Results) -> Any:
     rows = results.section("frontier")
-    guesses = results.references[CHARACTERS]
     low = rows["log_likelihood"].min() - 0.2
     panel = Panel(
         frame=_xy(rows.astype({"value": float}), "value", "log_likelihood", "architecture"),
         x_title="Training FLOPs (budget)",
         y_title=TEST_LL,
         log_x=True,
-        references={name: -loss for name, loss in guesses.items() if -loss > low},
+        references=_guesses(results.references[CHARACTERS], low),
     )
     return charts.spread_figure([panel], ARCHITECTURE_LOOKS, height=400)
 
@@ -132,7 +136,15 @@ def _best_frontier(results: Results, architecture: str) -> pd.DataFrame:
 
 
 def _curves(rows: pd.DataFrame, color: str) -> Any:
-    return charts.curve_figure(curve_bands(rows), color=color)
+    one = rows.iloc[0]
+    corpus = DATASETS[one.dataset].title
+    title = f"{one.architecture}, {corpus}, {flops_in_words(rows['flops'].mean())} FLOPs"
+    return charts.curve_figure(curve_bands(rows), color=color, title=title)
+
+
+def flops_in_words(flops: float) -> str:
+    """9.6e+11 -> 9.6e11, to two digits."""
+    return f"{flops:.2g}".replace("e+", "e")
 
 
 def curve_bands(rows: pd.DataFrame) -> pd.DataFrame:
@@ -176,7 +188,7 @@ def _learning_rate(results: Results) -> Any:
     rows = rows[rows["test_loss"].notna()]
     panel = Panel(
         frame=_xy(rows, "rate", "log_likelihood", "architecture"),
-        x_title="Peak learning rate (factor-of-two steps)",
+        x_title=f"Peak learning rate, at {flops_in_words(budget)} FLOPs",
         y_title=TEST_LL,
         log_x=True,
     )
@@ -184,7 +196,8 @@ def _learning_rate(results: Results) -> Any:
 
 
 def _knobs(results: Results, figure: str) -> Any:
-    panels, architectures = [], {}
+    scale, panels, architectures = results.study.scale, [], {}
+    large = scale.large_knob_budget
     for knob in (knob for knob in KNOBS if knob.figure == figure):
         rows = results.section("knobs", f"{knob.figure}/{knob.name}")
         architectures |= dict.fromkeys(knob.values)
@@ -195,15 +208,17 @@ def _knobs(results: Results, figure: str) -> Any:
         panels.append(
             Panel(
                 frame=_xy(rows, "value", "log_likelihood", "architecture"),
-                x_title=knob.title,
+                x_title=knob.title + (f", at {flops_in_words(large)} FLOPs" if knob.large else ""),
                 y_title=SHORT_LL,
                 log_x=knob.log,
                 line=numbers,
                 order=None if numbers else next(iter(knob.values.values())),
             )
         )
-    looks = {name: ARCHITECTURE_LOOKS[name] for name in architectures}
-    return charts.spread_figure(panels, looks, height=360 if len(panels) == 1 else 250)
+    looks = {name: ARCHITECTURE_LOOKS[name] for name in ARCHITECTURES if name in architectures}
+    title = f"{', '.join(looks)}: {flops_in_words(scale.knob_budget)} training FLOPs each"
+    height = 360 if len(panels) == 1 else 240
+    return charts.spread_figure(panels, looks, height=height, title=title)
 
 
 def _objective(results: Results) -> Any:
@@ -259,19 +274,19 @@ def _meter(results: Results) -> Any:
 
 def _tokenizers(results: Results) -> Any:
     rows = results.section("tokenizers")
-    rows = rows.assign(
-        series=[f"{value:.0e}".replace("e+", "e") + " FLOPs" for value in rows["value"]]
-    )
+    rows = rows.assign(series=[f"{flops_in_words(value)} FLOPs" for value in rows["value"]])
     order = [*results.study.tokenizations()]
     looks = _looks(dict.fromkeys(rows["series"]))
     costs = rows.drop_duplicates(["name", "value"])
     costs = costs.assign(
-        in_vocabulary=100 * (2 * costs["head_params"] / costs["n_params"]),
+        in_vocabulary=100 * costs["vocabulary_share"],
         head=100 * costs["head_share"],
     )
 
     def panel(frame: pd.DataFrame, y: str, title: str, exact: bool) -> Panel:
         return Panel(
+            y_format=".0f" if exact else ".2f",
+            y_domain=(0, 105) if exact else None,
             frame=_xy(frame, "name", y, "series"),
             x_title="",
             y_title=title,
@@ -297,7 +312,7 @@ def _word_frontier(results: Results, rows: pd.DataFrame, dataset: str) -> Any:
     rows = rows.assign(series=name)
     look = {name: Look(label=name, color=COLORS["transformer"], shape="circle")}
     low = rows["log_likelihood"].min() - 0.3
-    guesses = {kind: -loss for kind, loss in results.references[dataset].items() if -loss > low}
+    guesses = _guesses(results.references[dataset], low)
     return charts.spread_figure(
         [
             Panel(
@@ -317,5 +332,5 @@ def _word_frontier(results: Results, rows: pd.DataFrame, dataset: str) -> Any:
         ],
         look,
         height=320,
-        legend=False,
+        title=f"transformer, words of {name}, one seed each",
     )

@@ -17,7 +17,7 @@ from lm.config import ARCHITECTURES, Sampling
 from lm.datasets import DATASETS
 from lm.runs import RunStore
 from lm.study.figures import Results, meter_rows, words
-from lm.study.results import Interval, difference
+from lm.study.results import Interval, difference, signed
 from lm.study.sections import (
     ALL_POSITIONS,
     CHARACTERS,
@@ -88,20 +88,24 @@ def intervals(rows: pd.DataFrame, by: str, column: str = BETTER) -> dict[object,
 
 
 def against_others(leader: object, found: Mapping[object, Interval], unit: str) -> str:
-    """ "beats b by 0.05 ± 0.01 nats; no difference is shown from c" """
+    """ "a beats b by 0.05 ± 0.01 nats; no difference is shown from c" """
     gaps = {
         name: difference(interval, found[leader])
         for name, interval in found.items()
         if name != leader
     }
-    clauses = [
-        f"{'beats' if gap.mean > 0 else 'is behind'} {name} by {gap} {unit}"
-        for name, gap in gaps.items()
-        if gap.shown
-    ]
+    ahead = [f"{name} by {gap}" for name, gap in gaps.items() if gap.shown and gap.mean > 0]
+    behind = [f"{name} by {gap}" for name, gap in gaps.items() if gap.shown and gap.mean < 0]
     doubtful = [name for name, gap in gaps.items() if not gap.shown]
+    verbs = [
+        f"{verb} {listed(names)} {unit}"
+        for verb, names in (("beats", ahead), ("is behind", behind))
+        if names
+    ]
+    clauses = [f"{leader} {listed(verbs)}"] if verbs else []
     if doubtful:
-        clauses.append(f"no difference is shown from {listed(doubtful, 'or')}")
+        between = "from" if verbs else f"between {leader} and"
+        clauses.append(f"no difference is shown {between} {listed(doubtful, 'or')}")
     return "; ".join(clauses)
 
 
@@ -308,7 +312,7 @@ class _Report:
         if few_seeds(found):
             yield claim + ONE_SEED[0].lower() + ONE_SEED[1:]
         else:
-            yield claim + f"char {against_others('char', found, 'bits')}."
+            yield claim + f"{against_others('char', found, 'bits')}."
 
     # tables
 
@@ -379,8 +383,7 @@ class _Report:
                 lines.append(f"- {power(budget)} FLOPs: {ONE_SEED}")
                 continue
             leader = max(found, key=lambda name: found[name].mean)
-            claim = against_others(leader, found, "nats")
-            lines.append(f"- {power(budget)} FLOPs: {leader} {claim}.")
+            lines.append(f"- {power(budget)} FLOPs: {against_others(leader, found, 'nats')}.")
         yield "\n".join(lines)
         yield "### Training and validation curves"
         for architecture in ARCHITECTURES:
@@ -405,8 +408,8 @@ class _Report:
         yield (
             f"Learning rates were chosen on validation before anything was compared: "
             f"{len(rows):,} runs, {power(rows['flops'].sum())} FLOPs, "
-            f"{rows['flops'].sum() / whole:.1%} of all that the study spent. These FLOPs are in "
-            "no other number of this report. A budget that was not searched takes the factor "
+            f"{rows['flops'].sum() / whole:.1%} of all that the study spent. No "
+            "budget below includes them. A budget that was not searched takes the factor "
             "of the next lower one that was."
         )
         yield from self.figure("learning-rate", "Test log-likelihood against learning rate")
@@ -464,7 +467,7 @@ class _Report:
             numbers = ", ".join(f"{value}: {interval}" for value, interval in found.items())
             claim = ONE_SEED
             if not few_seeds(found):
-                claim = f"On test it {against_others(chosen.value, found, 'nats')}."
+                claim = f"On test {against_others(chosen.value, found, 'nats')}."
             lines.append(
                 f"- **{knob.title}, {architecture}.** {numbers}. Validation chooses "
                 f"{chosen.value}. {claim}"
@@ -575,7 +578,7 @@ class _Report:
                         f"{one.vocab_size[name]:,}",
                         str(interval),
                         f"{one.n_params[name]:,}",
-                        f"{2 * one.head_params[name] / one.n_params[name]:.0%}",
+                        f"{one.vocabulary_share[name]:.0%}",
                         f"{one.head_share[name]:.0%}",
                     ]
                     for name, interval in found.items()
@@ -586,7 +589,8 @@ class _Report:
                 continue
             negative = intervals(group.assign(less=-group["bits_per_char"]), "name", "less")
             leader = max(negative, key=lambda name: negative[name].mean)
-            yield f"{leader} {against_others(leader, negative, 'bits per character')}."
+            claim = against_others(leader, negative, "bits per character")
+            yield f"{claim[0].upper()}{claim[1:]}."
 
     def words(self) -> Iterable[str]:
         present = {name: words(self.results, name) for name in WORDS}
@@ -621,7 +625,7 @@ class _Report:
                         f"{run.n_params:,}",
                         f"{run.val_loss:.3f}",
                         f"{run.test_loss:.3f}",
-                        f"{run.log_likelihood:.3f}",
+                        signed(run.log_likelihood),
                         f"{run.perplexity:,.1f}",
                         f"{run.head_share:.0%}",
                     ]

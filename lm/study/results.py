@@ -14,7 +14,7 @@ from statistics import fmean, stdev
 import pandas as pd
 
 from lm.charts import LEAST_SEEDS
-from lm.flops import step_flops_by_module
+from lm.flops import modules, step_flops_by_module
 from lm.runs import Run, RunStore
 from lm.study.sections import Factors, Family, Label, Study
 from lm.sweep import Loader, find
@@ -133,7 +133,7 @@ _COLUMNS = (
     "sequence_length",
     "vocab_size",
     "n_params",
-    "head_params",
+    "vocabulary_share",
     "head_share",
     "tokens",
     "flops",
@@ -156,7 +156,11 @@ def _row(run: Run) -> dict[str, object]:
         optimizer=training.optimizer,
         objective=training.objective,
     )
-    width = model.d_model if model.architecture in ("attention", "transformer") else 0
+    in_vocabulary = sum(
+        part.n_params
+        for part in modules(model, run.vocab_size)
+        if part.name in ("embedding", "head")
+    )
     test = status.test
     values = (
         run.run_id,
@@ -173,7 +177,7 @@ def _row(run: Run) -> dict[str, object]:
         run.config.sequence_length,
         run.vocab_size,
         run.n_params,
-        run.vocab_size * width,
+        in_vocabulary / run.n_params,
         parts["head"].total / sum(part.total for part in parts.values()),
         status.tokens,
         float(status.flops.total),
@@ -188,6 +192,11 @@ def _row(run: Run) -> dict[str, object]:
 
 
 # --- claims -------------------------------------------------------------------------------------
+
+
+def signed(value: float) -> str:
+    """Three decimals and a minus that is as wide as a plus."""
+    return f"{value:.3f}".replace("-", "−")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +216,7 @@ class Interval:
 
     def __str__(self) -> str:
         spread = f" ± {self.half_width:.3f}" if self.n > 1 else " (1 seed)"
-        return f"{self.mean:.3f}{spread}"
+        return f"{signed(self.mean)}{spread}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,7 +83,7 @@ class Scale:
     tokenizer_budgets: tuple[float, ...]
     bpe_sizes: tuple[int, ...] = (512, 1024, 2048, 4096)
     word_budgets: tuple[float, ...]
-    word_search_budget: float
+    word_search_budget: float | None  # None: the recipes' rates
     classic_budget: float
     classic: dict[str, Point] = field(default_factory=dict)  # on top of the coursework's settings
     sibling_share: float = 1.0  # of the published budgets
@@ -103,7 +103,7 @@ _SCALES = (
         tokenizer_budgets=(1e9,),
         bpe_sizes=(512,),
         word_budgets=(),
-        word_search_budget=1.1e9,
+        word_search_budget=None,
         classic_budget=3e8,
         classic={
             "linear": {"training.batch_size": 4, "model.d_embed": 8},
@@ -153,20 +153,15 @@ def _word_rung(
     budget: float, d: int, layers: int, heads: int, context: int, batch: int, dropout: float = 0.0
 ) -> tuple[float, Point]:
     settings = {"n_layers": layers, "n_heads": heads, "d_model": d, "d_ff": 4 * d}
-    update: Point = {"training.optimizer": "adamw", "training.learning_rate": 0.004}
-    if d >= 64:  # below, Muon's own products cost more than they bring
-        update = {
-            "training.optimizer": "muon",
-            "training.learning_rate": 0.02,
-            "training.adamw_learning_rate": 0.01,
-        }
     return budget, {
         **{f"model.{name}": value for name, value in settings.items()},
         "model.context_length": context,
         "model.dropout": dropout,
         "model.tie_embeddings": True,
         "training.batch_size": batch,
-        **update,
+        "training.optimizer": "muon",  # cheap beside the output matrix, at any width
+        "training.learning_rate": 0.02,
+        "training.adamw_learning_rate": 0.01,
     }
 
 
@@ -175,18 +170,18 @@ WORD_LADDERS: dict[str, tuple[tuple[float, Point], ...]] = {
     "ptb": (
         _word_rung(0, 16, 1, 1, 16, 1),
         _word_rung(1e11, 32, 1, 2, 32, 8),
-        _word_rung(1e12, 48, 2, 2, 32, 8),
+        _word_rung(1e12, 48, 2, 2, 32, 16),
         _word_rung(3e12, 64, 2, 4, 64, 12),
         _word_rung(1e13, 96, 2, 4, 64, 16),
-        _word_rung(3e13, 128, 3, 4, 64, 24, 0.1),
-        _word_rung(1e14, 160, 4, 4, 64, 32, 0.25),
+        _word_rung(3e13, 128, 3, 4, 64, 20, 0.1),
+        _word_rung(1e14, 160, 4, 4, 64, 24, 0.25),
     ),
     "wikitext-2": (
         _word_rung(0, 16, 1, 1, 16, 1),
-        _word_rung(1e11, 16, 1, 2, 32, 8),
-        _word_rung(1e12, 24, 2, 2, 32, 8),
-        _word_rung(3e12, 32, 2, 2, 32, 8),
-        _word_rung(1e13, 64, 2, 4, 32, 16),
+        _word_rung(1e11, 16, 1, 1, 32, 8),
+        _word_rung(1e12, 24, 2, 2, 32, 16),
+        _word_rung(3e12, 32, 2, 2, 32, 16),
+        _word_rung(1e13, 64, 2, 4, 32, 20),
         _word_rung(3e13, 64, 2, 4, 64, 16),
         _word_rung(1e14, 128, 3, 4, 64, 24, 0.1),
     ),
@@ -473,9 +468,10 @@ class Study:
                 for budget in scale.tokenizer_budgets:
                     factors = [factor for factor in scale.narrow if 0.5 <= factor <= 2]
                     families.append(self._search(key, data, budget, factors))
-        for dataset in self._words():
-            base = {"dataset": dataset, **word_settings(dataset, scale.word_search_budget)}
-            families.append(self._search(dataset, base, scale.word_search_budget, scale.narrow))
+        budget = scale.word_search_budget
+        for dataset in self._words() if budget else ():
+            base = {"dataset": dataset, **word_settings(dataset, budget)}
+            families.append(self._search(dataset, base, budget, scale.narrow))
         return families
 
     def comparisons(self, chosen: Factors) -> list[Family]:
