@@ -17,17 +17,17 @@ from lm.charts import LEAST_SEEDS
 from lm.flops import modules, step_flops_by_module
 from lm.runs import Run, RunStore
 from lm.study.sections import Factors, Family, Label, Study
-from lm.sweep import Loader, find
+from lm.sweep import find
 
 # Two-sided 95 % of Student's t, by the number of seeds
 T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 
 
-def found(family: Family, store: RunStore, load: Loader) -> list[tuple[Label, int, Run]]:
+def found(family: Family, store: RunStore) -> list[tuple[Label, int, Run]]:
     """The runs of a family that are in the store, whatever became of them."""
     rows = []
-    for label, seed, config in family.runs(load):
-        run = find(store, config, load(config.data).sha256)
+    for label, seed, config in family.runs:
+        run = find(store, config, family.load(config.data).sha256)
         if run is not None:
             rows.append((label, seed, run))
     return rows
@@ -46,7 +46,7 @@ class Validated:
     val_loss: float | None  # None: it diverged
 
 
-def validated(family: Family, store: RunStore, load: Loader) -> list[Validated]:
+def validated(family: Family, store: RunStore) -> list[Validated]:
     """The runs of a family that have ended, without their results on test."""
     return [
         Validated(
@@ -55,7 +55,7 @@ def validated(family: Family, store: RunStore, load: Loader) -> list[Validated]:
             seed=seed,
             val_loss=run.status.valid.loss if run.status.valid else None,
         )
-        for label, seed, run in found(family, store, load)
+        for label, seed, run in found(family, store)
         if run.state in ("complete", "failed")
     ]
 
@@ -84,7 +84,7 @@ def chosen_factors(study: Study, store: RunStore) -> Factors:
     """What the search has come to so far: (what was tuned, budget) -> factor on its rate."""
     chosen: Factors = {}
     for family in study.searches():
-        label = choose(validated(family, store, study.load))
+        label = choose(validated(family, store))
         if label is not None:
             chosen[family.name, label.value] = label.factor
     return chosen
@@ -93,7 +93,7 @@ def chosen_factors(study: Study, store: RunStore) -> Factors:
 # --- results ------------------------------------------------------------------------------------
 
 
-def results(families: Iterable[Family], store: RunStore, load: Loader) -> pd.DataFrame:
+def results(families: Iterable[Family], store: RunStore) -> pd.DataFrame:
     """A row per run of the families: labels, settings, and results on whole splits.
 
     Of a value that was tried at several learning rates, the one that is best on validation
@@ -101,8 +101,8 @@ def results(families: Iterable[Family], store: RunStore, load: Loader) -> pd.Dat
     """
     rows = []
     for family in families:
-        chosen = set(choose_each(validated(family, store, load)))
-        for label, seed, run in found(family, store, load):
+        chosen = set(choose_each(validated(family, store)))
+        for label, seed, run in found(family, store):
             rows.append(
                 {
                     "section": family.section,

@@ -57,7 +57,7 @@ def run(
 
 def _longest_first(families: Iterable[Family], store: RunStore, load: Loader) -> list[RunConfig]:
     """Each run once, long ones first, so that no worker waits for a long one at the end."""
-    configs = [config for family in families for _, _, config in family.runs(load)]
+    configs = [config for family in families for _, _, config in family.runs]
     planned = estimate(configs, store, load=load).runs
     return [run.config for run in sorted(planned, key=lambda run: -run.seconds)]
 
@@ -66,15 +66,15 @@ def write_out(study: Study, store: RunStore, out: Path) -> Path:
     """Write figures/ and docs/report.md under `out`, from the runs in the store alone."""
     families = [*study.searches(), *study.comparisons(chosen_factors(study, store))]
     chosen = {
-        (family.name, family.architecture): choose(validated(family, store, study.load))
+        (family.name, family.architecture): choose(validated(family, store))
         for family in families
         if family.section == "knobs"
     }
     gathered = figures.Results(
         study=study,
-        frame=results(families, store, study.load),
+        frame=results(families, store),
         chosen={key: label for key, label in chosen.items() if label is not None},
-        checkpoints=best_checkpoints(families, store, study.load),
+        checkpoints=best_checkpoints(families, store),
     )
     made = figures.figures(gathered)
     figures.write(made, out / "figures")
@@ -119,7 +119,7 @@ def plan_table(study: Study, store: RunStore) -> list[Cost]:
     seen: set[RunConfig] = set()
     by_section: dict[str, list[RunConfig]] = {section: [] for section in SECTIONS}
     for family in families:
-        for _, _, config in family.runs(study.load):
+        for _, _, config in family.runs:
             if config not in seen:
                 seen.add(config)
                 by_section[family.section].append(config)
@@ -140,10 +140,10 @@ def ship(study: Study, store: RunStore, target: RunStore) -> list[Run]:
     the results go, thinned. What is there already stays as it is.
     """
     families = [*study.searches(), *study.comparisons(chosen_factors(study, store))]
-    with_weights = set(best_checkpoints(families, store, study.load).values())
+    with_weights = set(best_checkpoints(families, store).values())
     shipped = {}
     for family in families:
-        for _, _, run in found(family, store, study.load):
+        for _, _, run in found(family, store):
             run_id = f"shipped-{run.run_id.removeprefix('shipped-')}"
             new = run_id not in shipped and not (target.root / run_id).exists()
             if run.state == "complete" and new:
@@ -152,15 +152,13 @@ def ship(study: Study, store: RunStore, target: RunStore) -> list[Run]:
     return list(shipped.values())
 
 
-def best_checkpoints(
-    families: Iterable[Family], store: RunStore, load: Loader
-) -> dict[tuple[str, str], str]:
+def best_checkpoints(families: Iterable[Family], store: RunStore) -> dict[tuple[str, str], str]:
     """(architecture, corpus) -> id of the run of the lowest validation loss, of natural tokens."""
     best: dict[tuple[str, str], tuple[float, str]] = {}
     for family in families:
         if family.section == "tokenizers" or "tokenizer" in family.base:
             continue
-        for row in validated(family, store, load):
+        for row in validated(family, store):
             key = (family.architecture, _dataset(family, row.label))
             if row.val_loss is not None:
                 this = (row.val_loss, row.run_id)

@@ -7,6 +7,7 @@ budgets and over how many seeds is written here and nowhere else; figures and ta
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -46,15 +47,19 @@ class Family:
     base: Point
     points: dict[Label, Point]
     seeds: Sequence[int]
+    load: Loader
 
-    def runs(self, load: Loader) -> Iterator[tuple[Label, int, RunConfig]]:
+    @functools.cached_property
+    def runs(self) -> list[tuple[Label, int, RunConfig]]:
         """Every run with its label and seed. Raises `ConfigError`."""
+        runs = []
         for label, point in self.points.items():
             sweep = Sweep(
                 name=self.name, base={**self.base, **point}, axes={"seed": _seeds(self.seeds)}
             )
-            for seed, config in zip(self.seeds, expand(sweep, load), strict=True):
-                yield label, seed, config
+            configs = expand(sweep, self.load)
+            runs += zip(itertools.repeat(label), self.seeds, configs, strict=False)
+        return runs
 
 
 def _seeds(seeds: Sequence[int]) -> list[Point]:
@@ -161,7 +166,7 @@ def _word_rung(
         "training.batch_size": batch,
         "training.optimizer": "muon",  # cheap beside the output matrix, at any width
         "training.learning_rate": 0.02,
-        "training.adamw_learning_rate": 0.01,
+        "training.adamw_learning_rate": 0.02,
     }
 
 
@@ -170,11 +175,11 @@ WORD_LADDERS: dict[str, tuple[tuple[float, Point], ...]] = {
     "ptb": (
         _word_rung(0, 16, 1, 1, 16, 1),
         _word_rung(1e11, 32, 1, 2, 32, 8),
-        _word_rung(1e12, 48, 2, 2, 32, 16),
-        _word_rung(3e12, 64, 2, 4, 64, 12),
-        _word_rung(1e13, 96, 2, 4, 64, 16),
-        _word_rung(3e13, 128, 3, 4, 64, 20, 0.1),
-        _word_rung(1e14, 160, 4, 4, 64, 24, 0.25),
+        _word_rung(1e12, 32, 2, 2, 32, 16),
+        _word_rung(3e12, 48, 2, 2, 64, 12),
+        _word_rung(1e13, 64, 2, 4, 64, 16),
+        _word_rung(3e13, 96, 3, 4, 64, 24, 0.1),
+        _word_rung(1e14, 144, 4, 4, 64, 32, 0.25),
     ),
     "wikitext-2": (
         _word_rung(0, 16, 1, 1, 16, 1),
@@ -501,6 +506,7 @@ class Study:
             base=base,
             points={Label(budget, factor): self._rates(base, factor) for factor in factors},
             seeds=seeds,
+            load=self.load,
         )
 
     def _frontier(self, chosen: Factors) -> Iterator[Family]:
@@ -521,6 +527,7 @@ class Study:
                         for budget in budgets
                     },
                     seeds=seeds,
+                    load=self.load,
                 )
 
     def _knobs(self, chosen: Factors) -> Iterator[Family]:
@@ -545,6 +552,7 @@ class Study:
                     base=tuned,
                     points=points,
                     seeds=scale.knob_seeds,
+                    load=self.load,
                 )
 
     def _naive(self, chosen: Factors) -> Iterator[Family]:
@@ -572,6 +580,7 @@ class Study:
                     for factor in (scale.narrow[:3] if point else (1.0,))
                 },
                 seeds=scale.knob_seeds,
+                load=self.load,
             )
             yield Family(
                 section="naive",
@@ -585,6 +594,7 @@ class Study:
                     }
                 },
                 seeds=scale.knob_seeds,
+                load=self.load,
             )
 
     def tokenizations(self) -> dict[str, Point]:
@@ -608,6 +618,7 @@ class Study:
                     for budget in self.scale.tokenizer_budgets
                 },
                 seeds=self.scale.knob_seeds,
+                load=self.load,
             )
 
     def _words(self) -> list[str]:
@@ -627,6 +638,7 @@ class Study:
             base={"architecture": "transformer"},
             points=points,
             seeds=(0,),
+            load=self.load,
         )
 
     def _word_families(self, chosen: Factors) -> Iterator[Family]:
@@ -648,6 +660,7 @@ class Study:
                     base=base,
                     points={Label(budget): self._tuned(base, architecture, chosen)},
                     seeds=(0,),
+                    load=self.load,
                 )
 
     # learning rates
