@@ -38,7 +38,7 @@ Request = Literal["pause", "stop"]
 RESUMABLE: tuple[State, ...] = ("created", "paused", "stopped", "interrupted")
 SECONDS_BETWEEN_STATUS_WRITES = 0.25
 SHIPPED_ROWS = 120  # of metrics.jsonl, for a run that ships without its weights
-_SHIPPED_FILES = ("tokenizer.json", "metrics.jsonl", "samples.jsonl", "model.safetensors")
+_WHOLE_FILES = ("metrics.jsonl", "samples.jsonl", "model.safetensors")
 LOCK_SECONDS = 1.0  # a reader that asks whether a run is live holds its lock for an instant
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is read as another
 
@@ -408,7 +408,8 @@ class RunStore:
 
         Its training state stays behind, and nothing changes or deletes the copy any more. git
         carries folders whose name begins with "shipped-". Without `weights` only what it came
-        to goes: settings, results, about `SHIPPED_ROWS` rows of metrics and the last sample.
+        to goes: settings, results, tokenizer, about `SHIPPED_ROWS` rows of metrics, and the last
+        sample.
         """
         if run.state != "complete" or not run_id.startswith("shipped-"):
             raise RunError(
@@ -420,8 +421,9 @@ class RunStore:
         with self._new_folder(run_id) as folder:
             _write_json(folder / "config.json", document)
             _write_json(folder / "status.json", replace(run.status, pid=None).to_dict())
+            shutil.copyfile(run.path / "tokenizer.json", folder / "tokenizer.json")
             if weights:
-                for file in _SHIPPED_FILES:
+                for file in _WHOLE_FILES:
                     if (run.path / file).exists():
                         shutil.copyfile(run.path / file, folder / file)
             else:
