@@ -647,10 +647,8 @@ def _print_references(panel: Panel, domain: Sequence[float]) -> list[alt.Chart]:
     scale = alt.Scale(type=kind, domain=list(domain), zero=False, nice=False)
     base = alt.Chart(alt.Data(values=shown)).encode(y=alt.Y("y:Q", scale=scale))
     rule = base.mark_rule(strokeDash=[4, 4], color=NEUTRAL, strokeWidth=1.2)
-    text = base.mark_text(
-        align="right", baseline="bottom", dx=-4, dy=-3, color=NEUTRAL, fontSize=12
-    )
-    return [rule, text.encode(x=alt.value("width"), text="reference:N")]
+    text = base.mark_text(align="left", baseline="bottom", dx=4, dy=-3, color=NEUTRAL, fontSize=12)
+    return [rule, text.encode(x=alt.value(0), text="reference:N")]
 
 
 def curve_figure(

@@ -20,7 +20,7 @@ from lm.study.sections import CHARACTERS, KNOBS, WORDS, Label, Study
 
 TEST_LL = "Test log-likelihood (nats per character)"
 TEST_LL_WORDS = "Test log-likelihood (nats per word)"
-SHORT_LL = "Test log-likelihood"
+SHORT_LL = "Test log-likelihood (nats/char)"
 BAND_POINTS = 120
 
 ARCHITECTURE_LOOKS = charts.looks(
