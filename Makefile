@@ -30,7 +30,7 @@ lint: .venv/test
 	@$(PIP) -r requirements.txt
 	@touch $@
 
-.venv/test: .venv/app requirements-dev.txt
+.venv/test: .venv/app requirements-dev.txt requirements-cluster.txt
 	@echo "Installing what the tests need into .venv"
 	@$(PIP) -r requirements-dev.txt
 	@touch $@

@@ -83,10 +83,9 @@ def measure(tab: Page, url: str, runs_dir: Path) -> None:
     tab.wait_for_function(POINT_DRAWN, arg=LINE)
     row("first model: first point", time.perf_counter() - started_at, 3)
 
-    tab.evaluate(COUNT_UPDATES, LINE)
     presses = key_presses(tab)
     row("slider while training: 95th percentile", statistics.quantiles(presses, n=20)[-1], 0.6)
-    tab.evaluate("window.updates = []")
+    tab.evaluate(COUNT_UPDATES, LINE)
     time.sleep(10)
     updates = tab.evaluate("window.updates")
     gaps = [b - a for a, b in itertools.pairwise(updates)]

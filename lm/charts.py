@@ -36,6 +36,7 @@ NEUTRAL = "#7c8088"  # references: between the ink of a light and of a dark page
 SVG = find_spec("vl_convert") is not None  # whether charts can be saved without a browser
 
 MOST_POINTS = 500
+PLAIN_POWERS = "replace(datum.label, 'e+', 'e')"  # FLOPs as they are written elsewhere: 3e11
 HEIGHT = 380
 
 # What a run's progress can be measured in -> the axis's title.
@@ -193,7 +194,7 @@ def loss_chart(
     if not log_x:
         x_scale = alt.Scale(domain=[0, x_end], nice=False)
     formats = {"step": ",d", "tokens": "~s", "flops": ".1~e", "seconds": "~f"}
-    x_axis = alt.Axis(title=X_TITLES[x], format=formats[x], tickCount=5, **_plain_powers(x))
+    x_axis = alt.Axis(title=X_TITLES[x], format=formats[x], tickCount=5, labelExpr=PLAIN_POWERS)
     curve = alt.Chart(alt.NamedData("curve")).encode(
         x=alt.X("x:Q", scale=x_scale, axis=x_axis),
         y=alt.Y(
@@ -218,7 +219,7 @@ def loss_chart(
         ],
     )
     line = curve.mark_line(color=color, clip=True)
-    dots = curve.mark_circle(color=color, size=34, clip=True).transform_filter(
+    dots = curve.mark_circle(color=color, size=34, clip=True, aria=False).transform_filter(
         alt.datum.curve != "train"
     )
     layers = [*_references(references, y_domain), line, dots.encode(strokeWidth=alt.value(0))]
@@ -290,16 +291,11 @@ def _with_legend(height: int, shown: Mapping[str, Look]) -> int:
     return height + 22 * math.ceil(len(shown) / _legend_columns(shown))
 
 
-def _plain_powers(x: str) -> dict[str, str]:
-    """FLOPs as they are written everywhere else: 3e11."""
-    return {"labelExpr": "replace(datum.label, 'e+', 'e')"} if x == "flops" else {}
-
-
 def _number_axis(title: str, log: bool, values: pd.Series) -> alt.Axis:
     values = values.dropna().astype(float)
     large = bool(len(values)) and values.abs().max() >= 1e6
     if large:
-        return alt.Axis(title=title, format=".1~e", tickCount=5, **_plain_powers("flops"))
+        return alt.Axis(title=title, format=".1~e", tickCount=5, labelExpr=PLAIN_POWERS)
     return alt.Axis(title=title, format="~g" if log else ",~f", tickCount=6)
 
 
@@ -355,15 +351,16 @@ def training_curves(
             alt.Tooltip(f"{y}:Q", title=y_title, format=".3f"),
         ],
     )
-    vertical = {"scale": alt.Scale(zero=False, nice=False, padding=12), "title": y_title}
-    raw = (
-        base.mark_line(strokeWidth=1, opacity=0.35)
-        if smoothing
-        else base.mark_line(strokeWidth=2.2)
-    )
-    layers = [raw.encode(y=alt.Y(f"{y}:Q", **vertical))]
+
+    def vertical(field: str) -> alt.Y:
+        return alt.Y(
+            f"{field}:Q", scale=alt.Scale(zero=False, nice=False, padding=12), title=y_title
+        )
+
+    width, opacity = (1, 0.35) if smoothing else (2.2, 1)
+    layers = [base.mark_line(strokeWidth=width, opacity=opacity).encode(y=vertical(y))]
     if smoothing:
-        layers.append(base.mark_line(strokeWidth=2.4).encode(y=alt.Y("smoothed:Q", **vertical)))
+        layers.append(base.mark_line(strokeWidth=2.4).encode(y=vertical("smoothed")))
     low, high = _span(rows[y])
     near = {k: v for k, v in (references or {}).items() if low - 0.3 <= v <= high + 0.3}
     domain = (min([low, *near.values()]), max([high, *near.values()]))
@@ -446,11 +443,9 @@ def results_chart(
             ),
             tooltip=[
                 alt.Tooltip("run:N", title="Run"),
-                alt.Tooltip(
-                    f"{_field(x)}:{'Q' if is_number else 'N'}",
-                    title=x_title,
-                    **({"format": ".4~g"} if is_number else {}),
-                ),
+                alt.Tooltip(f"{_field(x)}:Q", title=x_title, format=".4~g")
+                if is_number
+                else alt.Tooltip(f"{_field(x)}:N", title=x_title),
                 alt.Tooltip(f"{_field(y)}:Q", title=y_title, format=".4f"),
             ],
         )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
-import functools
 import json
 import math
 import os
@@ -51,6 +50,7 @@ from lm.sweep import (
     estimate,
     expand,
     in_words,
+    remembered,
     run_sweep,
     value_of,
 )
@@ -487,7 +487,7 @@ class _SweepOptions(Config):
 
 def _sweep(arguments: argparse.Namespace) -> int:
     workers = _SweepOptions(workers=arguments.workers).workers
-    load = functools.cache(datasets.load)
+    load = remembered(datasets.load)
     sweep = Sweep.from_file(arguments.file)
     configs = expand(sweep, load)
     store = _store(arguments)

@@ -115,7 +115,7 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
         _transformer(6e11, 64, 2, 4, 64, 16),
         _transformer(3e12, 96, 3, 4, 128, 32),
         _transformer(2e13, 128, 4, 4, 128, 32),
-        _transformer(1e14, 192, 4, 6, 256, 24),
+        _transformer(5e13, 160, 4, 5, 128, 32),
     ),
 }
 

@@ -45,6 +45,11 @@ Loader = Callable[[DataConfig], Corpus]
 Point = dict[str, Any]  # one combination: setting -> value
 
 
+def remembered(load: Loader) -> Loader:
+    """`load`, reading each corpus once."""
+    return functools.cache(load)  # type: ignore[arg-type] - frozen models can be hashed
+
+
 # --- what a sweep is ------------------------------------------------------------------------
 
 
@@ -215,7 +220,7 @@ def expand(sweep: Sweep, load: Loader = load) -> list[RunConfig]:
     takes one thread unless the sweep sets training.threads, so that it gives the same bits on
     any machine and as many run at a time as there are processors.
     """
-    load = functools.cache(load)
+    load = remembered(load)
     configs: dict[RunConfig, None] = {}
     for chosen, point in sweep.points():
         try:
@@ -340,7 +345,7 @@ def estimate(
 ) -> Estimate:
     """What training `configs` will take. Times are this machine's, `n_at_once` runs at a time
     (default: as many as it has processors)."""
-    load = functools.cache(load)
+    load = remembered(load)
     history = store.list()
     return Estimate(
         runs=[
@@ -421,7 +426,7 @@ def run_sweep(
     its last checkpoint; one that another process is training is waited for. When `should_stop`
     says so, everything is checkpointed and left; the same call then goes on from there.
     """
-    sweeping = _Sweeping(configs, store, executor, functools.cache(load))
+    sweeping = _Sweeping(configs, store, executor, remembered(load))
     stopping = False
     while sweeping.open:
         if not stopping and should_stop():
@@ -448,6 +453,7 @@ class _Sweeping:
         self._tries: dict[str, tuple[int | None, int]] = {}  # checkpoint, submissions from it
         planned = estimate(configs, store, load=load)
         self._weights = {run.run_id: run.seconds for run in planned.runs}
+        self._shares = dict.fromkeys(self._weights, 1.0)  # of it that is done
         self._expected_seconds = planned.seconds_left
         for config in dict.fromkeys(configs):
             corpus = load(config.data)
@@ -480,8 +486,9 @@ class _Sweeping:
                 self._close(run_id, self._failed, str(error))
 
     def _with_executor(self) -> set[str]:
+        waiting = set(self.executor.waiting())  # first: from there a run becomes active
         self._training = set(self.executor.active())
-        return self._training | set(self.executor.waiting())
+        return waiting | self._training
 
     def _settle(self, run_id: str, run: Run, stopping: bool) -> None:
         """Decide about a run that the executor has not, or has no more."""
@@ -493,8 +500,9 @@ class _Sweeping:
         elif run.state == "failed":
             self._close(run_id, self._failed, run.reason or "It failed.")
         elif stopping:
-            where = f"at step {run.status.step:,} of {run.n_steps:,}"
-            self._close(run_id, self._unfinished, f"It is {run.state} {where}.")
+            where = f"It is {run.state} at step {run.status.step:,} of {run.n_steps:,}."
+            begun = run.state != "created"
+            self._close(run_id, self._unfinished, where if begun else "It has not begun.")
         elif run.state == "running":
             return  # another process is at it
         elif run_id not in self._tries or (lost and self._may_try_again(run)):
@@ -517,11 +525,14 @@ class _Sweeping:
     def _close(self, run_id: str, where: dict[str, str], what: str) -> None:
         del self.open[run_id]
         where[run_id] = what
+        if where is not self._unfinished:
+            self._shares[run_id] = 1.0
 
     def _done(self) -> float:
         """Weight of what is trained."""
-        left = sum(self._weights[i] * (1 - _share_done(run)) for i, run in self.open.items())
-        return sum(self._weights.values()) - left
+        for run_id, run in self.open.items():
+            self._shares[run_id] = _share_done(run)
+        return sum(weight * self._shares[run_id] for run_id, weight in self._weights.items())
 
     def result(self) -> SweepResult:
         return SweepResult(

@@ -23,6 +23,7 @@ from lm.optim import Optimizers, clip_gradients, lr_scale, set_learning_rate
 from lm.records import StepRecord
 
 RECORDS_PER_RUN = 1_000  # enough for any chart, and a run's folder stays small
+FIRST_RECORDS = 50  # each first step has its own: a long run shows at once that it learns
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -151,7 +152,7 @@ class TrainingState:
 
 
 def record_interval(n_steps: int) -> int:
-    """Steps between two records."""
+    """Steps between two records, after the first FIRST_RECORDS steps."""
     return -(-n_steps // RECORDS_PER_RUN)
 
 
@@ -184,7 +185,7 @@ def train(
         state.step = step
         state.losses.append(loss.detach())
         record = None
-        if step % every == 0 or step == plan.n_steps:
+        if step <= FIRST_RECORDS or step % every == 0 or step == plan.n_steps:
             losses = torch.stack(state.losses).tolist()  # the only wait for the device
             for i, value in enumerate(losses, start=step + 1 - len(losses)):
                 if not np.isfinite(value):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from lm import charts
@@ -85,9 +87,12 @@ def _checks_of_link() -> set[str]:
 def checked_runs(group: Group) -> list[Run]:
     """The checked runs of the group, oldest first; before any was checked, the best."""
     if group.key not in _memory():
-        best = sorted(
-            group.runs, key=lambda run: group.score(run.status.valid) if run.status.valid else 1e9
-        )
+
+        def loss(run: Run) -> float:
+            score = group.score(run.status.valid)
+            return math.inf if score is None else score
+
+        best = sorted(group.runs, key=loss)
         _memory()[group.key] = [run.run_id for run in best[:MOST_CHECKED]]
     chosen = set(_memory()[group.key])
     runs = [run for run in group.runs if run.run_id in chosen]
@@ -259,7 +264,7 @@ def _settings(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -
             "Setting",
             options,
             key="setting",
-            format_func=lambda name: QUANTITIES.get(name, name),
+            format_func=lambda name: QUANTITIES.get(name) or name,
             persist_state="session",
             width=280,
         )
@@ -287,7 +292,7 @@ def _settings(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -
                 shown,
                 x=setting,
                 y=result,
-                x_title=QUANTITIES.get(setting, setting),
+                x_title=QUANTITIES.get(setting) or setting,
                 y_title=results[result],
                 log_x=log_x,
             ),
@@ -390,7 +395,7 @@ def _one_run(group: Group) -> None:
     if st.session_state.get("managed", next(iter(by_id))) not in by_id:
         del st.session_state["managed"]
     run_id = st.selectbox(
-        "Run", list(by_id), key="managed", format_func=runs_table.names(group.runs).get
+        "Run", list(by_id), key="managed", format_func=runs_table.names(group.runs).__getitem__
     )
     run = by_id[run_id]
     with st.container(horizontal=True):

@@ -16,7 +16,7 @@ from lm.records import Evaluation
 from lm.tokenizers import UnknownTokenError
 from pages.common import corpora, drafts, forms, shell, words
 
-EXCERPT = 1_500  # characters
+EXCERPT = 600  # characters
 SHOWN_TOKENS = 400
 BARS = 40
 TOKENIZERS = {"char": "characters", "word": "words", "byte": "bytes", "bpe": "byte pairs"}
@@ -87,7 +87,7 @@ def configure(info: DatasetInfo) -> DataConfig | None:
             list(TOKENIZERS),
             default=info.default_tokenizer,
             required=True,
-            format_func=TOKENIZERS.get,
+            format_func=TOKENIZERS.__getitem__,
             key=f"tokenizer-{info.name}",
             persist_state="session",
         )
@@ -199,7 +199,7 @@ def show(data: DataConfig) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Excerpt", anchor=False)
-        st.code(text[:EXCERPT], language=None, wrap_lines=True, height=330)
+        st.code(text[:EXCERPT], language=None, wrap_lines=True)
     with right:
         st.header("Splits", anchor=False)
         splits(corpus)

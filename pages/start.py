@@ -78,9 +78,9 @@ shell.page(
     "Train small language models on your own machine, in seconds, and see what each "
     "floating-point operation bought: which architecture, how large, for how long.",
 )
+caches.jobs()  # ready by the time the button is pressed
 runs, writer = load()
 act()
 if writer:
     show_sample(writer)
 show_ladder(runs)
-caches.jobs()  # ready by the time the button is pressed

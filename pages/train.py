@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
@@ -81,7 +83,9 @@ def form(draft: Draft) -> None:
         )
 
 
-def _choice(label: str, name: str, options: list[str], value: str, text=str) -> None:
+def _choice(
+    label: str, name: str, options: list[str], value: str, text: Callable[[str], str] = str
+) -> None:
     forms.put(name, value)
     st.segmented_control(
         label,

@@ -1,7 +1,7 @@
 """Trainings on the machines of a Ray cluster, mirrored as they go into the runs folder here.
 
 A run is sent out with what its folder holds and with its corpus, is trained in a folder of its
-own wherever Ray finds room, and what it writes comes back about once a second. The folder here
+own wherever Ray finds room, and what it writes comes back twice a second. The folder here
 stays the single truth: this process holds its lock meanwhile, and if the machine out there is
 lost, the folder is that of an interrupted run, which goes on from its last checkpoint. Nothing
 is assumed of a machine but Python and the packages: no shared filesystem, no corpus, no code.
@@ -10,7 +10,9 @@ is assumed of a machine but Python and the packages: no shared filesystem, no co
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import socket
 import tempfile
 import threading
 import time
@@ -28,11 +30,12 @@ from lm.jobs.worker import in_a_sentence
 from lm.runs import Request, Run, RunError, RunWriter, read_run
 
 if TYPE_CHECKING:
-    from ray import ObjectRef, ObjectRefGenerator
+    from ray import ObjectRef
     from ray.actor import ActorHandle
 
-SECONDS_BETWEEN_UPDATES = 1.0
+SECONDS_BETWEEN_UPDATES = 0.5
 SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_TO_CONNECT = 5.0
 ROWS = ("metrics.jsonl", "samples.jsonl")
 TENSORS = ("training_state.safetensors", "model.safetensors")
 SENT = ("config.json", "tokenizer.json", "status.json", *ROWS, TENSORS[0])
@@ -58,7 +61,7 @@ class _Folder:
         for name, content in files.items():
             (path / name).write_bytes(content)
         self.path = path
-        self._sent = dict.fromkeys(ROWS, 0)
+        self._sent: dict[str, int] = dict.fromkeys(ROWS, 0)
         self._seen: dict[str, tuple[int, int]] = {}
         self.update()  # what it began with is no news
 
@@ -133,7 +136,7 @@ def _train(
         yield _Update()  # it has begun
         while trainer.is_alive():
             trainer.join(SECONDS_BETWEEN_UPDATES)
-            request = ray.get(desk.take.remote(attempt))
+            request: Any = ray.get(desk.take.remote(attempt))
             if request:
                 run.request(request)
             yield folder.update()
@@ -148,6 +151,7 @@ class _Job:
     run: Run
     cpus: int
     gpus: int
+    requested_at: float = field(default_factory=time.time)  # a pause from before does not count
 
 
 @dataclass(eq=False)
@@ -157,9 +161,8 @@ class _Attempt:
     key: str
     job: _Job
     writer: RunWriter
-    updates: ObjectRefGenerator
+    updates: Any  # ray.ObjectRefGenerator
     began: bool = False
-    since: float = field(default_factory=time.time)  # requests from before do not count
 
 
 class RayQueue:
@@ -310,7 +313,7 @@ class RayQueue:
     def _forward_requests(self) -> None:
         """Pass on what `Run.request`, by whomever, left in the folders here."""
         for attempt in self._attempts():
-            request = attempt.writer.take_request(attempt.since)
+            request = attempt.writer.take_request(attempt.job.requested_at)
             if request and attempt.began:
                 self._desk.leave.remote(attempt.key, request)
             elif request:
@@ -330,24 +333,23 @@ class RayQueue:
 
     def _take(self, attempt: _Attempt) -> None:
         """Take in the next update of a run."""
+        path = attempt.job.run.path
         try:
             update: _Update = self._ray.get(next(attempt.updates))
+            attempt.began = True
+            attempt.writer.receive(update.rows, update.files)
+            if update.error:
+                with self._lock:
+                    self._errors[path] = update.error
         except StopIteration:
-            self._end(attempt.job.run.path)
-            return
+            self._end(path)
         except self._ray.exceptions.RayError as error:
             reason = _loss_in_words(error)
-            attempt.writer.update(reason=reason, now=True)
-            self._end(attempt.job.run.path, reason)
-            return
-        attempt.began = True
-        try:
-            attempt.writer.receive(update.rows, update.files)
-        except RunError as error:  # a full disk
+            with contextlib.suppress(RunError, OSError):
+                attempt.writer.update(reason=reason, now=True)
+            self._end(path, reason)
+        except (RunError, OSError) as error:  # a full disk, or the folder is gone
             self._recall(attempt, str(error))
-            return
-        if update.error:
-            self._errors[attempt.job.run.path] = update.error
 
     def _recall(self, attempt: _Attempt, error: str | None = None) -> None:
         """Do without a run. Its folder stays as it is."""
@@ -384,11 +386,10 @@ def _connected(address: str | None) -> Any:
             "Executor 'ray' needs Ray, which is not installed here. Install it with "
             "`pip install -r requirements-cluster.txt`."
         ) from None
-    if address and address.startswith("ray://"):
-        raise ConfigError(
-            "ray-address must be 'auto' or HOST:PORT of a cluster that this machine has joined "
-            f"(docs/cluster.md). Received: {address!r}."
-        )
+    if address not in (None, "auto"):
+        _check_address(address)
+    if ray.is_initialized():
+        raise ConfigError("This process uses a Ray cluster already. Close that executor first.")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options = {} if address else {"num_cpus": n_cores(), "include_dashboard": False}
     try:
@@ -396,16 +397,33 @@ def _connected(address: str | None) -> Any:
             address=address or "local",
             runtime_env={"py_modules": [str(PROJECT / "lm")], "excludes": ["__pycache__"]},
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             **options,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        where = f"at {address!r} " if address else ""
-        raise ConfigError(
-            f"No Ray cluster {where}answers: {_first_line(error)}. "
-            "`ray start --head` starts one; docs/cluster.md says how machines join it."
-        ) from None
+        raise _no_cluster(address or "local", _first_line(error)) from None
     return ray
+
+
+def _check_address(address: str) -> None:
+    """Ray itself takes minutes to give up a wrong address."""
+    host, colon, port = address.rpartition(":")
+    if not (colon and host and port.isdigit()) or "/" in address:
+        raise ConfigError(
+            "ray-address must be auto, or HOST:PORT of a cluster that this machine has joined "
+            f"(docs/cluster.md). Received: {address!r}."
+        )
+    try:
+        socket.create_connection((host, int(port)), SECONDS_TO_CONNECT).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, str(error)) from None
+
+
+def _no_cluster(address: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"No Ray cluster answers at {address!r}: {why}. `ray start --head` starts one; "
+        "docs/cluster.md says how machines join it."
+    )
 
 
 def _on_node(node_id: str) -> Any:

@@ -184,11 +184,11 @@ WORD_LADDERS: dict[str, tuple[tuple[float, Point], ...]] = {
     "wikitext-2": (
         _word_rung(0, 16, 1, 1, 16, 1),
         _word_rung(1e11, 16, 1, 1, 32, 8),
-        _word_rung(1e12, 24, 2, 2, 32, 16),
-        _word_rung(3e12, 32, 2, 2, 32, 16),
-        _word_rung(1e13, 64, 2, 4, 32, 20),
-        _word_rung(3e13, 64, 2, 4, 64, 16),
-        _word_rung(1e14, 128, 3, 4, 64, 24, 0.1),
+        _word_rung(1e12, 16, 2, 2, 32, 16),
+        _word_rung(3e12, 24, 2, 2, 32, 16),
+        _word_rung(1e13, 32, 2, 2, 32, 32),
+        _word_rung(3e13, 48, 2, 4, 64, 20),
+        _word_rung(1e14, 96, 3, 4, 64, 32, 0.1),
     ),
 }
 

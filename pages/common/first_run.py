@@ -5,7 +5,7 @@ from lm.config import DataConfig
 from lm.runs import Run
 from pages.common import caches, corpora, words
 
-BUDGET = 2e11
+BUDGET = 1e11
 ABOUT = "about 20 s"
 CORPORA = ("tiny_shakespeare", "python_reference", "known_entropy")  # the last needs nothing
 

@@ -10,6 +10,10 @@ _CSS = """
 h1, h2, h3 { letter-spacing: -0.01em; text-wrap-style: balance; }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.8; }
 [data-testid="stSliderThumbValue"], [data-testid="stSliderThumbValue"] * { color: inherit; }
+button[data-variant="segmented_control"][aria-checked="true"],
+button[data-variant="segmented_control"][aria-checked="true"] p {
+  color: inherit !important; font-weight: 600;
+}
 [data-testid="stMetricValue"], td, th { font-variant-numeric: tabular-nums; }
 """
 

@@ -1,7 +1,6 @@
 """The runs that come with the repository, and what the README says of them."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -40,18 +39,6 @@ def test_weights_of_all_that_ships_are_under_40_mb():
     weights = [run.weights_path for run in EVERY if run.weights_path.exists()]
     assert sum(path.stat().st_size for path in weights) < 40e6
     assert not [run for run in STUDY if run.training_state_path.exists()]
-
-
-def test_git_carries_them_and_ignores_other_runs():
-    if not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout")
-
-    def ignored(path: str) -> bool:
-        return subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT).returncode == 0
-
-    assert ignored("checkpoints/mlp-text-abcde/config.json")
-    assert not ignored("checkpoints/shipped-mlp-1e12/model.safetensors")
-    assert ignored("datasets/ptb/train.txt")
 
 
 @pytest.mark.parametrize("run", SHIPPED.values(), ids=SHIPPED)

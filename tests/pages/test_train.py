@@ -166,10 +166,9 @@ def test_settings_persist_across_pages(train) -> None:
 def test_predicted_time_learns_from_what_ran_here(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from lm import datasets, experiment, recipes
+    from lm import datasets, experiment, forecast, recipes
     from lm.config import DataConfig
     from lm.flops import plan
-    from pages.common import forecast
 
     data = DataConfig(dataset="known_entropy", n_chars=5_000)
     corpus = datasets.load(data)
@@ -317,6 +316,6 @@ def test_narrow_screen_does_not_scroll_sideways(live, tab, page: str) -> None:
     url, _ = live
     tab.set_viewport_size({"width": 390, "height": 844})
     tab.goto(f"{url}/{page}?dataset=known_entropy")
-    tab.locator("[data-testid=stVegaLiteChart], canvas, .st-key-runs-table").first.wait_for()
+    tab.locator("[data-testid=stVegaLiteChart], canvas, [data-testid=stAlert]").first.wait_for()
     main = "document.querySelector('.stMain')"
     assert tab.evaluate(f"{main}.scrollWidth <= {main}.clientWidth")
