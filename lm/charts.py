@@ -610,7 +610,7 @@ def _spread_x(panel: Panel, rows: pd.DataFrame) -> alt.X:
         values=_ticks(values) if large else ticks,
         labelOverlap=True,
         format=".1~e" if large else "~g",
-        **_plain_powers("flops" if large else ""),
+        labelExpr=PLAIN_POWERS,
     )
     scale = alt.Scale(type="log" if panel.log_x else "linear", zero=False, nice=False, padding=14)
     return alt.X("x:Q", scale=scale, axis=axis)
@@ -669,9 +669,7 @@ def curve_figure(
     x = alt.X(
         "flops:Q",
         scale=alt.Scale(type="log", nice=False),
-        axis=alt.Axis(
-            title=X_TITLES["flops"], format=".1~e", values=ticks, **_plain_powers("flops")
-        ),
+        axis=alt.Axis(title=X_TITLES["flops"], format=".1~e", values=ticks, labelExpr=PLAIN_POWERS),
     )
     base = alt.Chart(curves).encode(x=x)
     y_title = "Loss (nats per token)"

@@ -633,7 +633,7 @@ def _study(arguments: argparse.Namespace) -> int:
             "No text of the study is here. Fetch one with "
             f"`python -m lm data download {CORPORA[0]}`."
         )
-    study = Study(SCALES[arguments.scale], corpora, functools.cache(datasets.load))
+    study = Study(SCALES[arguments.scale], corpora, remembered(datasets.load))
     for name in study.absent:
         print(f"{name} is left out.", file=sys.stderr)
     costs = running.plan_table(study, store)
