@@ -142,9 +142,10 @@ def _curves(rows: pd.DataFrame, color: str) -> Any:
     return charts.curve_figure(curve_bands(rows), color=color, title=title)
 
 
-def flops_in_words(flops: float) -> str:
-    """9.6e+11 -> 9.6e11, to two digits."""
-    return f"{flops:.2g}".replace("e+", "e")
+def flops_in_words(flops: float, digits: int = 2) -> str:
+    """9.6e+11 -> 9.6e11"""
+    mantissa, _, exponent = f"{flops:.{digits - 1}e}".partition("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
 
 
 def curve_bands(rows: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from lm.charts import LEAST_SEEDS
 from lm.config import ARCHITECTURES, Sampling
 from lm.datasets import DATASETS
 from lm.runs import RunStore
-from lm.study.figures import Results, meter_rows, words
+from lm.study.figures import Results, flops_in_words, meter_rows, words
 from lm.study.results import Interval, difference, signed
 from lm.study.sections import (
     ALL_POSITIONS,
@@ -63,8 +63,8 @@ def report(results: Results, store: RunStore, made: Collection[str]) -> str:
 
 
 def power(flops: float) -> str:
-    """1e+12 -> 1e12"""
-    return f"{flops:.3g}".replace("e+", "e")
+    """FLOPs to three digits."""
+    return flops_in_words(flops, 3)
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -114,7 +114,7 @@ def few_seeds(found: Mapping[object, Interval]) -> bool:
     return any(interval.n < LEAST_SEEDS for interval in found.values())
 
 
-ONE_SEED = "Fewer than three seeds: drawn hollow, and no difference is claimed."
+ONE_SEED = "Fewer than three seeds, so no difference is claimed."
 
 # --- the parts ----------------------------------------------------------------------------------
 
@@ -227,11 +227,11 @@ class _Report:
         for key, verdict in (("ahead", ahead), ("behind", behind), ("open", open_)):
             if verdicts[key]:
                 clauses.append(f"{verdict} {listed(verdicts[key])}")
-        holds = (
-            "**holds**"
-            if not verdicts["behind"] and not verdicts["open"]
-            else ("**does not hold**" if not verdicts["ahead"] else "**holds in part**")
-        )
+        if not verdicts["ahead"]:
+            holds = "**does not hold**" if verdicts["behind"] else "is **not shown**"
+        else:
+            partly = verdicts["behind"] or verdicts["open"]
+            holds = "**holds in part**" if partly else "**holds**"
         return f"{'; '.join(clauses)}. It {holds}."
 
     def _context_helps(self) -> Iterable[str]:
@@ -410,7 +410,9 @@ class _Report:
             f"{len(rows):,} runs, {power(rows['flops'].sum())} FLOPs, "
             f"{rows['flops'].sum() / whole:.1%} of all that the study spent. No "
             "budget below includes them. A budget that was not searched takes the factor "
-            "of the next lower one that was."
+            "of the next lower one that was. The recipes that the factors multiply (sizes, batches, "
+            "base rates) were found before the study, on validation too; those trials are not "
+            "counted."
         )
         yield from self.figure("learning-rate", "Test log-likelihood against learning rate")
         cells = []

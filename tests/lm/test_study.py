@@ -234,6 +234,15 @@ def test_claims_are_worded_by_what_is_shown():
     )
 
 
+def test_flops_are_written_as_powers_of_ten():
+    assert [report.power(flops) for flops in (1e8, 9.6e11, 3.123e12, 0.0)] == [
+        "1e8",
+        "9.6e11",
+        "3.12e12",
+        "0e0",
+    ]
+
+
 # --- scales, folders, shipping --------------------------------------------------------------------
 
 
