@@ -408,11 +408,10 @@ class _Report:
         yield (
             f"Learning rates were chosen on validation before anything was compared: "
             f"{len(rows):,} runs, {power(rows['flops'].sum())} FLOPs, "
-            f"{rows['flops'].sum() / whole:.1%} of all that the study spent. No "
-            "budget below includes them. A budget that was not searched takes the factor "
-            "of the next lower one that was. The recipes that the factors multiply (sizes, "
-            "batches, base rates) were found before the study, on validation too; those trials are not "
-            "counted."
+            f"{rows['flops'].sum() / whole:.1%} of all that the study spent. No budget below "
+            "includes them. A budget that was not searched takes the factor of the next lower "
+            "one that was. The recipes that the factors multiply (sizes, batches, base rates) "
+            "were found before the study, on validation too; those trials are not counted."
         )
         yield from self.figure("learning-rate", "Test log-likelihood against learning rate")
         cells = []
