@@ -212,7 +212,9 @@ class _Report:
         verdicts = self._verdicts("attention", ["mlp"])
         if not any(verdicts.values()):
             return
-        claim = "*“Attention buys more per FLOP than the MLP”* (a published version, on an axis of "
+        claim = (
+            "*Attention dominates the MLP per FLOP* (a published version's finding, on an axis of "
+        )
         claim += "parameters × tokens). On counted FLOPs "
         yield claim + self._verdict_words(
             verdicts,
@@ -303,8 +305,8 @@ class _Report:
             return
         one = rows.drop_duplicates("name").set_index("name")
         claim = (
-            "*“From characters to words the vocabulary grows, impacting both compute and "
-            f"quality.”* On one text at {power(budget)} FLOPs the vocabulary goes from "
+            "*“Scaling from character to word tokenization increases vocabulary size substantially, "
+            f"impacting both compute and quality.”* On one text at {power(budget)} FLOPs the vocabulary goes from "
             f"{one.vocab_size['char']:,} to {one.vocab_size['word']:,} tokens and the share of "
             f"the output layer in the FLOPs from {one.head_share['char']:.0%} to "
             f"{one.head_share['word']:.0%}. In bits per character, "
