@@ -307,7 +307,8 @@ class _Report:
         claim = (
             "*“Scaling from character to word tokenization increases vocabulary size "
             "substantially, impacting both compute and quality.”* On one text at "
-            f"{power(budget)} FLOPs the vocabulary goes from {one.vocab_size['char']:,} to {one.vocab_size['word']:,} tokens and the share of "
+            f"{power(budget)} FLOPs the vocabulary goes from "
+            f"{one.vocab_size['char']:,} to {one.vocab_size['word']:,} tokens and the share of "
             f"the output layer in the FLOPs from {one.head_share['char']:.0%} to "
             f"{one.head_share['word']:.0%}. In bits per character, "
         )
