@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -470,12 +471,246 @@ def describe_results(
     return f"{y_title} of {runs}; best is {shown[row.run_id].label} with {float(row[y]):.3f}."
 
 
-def to_svg(chart: alt.Chart | alt.LayerChart, *, width: int = 720) -> str:
-    """The chart as a picture for print, on its own, with vl-convert."""
+# --- figures for print ------------------------------------------------------------------------
+
+PRINT_WIDTH = 720
+_PRINT_GAP = 70  # between panels, where the second one's axis lies
+_HOLLOW = "white"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One plot of a figure of results over seeds.
+
+    `frame` has a row per run with columns x, y and series; `line` joins the means, where x is
+    an amount and not a name.
+    """
+
+    frame: pd.DataFrame
+    x_title: str
+    y_title: str
+    log_x: bool = False
+    log_y: bool = False
+    line: bool = True
+    order: Sequence[str] | None = None  # of names along x
+    y_format: str = ".2f"
+    y_domain: tuple[float, float] | None = None
+    references: Mapping[str, float] | None = None  # what is written on a line -> y
+    exact: bool = False  # numbers that no seed changes
+
+
+def spread_figure(
+    panels: Sequence[Panel],
+    looks: Mapping[str, Look],
+    *,
+    columns: int = 2,
+    height: int = 300,
+    title: str = "",
+) -> alt.Chart | alt.LayerChart | alt.ConcatChart:
+    """Results over seeds: every run a dot, means joined, a bar from the lowest to the highest.
+
+    A mean over fewer than three seeds is hollow. `looks`: series -> how it is drawn.
+    """
+    columns = min(columns, len(panels))
+    width = (PRINT_WIDTH - 75 - (columns - 1) * _PRINT_GAP) // columns
+    plots = [
+        _spread_panel(panel, looks, legend=len(looks) > 1).properties(width=width, height=height)
+        for panel in panels
+    ]
+    figure = plots[0] if len(plots) == 1 else alt.concat(*plots, columns=columns, spacing=28)
+    return figure.properties(title=_print_title(title)) if title else figure
+
+
+def _print_title(title: str) -> alt.TitleParams:
+    return alt.TitleParams(title, anchor="start", fontSize=14, fontWeight=600, offset=14)
+
+
+def _spread_panel(panel: Panel, looks: Mapping[str, Look], legend: bool) -> alt.LayerChart:
+    rows = panel.frame[["x", "y", "series"]].dropna()
+    rows = rows.assign(series=[looks[name].label for name in rows["series"]])
+    spread = rows.groupby(["series", "x"], sort=False)["y"].agg(
+        mean="mean", low="min", high="max", n="count"
+    )
+    spread = spread.reset_index()
+    shown = {look.label: look for look in looks.values()}
+    domain = list(shown)
+
+    def legend_of() -> alt.Legend | None:
+        if not legend:
+            return None
+        return alt.Legend(title=None, orient="top", columns=4, symbolStrokeWidth=0)
+
+    def scale(values: list) -> alt.Scale:
+        return alt.Scale(domain=domain, range=values)
+
+    colors = scale([look.color for look in shown.values()])
+    color = alt.Color("series:N", scale=colors, legend=legend_of())
+    dashes = [list(look.dash) for look in shown.values()]
+    dash = alt.StrokeDash("series:N", scale=scale(dashes), legend=None)
+    shape = alt.Shape(
+        "series:N", scale=scale([look.shape for look in shown.values()]), legend=legend_of()
+    )
+    x = _spread_x(panel, rows)
+    low, high = _span(pd.concat([rows["y"], pd.Series(panel.references or {}, dtype=float)]))
+    margin = 0.07 * (high - low) or 0.05
+    domain_y = panel.y_domain or (low - margin, high + margin)
+    axis = alt.Axis(title=panel.y_title, format=panel.y_format, tickCount=6)
+    if panel.log_y:
+        domain_y = (low / (high / low) ** 0.1, high * (high / low) ** 0.1)
+        axis = alt.Axis(title=panel.y_title, format="~g", values=_log_ticks(*domain_y))
+    kind = "log" if panel.log_y else "linear"
+    y_scale = alt.Scale(type=kind, domain=list(domain_y), zero=False, nice=False)
+
+    def y(name: str) -> alt.Y:
+        return alt.Y(f"{name}:Q", scale=y_scale, axis=axis)
+
+    several = rows.groupby(["series", "x"])["y"].transform("count") > 1
+    dots = (
+        alt.Chart(rows[several])
+        .mark_circle(size=22, opacity=0.45)
+        .encode(x=x, y=y("y"), color=color)
+    )
+    base = alt.Chart(spread).encode(x=x, color=color)
+    bars = base.mark_rule(strokeWidth=2).encode(y=y("low"), y2="high:Q")
+    lines = [base.mark_line(strokeWidth=2).encode(y=y("mean"), strokeDash=dash)]
+    means = alt.Chart(spread).encode(x=x, y=y("mean"), shape=shape)
+    filled = means.mark_point(size=75, filled=True, opacity=1).encode(color=color)
+    hollow = means.mark_point(size=75, filled=True, opacity=1, strokeWidth=2, fill=_HOLLOW).encode(
+        stroke=alt.Color("series:N", scale=colors, legend=None)
+    )
+    few = alt.datum.n < (0 if panel.exact else LEAST_SEEDS)
+    layers = [
+        *_print_references(panel, domain_y),
+        *(lines if panel.line else []),
+        bars,
+        filled.transform_filter(~few),
+        hollow.transform_filter(few),
+        dots,
+    ]
+    return alt.layer(*layers)
+
+
+LEAST_SEEDS = 3  # of a mean that is drawn solid
+MOST_TICKS = 9  # before round numbers replace the values themselves
+
+
+def _spread_x(panel: Panel, rows: pd.DataFrame) -> alt.X:
+    if not pd.api.types.is_numeric_dtype(rows["x"]):
+        return alt.X(
+            "x:N",
+            sort=list(panel.order) if panel.order else None,
+            scale=alt.Scale(padding=0.6),
+            axis=alt.Axis(title=panel.x_title, labelAngle=0),
+        )
+    values = sorted(set(rows["x"].astype(float)))
+    large = bool(values) and values[-1] >= 1e6
+    ticks = values if len(values) <= MOST_TICKS else _log_ticks(values[0], values[-1])
+    axis = alt.Axis(
+        title=panel.x_title,
+        values=_ticks(values) if large else ticks,
+        labelOverlap=True,
+        format=".1~e" if large else "~g",
+        labelExpr=PLAIN_POWERS,
+    )
+    scale = alt.Scale(type="log" if panel.log_x else "linear", zero=False, nice=False, padding=14)
+    return alt.X("x:Q", scale=scale, axis=axis)
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers of a logarithmic axis: 1, 2, 5, 10, ...; more of them where it is short."""
+    steps = (
+        (1, 2, 5)
+        if high / low > 4
+        else (1, 1.2, 1.5, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 5, 6, 7, 8, 9)
+    )
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    numbers = [float(f"{step * 10.0**power:.3g}") for power in powers for step in steps]
+    return [number for number in numbers if low <= number <= high]
+
+
+def _ticks(values: Sequence[float]) -> list[float]:
+    """Powers of ten around large numbers."""
+    low, high = math.floor(math.log10(values[0])), math.ceil(math.log10(values[-1]))
+    return [10.0**power for power in range(low, high + 1)]
+
+
+def _print_references(panel: Panel, domain: Sequence[float]) -> list[alt.Chart]:
+    shown = [{"reference": name, "y": value} for name, value in (panel.references or {}).items()]
+    if not shown:
+        return []
+    kind = "log" if panel.log_y else "linear"
+    scale = alt.Scale(type=kind, domain=list(domain), zero=False, nice=False)
+    base = alt.Chart(alt.Data(values=shown)).encode(y=alt.Y("y:Q", scale=scale))
+    rule = base.mark_rule(strokeDash=[4, 4], color=NEUTRAL, strokeWidth=1.2)
+    text = base.mark_text(align="left", baseline="bottom", dx=4, dy=-3, color=NEUTRAL, fontSize=12)
+    return [rule, text.encode(x=alt.value(0), text="reference:N")]
+
+
+def curve_figure(
+    curves: pd.DataFrame, *, color: str, title: str, height: int = 300
+) -> alt.LayerChart:
+    """Training and validation loss over training, the mean over seeds in the band of all.
+
+    Columns: flops, curve ("training", "validation, sampled"), mean, low, high.
+    """
+    names = ["training", "validation, sampled"]
+    dash = alt.StrokeDash(
+        "curve:N",
+        scale=alt.Scale(domain=names, range=[[3, 2], [1, 0]]),
+        legend=alt.Legend(title=None, orient="top", symbolStrokeColor=color),
+    )
+    opacity = alt.Opacity("curve:N", scale=alt.Scale(domain=names, range=[0.75, 1]), legend=None)
+    width = alt.StrokeWidth("curve:N", scale=alt.Scale(domain=names, range=[1.2, 2.6]), legend=None)
+    low, high = _span(pd.concat([curves["low"], curves["high"]]))
+    y_scale = alt.Scale(
+        domain=[low - 0.04 * (high - low), high], nice=False, zero=False, clamp=True
+    )
+    ticks = _ticks(sorted(curves["flops"]))
+    x = alt.X(
+        "flops:Q",
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(title=X_TITLES["flops"], format=".1~e", values=ticks, labelExpr=PLAIN_POWERS),
+    )
+    base = alt.Chart(curves).encode(x=x)
+    y_title = "Loss (nats per token)"
+    band = base.mark_area(color=color, opacity=0.22, clip=True).encode(
+        y=alt.Y("low:Q", scale=y_scale, title=y_title), y2="high:Q", detail="curve:N"
+    )
+    line = base.mark_line(color=color, clip=True).encode(
+        y=alt.Y("mean:Q", scale=y_scale, title=y_title),
+        strokeDash=dash,
+        opacity=opacity,
+        strokeWidth=width,
+    )
+    return alt.layer(band, line).properties(
+        width=PRINT_WIDTH - 75, height=height, title=_print_title(title)
+    )
+
+
+def _printed(chart: Any) -> dict[str, Any]:
+    """A chart as it goes to print: on white, in letters that can be read in a README."""
+    font = "Helvetica, Arial, 'Liberation Sans', sans-serif"
+    return (
+        chart.configure(background="white", font=font, padding=10)
+        .configure_axis(labelFontSize=13, titleFontSize=13, titlePadding=8, titleFontWeight=600)
+        .configure_legend(labelFontSize=13, symbolSize=110, symbolStrokeWidth=2.5)
+        .configure_view(stroke="transparent")
+        .to_dict()
+    )
+
+
+def to_svg(chart: Any, *, width: int | None = PRINT_WIDTH) -> str:
+    """The chart as a picture for print, on its own, with vl-convert; None keeps its own width."""
     import vl_convert
 
-    picture = chart.properties(width=width).configure(background="white")
-    return vl_convert.vegalite_to_svg(picture.to_dict())
+    return vl_convert.vegalite_to_svg(_printed(chart.properties(width=width) if width else chart))
+
+
+def to_png(chart: Any) -> bytes:
+    """The same in pixels, two to a point."""
+    import vl_convert
+
+    return vl_convert.vegalite_to_png(_printed(chart), scale=2)
 
 
 # --- corpora ------------------------------------------------------------------------------------

@@ -16,10 +16,11 @@ import os
 import shlex
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lm import datasets, forecast, recipes
 from lm.config import (
@@ -35,11 +36,12 @@ from lm.config import (
     setting,
     settings,
 )
-from lm.experiment import execute, prepare
+from lm.experiment import execute, n_cores, prepare
 from lm.flops import FlopCount, modules, n_params, step_flops_by_module
 from lm.jobs.executors import EXECUTORS, open_executor
 from lm.records import StepRecord
 from lm.runs import Run, RunStore, default_root
+from lm.study.sections import CORPORA, SCALES, Study, corpora_here
 from lm.sweep import (
     Estimate,
     Sweep,
@@ -53,6 +55,10 @@ from lm.sweep import (
     value_of,
 )
 
+if TYPE_CHECKING:
+    from lm.study.running import Cost
+
+PROJECT = Path(__file__).resolve().parent.parent
 TRAIN_FLAGS = {f"--{name}": path for name, path in recipes.SHORT_NAMES.items()}
 FLOPS_FLAGS = {"--batch-size": "training.batch_size"}
 INTERRUPTED, FAILED, BAD_INPUT = 130, 1, 2
@@ -185,19 +191,42 @@ def _build_parser() -> tuple[_Parser, dict[str, _Parser]]:
     resume = add("resume", _resume, "Go on with a run that was paused, stopped or interrupted.")
     sweep = add("sweep", _sweep, "Train all combinations that a file describes.")
     sweep.add_argument("file", metavar="FILE", help="a sweep: docs/sweeps.md says what it holds")
-    sweep.add_argument(
-        "--executor",
-        default="local",
-        metavar="NAME",
-        help=f"{' or '.join(EXECUTORS)}: worker processes here (default), or a Ray cluster",
+    study = add("study", _study, "Train what the coursework trained; write figures and report.")
+    study.add_argument(
+        "--scale",
+        default="default",
+        help=f"{', '.join(SCALES)} (default: default, about four hours)",
     )
-    sweep.add_setting("--workers", settings(_SweepOptions)["workers"])
-    sweep.add_argument(
-        "--ray-address",
-        metavar="A",
-        help="auto, or HOST:PORT of a running cluster (default: one is started here)",
+    study.add_argument(
+        "--datasets", nargs="+", metavar="NAME", help="leave the study's other corpora out"
     )
-    sweep.add_argument("--dry-run", action="store_true", help="say what it would take, and end")
+    study.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where figures/ and docs/report.md go (default: the project; smoke: a new folder)",
+    )
+    study.add_argument(
+        "--ship",
+        action="store_true",
+        help="then copy the runs into checkpoints/ as ones that come with the program",
+    )
+    for command in (sweep, study):
+        command.add_argument(
+            "--executor",
+            default="local",
+            metavar="NAME",
+            help=f"{' or '.join(EXECUTORS)}: worker processes here (default), or a Ray cluster",
+        )
+        command.add_setting("--workers", settings(_SweepOptions)["workers"])
+        command.add_argument(
+            "--ray-address",
+            metavar="A",
+            help="auto, or HOST:PORT of a running cluster (default: one is started here)",
+        )
+        command.add_argument(
+            "--dry-run", action="store_true", help="say what it would take, and end"
+        )
     runs = add("runs", _runs, "List the runs.")
     evaluate = add("evaluate", _evaluate, "Score a checkpoint on a whole split.")
     evaluate.add_argument("--split-part", default="valid", metavar="PART", help="valid or test")
@@ -582,6 +611,114 @@ def _head(sweep: Sweep, run_id: str, state: str, config: RunConfig) -> dict[str,
     return {"run_id": run_id, "state": state} | {
         name: value_of(config, name) for name in sweep.varied
     }
+
+
+# --- study --------------------------------------------------------------------------------
+
+
+def _study(arguments: argparse.Namespace) -> int:
+    from lm.study import running  # altair: half a second
+
+    if arguments.scale not in SCALES:
+        raise UsageError(_unknown("scale", arguments.scale, SCALES))
+    for name in arguments.datasets or ():
+        if name not in CORPORA:
+            raise UsageError(_unknown("corpus of the study", name, CORPORA))
+    workers = _SweepOptions(workers=arguments.workers).workers
+    runs_dir, out = _study_folders(arguments)
+    store = RunStore(runs_dir)
+    corpora = corpora_here(arguments.datasets)
+    if not corpora:
+        raise UsageError(
+            "No text of the study is here. Fetch one with "
+            f"`python -m lm data download {CORPORA[0]}`."
+        )
+    study = Study(SCALES[arguments.scale], corpora, remembered(datasets.load))
+    for name in study.absent:
+        print(f"{name} is left out.", file=sys.stderr)
+    costs = running.plan_table(study, store)
+    if arguments.dry_run:
+        _print_costs(costs, workers)
+        return 0
+    n_left = sum(cost.n_left for cost in costs)
+    executor = open_executor(
+        arguments.executor if n_left else "local",
+        workers=workers,
+        ray_address=arguments.ray_address,
+    )
+    bars: dict[str, Bar] = {}
+
+    def show(stage: str, progress: SweepProgress) -> None:
+        if stage not in bars:
+            print(f"{stage}: {progress.n_runs:,} runs", file=sys.stderr)
+            bars[stage] = Bar()
+        _show_sweep(bars[stage], progress)
+
+    try:
+        with _interruptible() as interruption:
+            outcome = running.run(
+                study, store, executor, on_progress=show, should_stop=lambda: bool(interruption)
+            )
+    finally:
+        executor.close()
+        for bar in bars.values():
+            bar.close()
+    for run_id, reason in (outcome.failed | outcome.unfinished).items():
+        print(f"{run_id}: {reason}", file=sys.stderr)
+    if interruption or outcome.unfinished:
+        folders = {"--runs-dir": runs_dir, "--out": out}
+        words = ["python", "-m", "lm", *arguments.argv]
+        for flag, folder in folders.items():
+            if flag not in arguments.argv and arguments.scale == "smoke":
+                words += [flag, str(folder)]
+        print(f"The study is not finished. Go on with: {shlex.join(words)}", file=sys.stderr)
+        return INTERRUPTED if interruption else FAILED
+    print(running.write_out(study, store, out))
+    if arguments.ship:
+        shipped = running.ship(study, store, RunStore(PROJECT / "checkpoints"))
+        print(f"{len(shipped):,} runs shipped", file=sys.stderr)
+    return 0
+
+
+def _study_folders(arguments: argparse.Namespace) -> tuple[Path, Path]:
+    """Where runs and results go. A smoke test never touches those that ship."""
+    runs_dir, out = arguments.runs_dir, arguments.out
+    if arguments.scale != "smoke":
+        return runs_dir or default_root(), out or PROJECT
+    if arguments.ship or (out and out.resolve() == PROJECT.resolve()):
+        raise UsageError(
+            "--scale smoke never replaces what ships. Choose another --out, no --ship."
+        )
+    if not (runs_dir and out):
+        folder = Path(tempfile.mkdtemp(prefix="lm-study-"))
+        print(f"Writing to {folder}", file=sys.stderr)
+        runs_dir, out = runs_dir or folder / "runs", out or folder
+    return runs_dir, out
+
+
+def _print_costs(costs: Sequence[Cost], workers: int | None) -> None:
+    at_once = workers or n_cores()
+    rows = [
+        [
+            cost.title,
+            f"{len(cost.runs):,}",
+            f"{cost.n_left:,}",
+            f"{cost.flops:.3g}",
+            f"{cost.flops_left:.3g}",
+            forecast.in_words(cost.seconds_left / at_once) if cost.n_left else "-",
+        ]
+        for cost in costs
+    ]
+    total = [
+        "all",
+        f"{sum(len(cost.runs) for cost in costs):,}",
+        f"{sum(cost.n_left for cost in costs):,}",
+        f"{sum(cost.flops for cost in costs):.3g}",
+        f"{sum(cost.flops_left for cost in costs):.3g}",
+        forecast.in_words(sum(cost.seconds_left for cost in costs) / at_once),
+    ]
+    heading = ["section", "runs", "to train", "FLOPs", "FLOPs to come", f"time, {at_once} at once"]
+    _print_table([heading, *rows, total])
 
 
 # --- runs, evaluate -----------------------------------------------------------------------

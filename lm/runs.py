@@ -10,12 +10,13 @@ import contextlib
 import difflib
 import errno
 import json
+import math
 import os
 import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,8 @@ Request = Literal["pause", "stop"]
 
 RESUMABLE: tuple[State, ...] = ("created", "paused", "stopped", "interrupted")
 SECONDS_BETWEEN_STATUS_WRITES = 0.25
+SHIPPED_ROWS = 120  # of metrics.jsonl, for a run that ships without its weights
+_WHOLE_FILES = ("metrics.jsonl", "samples.jsonl", "model.safetensors")
 LOCK_SECONDS = 1.0  # a reader that asks whether a run is live holds its lock for an instant
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is read as another
 
@@ -400,11 +403,13 @@ class RunStore:
             _write_json(folder / "status.json", status.to_dict())
         return read_run(self.root / run_id)
 
-    def ship(self, run: Run, run_id: str) -> Run:
+    def ship(self, run: Run, run_id: str, *, weights: bool = True) -> Run:
         """Copy a complete run to `run_id` as one that comes with the repository.
 
         Its training state stays behind, and nothing changes or deletes the copy any more. git
-        carries folders whose name begins with "shipped-".
+        carries folders whose name begins with "shipped-". Without `weights` only what it came
+        to goes: settings, results, tokenizer, about `SHIPPED_ROWS` rows of metrics, and the last
+        sample.
         """
         if run.state != "complete" or not run_id.startswith("shipped-"):
             raise RunError(
@@ -416,9 +421,17 @@ class RunStore:
         with self._new_folder(run_id) as folder:
             _write_json(folder / "config.json", document)
             _write_json(folder / "status.json", replace(run.status, pid=None).to_dict())
-            for file in ("tokenizer.json", "metrics.jsonl", "samples.jsonl", "model.safetensors"):
-                if (run.path / file).exists():
-                    shutil.copyfile(run.path / file, folder / file)
+            shutil.copyfile(run.path / "tokenizer.json", folder / "tokenizer.json")
+            if weights:
+                for file in _WHOLE_FILES:
+                    if (run.path / file).exists():
+                        shutil.copyfile(run.path / file, folder / file)
+            else:
+                samples = _read_rows(run.path / "samples.jsonl", Sample)[-1:]
+                for sample in samples:
+                    sample.update(tokens=[], probabilities=[])
+                _write_rows(folder / "metrics.jsonl", merged_rows(run.rows(), SHIPPED_ROWS))
+                _write_rows(folder / "samples.jsonl", samples)
         return read_run(self.root / run_id)
 
     def rename(self, run: Run, name: str) -> Run:
@@ -460,6 +473,29 @@ class RunStore:
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
+
+
+def merged_rows(rows: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """Rows of metrics.jsonl, several made one where there are more than `most`.
+
+    Sums stay what they are: a training loss is the mean over all steps since the row before.
+    Every row with a validation loss is kept, so a few more than `most` may remain.
+    """
+    every = math.ceil(len(rows) / most) if rows else 1
+    kept, loss, steps, before = [], 0.0, 0, 0
+    for number, row in enumerate(rows, 1):
+        loss += row["train_loss"] * (row["step"] - before)
+        steps += row["step"] - before
+        before = row["step"]
+        if number % every == 0 or number == len(rows) or row["sampled_val_loss"] is not None:
+            kept.append({**row, "train_loss": loss / steps})
+            loss, steps = 0.0, 0
+    return kept
+
+
+def _write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    lines = [json.dumps(row, allow_nan=False, ensure_ascii=False) + "\n" for row in rows]
+    path.write_text("".join(lines), encoding="utf-8")
 
 
 def _holds_run(path: Path) -> bool:

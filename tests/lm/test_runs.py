@@ -25,6 +25,7 @@ from lm.runs import (
     ShippedRunError,
     Status,
     is_locked,
+    merged_rows,
 )
 from lm.tokenizers import train_tokenizer
 
@@ -356,6 +357,39 @@ def test_a_shipped_run_is_read_and_never_changed(store):
         with pytest.raises(ShippedRunError, match="came with the program"):
             change(shipped)
     assert store.get("shipped-linear") == shipped
+
+
+def test_what_a_run_came_to_ships_without_its_weights(store):
+    run = create(store)
+    with RunWriter(run) as writer:
+        for step in range(1, 11):
+            writer.append(record(step))
+            writer.append_sample(sample(step))
+        writer.checkpoint(10, b"weights", b"state")
+        writer.update(state="complete", step=10, now=True)
+    shipped = store.ship(run.reload(), "shipped-light", weights=False)
+    assert not shipped.weights_path.exists()
+    assert shipped.status == replace(run.reload().status, pid=None)
+    assert shipped.tokenizer() == run.tokenizer()
+    assert shipped.metrics().equals(run.metrics())  # few rows stay as they are
+    assert list(shipped.samples()["step"]) == [10]
+
+
+def test_rows_that_are_merged_keep_sums_and_validation():
+    rows = [
+        {"step": 2 * i, "train_loss": float(i), "sampled_val_loss": 1.0 if i == 7 else None}
+        for i in range(1, 21)
+    ]
+    merged = merged_rows(rows, 5)
+    assert [row["step"] for row in merged] == [8, 14, 16, 24, 32, 40]
+    steps = [
+        now - before
+        for now, before in zip([8, 14, 16, 24, 32, 40], [0, 8, 14, 16, 24, 32], strict=True)
+    ]
+    total = sum(n * row["train_loss"] for n, row in zip(steps, merged, strict=True))
+    assert total == sum(2 * row["train_loss"] for row in rows)
+    assert [row["sampled_val_loss"] for row in merged] == [None, 1.0, None, None, None, None]
+    assert merged_rows([], 5) == []
 
 
 def test_git_carries_shipped_runs_and_ignores_the_user_s():

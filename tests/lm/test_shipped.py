@@ -16,7 +16,10 @@ from lm.runs import RunStore
 
 ROOT = Path(__file__).parents[2]
 STORE = RunStore(ROOT / "checkpoints")
-SHIPPED = {run.run_id: run for run in STORE.list() if run.shipped}
+OF_THE_STUDY = re.compile(r"shipped-.+-[0-9a-f]{10}")  # their ids are hashes of their settings
+EVERY = [run for run in STORE.list() if run.shipped]
+STUDY = [run for run in EVERY if OF_THE_STUDY.fullmatch(run.run_id)]
+SHIPPED = {run.run_id: run for run in EVERY if run not in STUDY}
 TARGETS = {"linear": 2.30, "mlp": 1.95, "attention": 2.00, "transformer": 1.90}
 
 
@@ -30,6 +33,12 @@ def test_they_are_small_and_carry_no_training_state():
     files = [path for run in SHIPPED.values() for path in run.path.iterdir()]
     assert sum(path.stat().st_size for path in files) < 15e6
     assert not [path for path in files if path.name == "training_state.safetensors"]
+
+
+def test_weights_of_all_that_ships_are_under_40_mb():
+    weights = [run.weights_path for run in EVERY if run.weights_path.exists()]
+    assert sum(path.stat().st_size for path in weights) < 40e6
+    assert not [run for run in STUDY if run.training_state_path.exists()]
 
 
 @pytest.mark.parametrize("run", SHIPPED.values(), ids=SHIPPED)

@@ -1,0 +1,170 @@
+"""Running a study: the search, then the comparisons, then figures and report; and shipping it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lm.config import RunConfig
+from lm.jobs.executors import Executor
+from lm.runs import Run, RunStore
+from lm.study import figures, report
+from lm.study.results import choose, chosen_factors, found, results, validated
+from lm.study.sections import SECTIONS, Family, Label, Study
+from lm.sweep import Loader, PlannedRun, SweepProgress, SweepResult, estimate, run_sweep
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How the training of a study ended: run id -> reason, where a run is not complete."""
+
+    n_complete: int
+    failed: dict[str, str]
+    unfinished: dict[str, str]
+
+
+def run(
+    study: Study,
+    store: RunStore,
+    executor: Executor,
+    *,
+    on_progress: Callable[[str, SweepProgress], None] = lambda stage, progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Train what is missing, the search first. A run that is complete is never repeated."""
+    failed: dict[str, str] = {}
+    complete: set[str] = set()
+
+    def train(stage: str, families: list[Family]) -> SweepResult:
+        result = run_sweep(
+            _longest_first(families, store, study.load),
+            store,
+            executor,
+            on_progress=lambda progress: on_progress(stage, progress),
+            should_stop=should_stop,
+            load=study.load,
+        )
+        complete.update(result.complete)
+        failed.update(result.failed)
+        return result
+
+    result = train("search", study.searches())
+    if not result.unfinished:
+        result = train("study", study.comparisons(chosen_factors(study, store)))
+    return Outcome(n_complete=len(complete), failed=failed, unfinished=result.unfinished)
+
+
+def _longest_first(families: Iterable[Family], store: RunStore, load: Loader) -> list[RunConfig]:
+    """Each run once, long ones first, so that no worker waits for a long one at the end."""
+    configs = [config for family in families for _, _, config in family.runs]
+    planned = estimate(configs, store, load=load).runs
+    return [run.config for run in sorted(planned, key=lambda run: -run.seconds)]
+
+
+def write_out(study: Study, store: RunStore, out: Path) -> Path:
+    """Write figures/ and docs/report.md under `out`, from the runs in the store alone."""
+    families = [*study.searches(), *study.comparisons(chosen_factors(study, store))]
+    chosen = {
+        (family.name, family.architecture): choose(validated(family, store))
+        for family in families
+        if family.section == "knobs"
+    }
+    gathered = figures.Results(
+        study=study,
+        frame=results(families, store),
+        chosen={key: label for key, label in chosen.items() if label is not None},
+        checkpoints=best_checkpoints(families, store),
+    )
+    made = figures.figures(gathered)
+    figures.write(made, out / "figures")
+    path = out / "docs" / "report.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(report.report(gathered, store, made), encoding="utf-8")
+    return path
+
+
+# --- what it will take --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """A section of the study before it runs. A run that two sections share counts in the first."""
+
+    title: str
+    runs: list[PlannedRun]
+
+    @property
+    def n_left(self) -> int:
+        return sum(run.share_left > 0 for run in self.runs)
+
+    @property
+    def flops(self) -> float:
+        """Of all its runs."""
+        return float(sum(run.flops for run in self.runs))
+
+    @property
+    def flops_left(self) -> float:
+        return sum(run.flops * run.share_left for run in self.runs)
+
+    @property
+    def seconds_left(self) -> float:
+        """Of one processor."""
+        return sum(run.seconds_left for run in self.runs)
+
+
+def plan_table(study: Study, store: RunStore) -> list[Cost]:
+    """The study by section. What the search has yet to choose is taken as the recipes have it."""
+    families = [*study.searches(), *study.comparisons(chosen_factors(study, store))]
+    seen: set[RunConfig] = set()
+    by_section: dict[str, list[RunConfig]] = {section: [] for section in SECTIONS}
+    for family in families:
+        for _, _, config in family.runs:
+            if config not in seen:
+                seen.add(config)
+                by_section[family.section].append(config)
+    return [
+        Cost(title=SECTIONS[section], runs=estimate(configs, store, load=study.load).runs)
+        for section, configs in by_section.items()
+        if configs
+    ]
+
+
+# --- shipping -----------------------------------------------------------------------------------
+
+
+def ship(study: Study, store: RunStore, target: RunStore) -> list[Run]:
+    """Copy every complete run of the study to `target` as one that comes with the program.
+
+    The best of each architecture and corpus, on validation, brings its weights; of the others
+    the results go, thinned. What is there already stays as it is.
+    """
+    families = [*study.searches(), *study.comparisons(chosen_factors(study, store))]
+    with_weights = set(best_checkpoints(families, store).values())
+    shipped = {}
+    for family in families:
+        for _, _, run in found(family, store):
+            run_id = f"shipped-{run.run_id.removeprefix('shipped-')}"
+            new = run_id not in shipped and not (target.root / run_id).exists()
+            if run.state == "complete" and new:
+                weights = run.run_id in with_weights
+                shipped[run_id] = target.ship(run, run_id, weights=weights)
+    return list(shipped.values())
+
+
+def best_checkpoints(families: Iterable[Family], store: RunStore) -> dict[tuple[str, str], str]:
+    """(architecture, corpus) -> id of the run of the lowest validation loss, of natural tokens."""
+    best: dict[tuple[str, str], tuple[float, str]] = {}
+    for family in families:
+        if family.section == "tokenizers" or "tokenizer" in family.base:
+            continue
+        for row in validated(family, store):
+            key = (family.architecture, _dataset(family, row.label))
+            if row.val_loss is not None:
+                this = (row.val_loss, row.run_id)
+                best[key] = min(best.get(key, this), this)
+    return {key: run_id for key, (_, run_id) in best.items()}
+
+
+def _dataset(family: Family, label: Label) -> str:
+    return {**family.base, **family.points[label]}["dataset"]
