@@ -15,7 +15,7 @@ app: .venv/app
 
 test: .venv/test lint
 	@sh tests/install_chromium.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/test
 	$(BIN)/ruff check .

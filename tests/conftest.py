@@ -1,10 +1,13 @@
 """Fixtures that every part of the suite may ask for."""
 
 import os
-
-os.environ["OMP_NUM_THREADS"] = "1"  # small models: a second thread costs more than it brings
+import signal
 
 import pytest
+
+# In a shell's background job Ctrl-C is ignored, and would be by every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.environ["OMP_NUM_THREADS"] = "1"  # small models: a second thread costs more than it brings
 
 
 @pytest.fixture(scope="session")
