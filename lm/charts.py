@@ -29,7 +29,6 @@ MORE_DASHES = ((4, 2), (12, 4), (9, 3, 2, 3, 2, 3), (1, 4), (14, 3, 5, 3))
 SHAPES = ("circle", "square", "diamond", "triangle-up")
 MORE_SHAPES = ("cross", "triangle-down", "triangle-right", "triangle-left", "wedge")
 _ORDER = ("transformer", "mlp", "attention", "linear")
-ARCHITECTURE_DASH = dict(zip(_ORDER, DASHES, strict=True))
 ARCHITECTURE_SHAPE = dict(zip(_ORDER, SHAPES, strict=True))
 NEUTRAL = "#7c8088"  # references: between the ink of a light and of a dark page
 
