@@ -34,7 +34,7 @@ class Results:
 
     study: Study
     frame: pd.DataFrame  # of `lm.study.results.results`
-    chosen: Mapping[tuple[str, str], Label]  # (knob, architecture) -> best on validation
+    chosen: Mapping[tuple[str, str], Label]  # (family, architecture) -> best on validation
     checkpoints: Mapping[tuple[str, str], str]  # (architecture, corpus) -> id of the best run
 
     def section(self, section: str, name: str | None = None) -> pd.DataFrame:
@@ -93,8 +93,7 @@ def write(made: Mapping[str, Any], folder: Path) -> None:
 
 def words(results: Results, dataset: str) -> pd.DataFrame:
     """The runs on words of a corpus, at rising budgets."""
-    rows = pd.concat([results.section("words", dataset), results.section("siblings", dataset)])
-    return rows.drop_duplicates("run_id").sort_values("flops")
+    return results.section("words", dataset).sort_values("flops")
 
 
 def _xy(rows: pd.DataFrame, x: str, y: str, series: str) -> pd.DataFrame:

@@ -6,7 +6,6 @@ that claims a difference is written only where the intervals of several seeds ar
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
@@ -28,6 +27,7 @@ from lm.study.sections import (
     SECTIONS,
     WORDS,
     Knob,
+    Published,
 )
 
 PROMPTS = {
@@ -320,38 +320,19 @@ class _Report:
     # tables
 
     def siblings(self) -> Iterable[str]:
-        rows = self.results.section("siblings").drop_duplicates("run_id")
-        if rows.empty:
+        cells = [cell for published in PUBLISHED if (cell := self._sibling(published))]
+        if not cells:
             return
         yield f"## {SECTIONS['siblings']}"
-        share = self.scale.sibling_share
         yield (
             "Two published versions of this coursework (github.com/shivraj-S-bhatti, arXiv "
-            "2512.20877, and github.com/sagnikc395) trained the same models. Here each of the "
-            "first one's gets no more than the FLOPs that it truly took (replayed with PyTorch's "
-            f"counter){'' if share == 1 else f', times {share:g} at this scale'}, one seed, so "
-            "this is a demonstration and not a comparison with a spread. Their test is the first "
-            "10,000 windows of the same text, ours all of it; for words theirs has no `<eos>`."
+            "2512.20877, and github.com/sagnikc395) trained the same models. Against each result "
+            "of the first stands the run of this study that is best on validation among those "
+            "that took no more than its true FLOPs (replayed with PyTorch's counter). Their test "
+            "is the first 10,000 windows of the same text, ours all of it; for words theirs has "
+            "no `<eos>`. The last column is the least budget of this study whose test loss is "
+            "below theirs."
         )
-        cells = []
-        for published in PUBLISHED:
-            ours = rows[
-                (rows["dataset"] == published.dataset)
-                & (rows["architecture"] == published.architecture)
-            ]
-            for run in ours.itertuples():
-                cells.append(
-                    [
-                        published.name,
-                        f"{published.test_loss:.3f}",
-                        f"**{run.test_loss:.3f}**",
-                        f"{published.aim:.2f}",
-                        power(published.flops),
-                        power(run.flops),
-                        f"{run.flops / published.flops:.3g}",
-                        f"{math.exp(published.test_loss - run.test_loss):.2f}",
-                    ]
-                )
         yield table(
             [
                 "",
@@ -360,11 +341,30 @@ class _Report:
                 "aim",
                 "their FLOPs",
                 "our FLOPs",
-                "ratio of FLOPs",
-                "ratio of perplexities",
+                "theirs / ours",
+                "below theirs from",
             ],
             cells,
         )
+
+    def _sibling(self, published: Published) -> list[str] | None:
+        chosen = self.results.chosen.get((published.name, published.architecture))
+        rows = self.results.section("siblings", published.name)
+        if chosen is None or rows.empty:
+            return None
+        losses = intervals(rows, "value", "test_loss")
+        flops = rows[rows["value"] == chosen.value]["flops"].mean()
+        enough = [budget for budget in sorted(losses) if losses[budget].mean < published.test_loss]
+        return [
+            published.name,
+            f"{published.test_loss:.3f}",
+            f"**{losses[chosen.value]}**",
+            f"{published.aim:.2f}",
+            power(published.flops),
+            power(flops),
+            f"{published.flops / flops:.3g}×",
+            power(enough[0]) if enough else "never",
+        ]
 
     def frontier(self) -> Iterable[str]:
         if not self.characters:

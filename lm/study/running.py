@@ -10,7 +10,14 @@ from lm.config import RunConfig
 from lm.jobs.executors import Executor
 from lm.runs import Run, RunStore
 from lm.study import figures, report
-from lm.study.results import choose, chosen_factors, found, results, validated
+from lm.study.results import (
+    Validated,
+    choose,
+    chosen_factors,
+    found,
+    results,
+    validated,
+)
 from lm.study.sections import SECTIONS, Family, Label, Study
 from lm.sweep import Loader, PlannedRun, SweepProgress, SweepResult, estimate, run_sweep
 
@@ -65,11 +72,12 @@ def _longest_first(families: Iterable[Family], store: RunStore, load: Loader) ->
 def write_out(study: Study, store: RunStore, out: Path) -> Path:
     """Write figures/ and docs/report.md under `out`, from the runs in the store alone."""
     families = [*study.searches(), *study.comparisons(chosen_factors(study, store))]
-    chosen = {
-        (family.name, family.architecture): choose(validated(family, store))
-        for family in families
-        if family.section == "knobs"
-    }
+    rows: dict[tuple[str, str], list[Validated]] = {}
+    for family in families:
+        if family.section in ("knobs", "siblings"):
+            key = (family.name, family.architecture)
+            rows.setdefault(key, []).extend(validated(family, store))
+    chosen = {key: choose(of_one) for key, of_one in rows.items()}
     gathered = figures.Results(
         study=study,
         frame=results(families, store),

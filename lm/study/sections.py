@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from lm.config import ARCHITECTURES, RunConfig
@@ -91,7 +91,6 @@ class Scale:
     word_search_budget: float | None  # None: the recipes' rates
     classic_budget: float
     classic: dict[str, Point] = field(default_factory=dict)  # on top of the coursework's settings
-    sibling_share: float = 1.0  # of the published budgets
 
 
 _SCALES = (
@@ -107,7 +106,7 @@ _SCALES = (
         narrow=(1.0,),
         tokenizer_budgets=(1e9,),
         bpe_sizes=(512,),
-        word_budgets=(),
+        word_budgets=(1e9,),
         word_search_budget=None,
         classic_budget=3e8,
         classic={
@@ -121,12 +120,11 @@ _SCALES = (
                 "model.d_ff": 32,
             },
         },
-        sibling_share=1e-5,
     ),
     Scale(
         name="default",
         frontier=(1e10, 3e10, 1e11, 3e11, 1e12),
-        beyond=(1e13,),
+        beyond=(3e12, 1e13),
         knob_budget=1e11,
         large_knob_budget=3e11,
         tokenizer_budgets=(1e11, 1e12),
@@ -150,53 +148,6 @@ _SCALES = (
     ),
 )
 SCALES = {scale.name: scale for scale in _SCALES}
-
-# --- words --------------------------------------------------------------------------------------
-
-
-def _word_rung(
-    budget: float, d: int, layers: int, heads: int, context: int, batch: int, dropout: float = 0.0
-) -> tuple[float, Point]:
-    settings = {"n_layers": layers, "n_heads": heads, "d_model": d, "d_ff": 4 * d}
-    return budget, {
-        **{f"model.{name}": value for name, value in settings.items()},
-        "model.context_length": context,
-        "model.dropout": dropout,
-        "model.tie_embeddings": True,
-        "training.batch_size": batch,
-        "training.optimizer": "muon",  # cheap beside the output matrix, at any width
-        "training.learning_rate": 0.02,
-        "training.adamw_learning_rate": 0.02,
-    }
-
-
-# The output matrix costs most of the FLOPs, so the models are narrow. Tied: half the parameters.
-WORD_LADDERS: dict[str, tuple[tuple[float, Point], ...]] = {
-    "ptb": (
-        _word_rung(0, 16, 1, 1, 16, 1),
-        _word_rung(1e11, 32, 1, 2, 32, 8),
-        _word_rung(1e12, 32, 2, 2, 32, 16),
-        _word_rung(3e12, 48, 2, 2, 64, 12),
-        _word_rung(1e13, 64, 2, 4, 64, 16),
-        _word_rung(3e13, 96, 3, 4, 64, 24, 0.1),
-        _word_rung(1e14, 144, 4, 4, 64, 32, 0.25),
-    ),
-    "wikitext-2": (
-        _word_rung(0, 16, 1, 1, 16, 1),
-        _word_rung(1e11, 16, 1, 1, 32, 8),
-        _word_rung(1e12, 16, 2, 2, 32, 16),
-        _word_rung(3e12, 24, 2, 2, 32, 16),
-        _word_rung(1e13, 32, 2, 2, 32, 32),
-        _word_rung(3e13, 48, 2, 4, 64, 20),
-        _word_rung(1e14, 96, 3, 4, 64, 32, 0.1),
-    ),
-}
-
-
-def word_settings(dataset: str, budget: float) -> Point:
-    """The transformer for words at a budget."""
-    return [settings for least, settings in WORD_LADDERS[dataset] if least <= budget][-1]
-
 
 # --- knobs ----------------------------------------------------------------------------------------
 
@@ -475,18 +426,19 @@ class Study:
                     families.append(self._search(key, data, budget, factors))
         budget = scale.word_search_budget
         for dataset in self._words() if budget else ():
-            base = {"dataset": dataset, **word_settings(dataset, budget)}
+            base = {"architecture": "transformer", "dataset": dataset}
             families.append(self._search(dataset, base, budget, scale.narrow))
         return families
 
     def comparisons(self, chosen: Factors) -> list[Family]:
         """Everything else, at the learning rates that were chosen."""
-        families = []
-        if CHARACTERS in self.corpora:
-            families += [*self._frontier(chosen), *self._knobs(chosen), *self._naive(chosen)]
-            families += self._tokenizers(chosen)
-        families += [*self._word_families(chosen), *self._siblings(chosen)]
-        return families
+        characters = CHARACTERS in self.corpora
+        frontier = list(self._frontier(chosen)) if characters else []
+        families = [*frontier]
+        if characters:
+            families += [*self._knobs(chosen), *self._naive(chosen), *self._tokenizers(chosen)]
+        words = list(self._word_families(chosen))
+        return [*families, *words, *self._siblings([*frontier, *words])]
 
     # one method per section
 
@@ -624,44 +576,34 @@ class Study:
     def _words(self) -> list[str]:
         return [name for name in WORDS if name in self.corpora]
 
-    def _word_family(
-        self, section: str, dataset: str, budgets: Sequence[float], chosen: Factors
-    ) -> Family:
-        points = {}
-        for budget in budgets:
-            settings = {"dataset": dataset, "budget": budget, **word_settings(dataset, budget)}
-            points[Label(budget)] = {**settings, **self._tuned(settings, dataset, chosen)}
-        return Family(
-            section=section,
-            name=dataset,
-            architecture="transformer",
-            base={"architecture": "transformer"},
-            points=points,
-            seeds=(0,),
-            load=self.load,
-        )
-
     def _word_families(self, chosen: Factors) -> Iterator[Family]:
         for dataset in self._words():
-            yield self._word_family("words", dataset, self.scale.word_budgets, chosen)
+            base = {"architecture": "transformer", "dataset": dataset}
+            yield Family(
+                section="words",
+                name=dataset,
+                architecture="transformer",
+                base=base,
+                points={
+                    Label(budget): self._tuned({**base, "budget": budget}, dataset, chosen)
+                    for budget in self.scale.word_budgets
+                },
+                seeds=(0,),
+                load=self.load,
+            )
 
-    def _siblings(self, chosen: Factors) -> Iterator[Family]:
-        for published in PUBLISHED:
-            budget = published.flops * self.scale.sibling_share
-            if published.dataset in self._words():
-                yield self._word_family("siblings", published.dataset, [budget], chosen)
-            elif published.dataset in self.corpora:
-                architecture = published.architecture
-                base = {"architecture": architecture, "dataset": CHARACTERS, "budget": budget}
-                yield Family(
-                    section="siblings",
-                    name=architecture,
-                    architecture=architecture,
-                    base=base,
-                    points={Label(budget): self._tuned(base, architecture, chosen)},
-                    seeds=(0,),
-                    load=self.load,
-                )
+    @staticmethod
+    def _siblings(families: Iterable[Family]) -> Iterator[Family]:
+        """Runs that are here anyway, of no more FLOPs than each published result took."""
+        for published, family in itertools.product(PUBLISHED, families):
+            kind = (family.architecture, family.base["dataset"])
+            points = {
+                label: point
+                for label, point in family.points.items()
+                if label.value <= published.flops
+            }
+            if points and kind == (published.architecture, published.dataset):
+                yield replace(family, section="siblings", name=published.name, points=points)
 
     # learning rates
 

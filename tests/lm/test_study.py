@@ -84,9 +84,8 @@ def test_a_study_that_was_killed_repeats_no_finished_run(smoke):
 
 
 def test_every_section_and_figure_is_there(smoke):
-    missing = {"words"}  # at this scale the only runs on words are those of the siblings' section
-    for section, title in SECTIONS.items():
-        assert f"## {title}" in smoke.report or section in missing
+    for title in SECTIONS.values():
+        assert f"## {title}" in smoke.report
     shown = set(re.findall(r"\.\./figures/([\w-]+)\.png", smoke.report))
     drawn = {path.stem for path in (smoke.folder / "figures").glob("*.svg")}
     assert shown == drawn
@@ -132,13 +131,19 @@ def test_the_report_says_what_the_run_folders_say(smoke):
                 assert cell.endswith("(1 seed)")
 
 
-def test_the_published_results_are_set_against_ours(smoke):
+def test_the_published_results_are_set_against_ours_of_no_more_flops(smoke):
     for published in PUBLISHED:
         row = cells(smoke.report, published.name)
         assert row[1] == f"{published.test_loss:.3f}"
-        ours = {f"**{run.status.test.loss:.3f}**" for run in smoke.store.list()}
-        assert row[2] in ours
-        assert float(row[6]) <= 1e-5  # the share of their FLOPs that this scale spends
+        ours = [
+            run
+            for run in smoke.store.list()
+            if row[2] == f"**{run.status.test.loss:.3f} (1 seed)**"
+            and (run.config.model.architecture, run.config.data.dataset)
+            == (published.architecture, published.dataset)
+        ]
+        assert ours
+        assert all(run.status.flops.total <= published.flops for run in ours)
 
 
 def test_samples_continue_the_prompts(smoke):
@@ -248,7 +253,8 @@ def test_flops_are_written_as_powers_of_ten():
 
 def test_the_default_scale_fits_four_hours_of_two_cores(real_corpora, tmp_path):
     costs = running.plan_table(study_of("default"), RunStore(tmp_path))
-    assert {cost.title for cost in costs} == set(SECTIONS.values())
+    own = {title for section, title in SECTIONS.items() if section != "siblings"}
+    assert {cost.title for cost in costs} == own  # the siblings' are chosen from the others
     assert sum(cost.flops for cost in costs) < 1e15  # at 37 GFLOP/s and core, 3.75 hours
     several = [run.config for cost in costs for run in cost.runs if run.config.training.seed == 2]
     assert len(several) > 100
