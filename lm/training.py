@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lm.config import TrainingConfig
 from lm.flops import Plan
+from lm.losses import LARGE_VOCAB_SIZE, large_vocab_loss
 from lm.models import LanguageModel, WindowPast, load_weights, weights
 from lm.optim import Optimizers, clip_gradients, lr_scale, set_learning_rate
 from lm.records import StepRecord
@@ -103,11 +104,13 @@ class Batches:
 def loss_of(model: LanguageModel, batch: Batch, objective: str) -> Tensor:
     """Mean nats per prediction of a batch, with gradient."""
     past = WindowPast(batch.before) if batch.before is not None else None
-    if objective == "all_positions":
-        logits = model(batch.inputs, past)  # (B, T, V)
-        return F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten())
-    features = model.features(batch.inputs, past)[:, -1]  # (B, d)
-    return F.cross_entropy(model.head(features), batch.targets[:, -1])
+    features, targets = model.features(batch.inputs, past), batch.targets  # (B, T, d), (B, T)
+    if objective == "last_position":
+        features, targets = features[:, -1:], targets[:, -1:]
+    features, targets = features.flatten(0, 1), targets.flatten()
+    if model.vocab_size >= LARGE_VOCAB_SIZE and model.head.bias is None:
+        return large_vocab_loss(features, model.head.weight, targets)
+    return F.cross_entropy(model.head(features), targets)
 
 
 @dataclass(kw_only=True)
