@@ -40,7 +40,7 @@ from lm.experiment import execute, n_cores, prepare
 from lm.flops import FlopCount, modules, n_params, step_flops_by_module
 from lm.jobs.executors import EXECUTORS, open_executor
 from lm.records import StepRecord
-from lm.runs import Run, RunStore, default_root
+from lm.runs import STUDY, Run, RunStore, default_root
 from lm.study.sections import CORPORA, SCALES, Study, corpora_here
 from lm.sweep import (
     Estimate,
@@ -209,7 +209,7 @@ def _build_parser() -> tuple[_Parser, dict[str, _Parser]]:
     study.add_argument(
         "--ship",
         action="store_true",
-        help="then copy the runs into checkpoints/ as ones that come with the program",
+        help="then copy the runs into checkpoints/study/ as ones that come with the program",
     )
     for command in (sweep, study):
         command.add_argument(
@@ -675,7 +675,7 @@ def _study(arguments: argparse.Namespace) -> int:
         return INTERRUPTED if interruption else FAILED
     print(running.write_out(study, store, out))
     if arguments.ship:
-        shipped = running.ship(study, store, RunStore(PROJECT / "checkpoints"))
+        shipped = running.ship(study, store, RunStore(PROJECT / "checkpoints" / STUDY))
         print(f"{len(shipped):,} runs shipped", file=sys.stderr)
     return 0
 
@@ -684,7 +684,7 @@ def _study_folders(arguments: argparse.Namespace) -> tuple[Path, Path]:
     """Where runs and results go. A smoke test never touches those that ship."""
     runs_dir, out = arguments.runs_dir, arguments.out
     if arguments.scale != "smoke":
-        return runs_dir or default_root(), out or PROJECT
+        return runs_dir or default_root() / STUDY, out or PROJECT
     if arguments.ship or (out and out.resolve() == PROJECT.resolve()):
         raise UsageError(
             "--scale smoke never replaces what ships. Choose another --out, no --ship."

@@ -4,6 +4,7 @@ ran, and room on the disk.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from statistics import median
@@ -84,8 +85,13 @@ def _per_step(run: Run) -> float:
 
 
 def _modelled(model: ModelConfig, flops_per_step: float) -> float:
-    parts = len(modules(model, vocab_size=2))
-    return SECONDS_PER_STEP + parts * SECONDS_PER_MODULE + flops_per_step / FLOPS_PER_SECOND
+    around = SECONDS_PER_STEP + _n_modules(model) * SECONDS_PER_MODULE
+    return around + flops_per_step / FLOPS_PER_SECOND
+
+
+@functools.lru_cache(maxsize=4096)
+def _n_modules(model: ModelConfig) -> int:
+    return len(modules(model, vocab_size=2))
 
 
 def in_words(seconds: float) -> str:

@@ -7,6 +7,7 @@ coursework's setup and `nanogpt` nanoGPT's, both fixed.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -266,6 +267,7 @@ def _rung(architecture: str, budget: float, vocab_size: int) -> tuple[Rung, floa
     return [pair for pair in priced if pair[1] <= budget][-1]
 
 
+@functools.lru_cache(maxsize=4096)
 def _row_flops(config: ModelConfig, vocab_size: int, length: int | None = None) -> int:
     length = length or config.context_length
     return step_flops(config, vocab_size, batch_size=1, sequence_length=length).total

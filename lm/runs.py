@@ -37,6 +37,7 @@ Request = Literal["pause", "stop"]
 
 RESUMABLE: tuple[State, ...] = ("created", "paused", "stopped", "interrupted")
 SECONDS_BETWEEN_STATUS_WRITES = 0.25
+STUDY, SWEEPS = "study", "sweeps"  # in a folder of runs: a folder of the study's, and of files
 SHIPPED_ROWS = 120  # of metrics.jsonl, for a run that ships without its weights
 _WHOLE_FILES = ("metrics.jsonl", "samples.jsonl", "model.safetensors")
 LOCK_SECONDS = 1.0  # a reader that asks whether a run is live holds its lock for an instant
@@ -329,7 +330,7 @@ class RunStore:
         """Read every run. A damaged one does not hide the others."""
         runs, broken = [], {}
         for path in sorted(self.root.iterdir()) if self.root.is_dir() else []:
-            if path.name.startswith(".") or not path.is_dir():
+            if path.name.startswith(".") or path.name in (STUDY, SWEEPS) or not path.is_dir():
                 continue
             try:
                 runs.append(read_run(path))

@@ -40,7 +40,11 @@ def load() -> tuple[list[Run], dict[str, Group]]:
     scan = caches.store().scan()
     for sentence in scan.broken.values():
         st.warning(words.plain(sentence))
-    return scan.runs, runs_table.groups(scan.runs)
+    runs = scan.runs
+    if st.session_state.get("with_study"):
+        known = {run.run_id for run in runs}
+        runs += [run for run in caches.study_store().list() if run.run_id not in known]
+    return runs, runs_table.groups(runs)
 
 
 # --- form ---------------------------------------------------------------------------------------
@@ -67,6 +71,13 @@ def choose_group(groups: dict[str, Group]) -> Group:
         "the text is the same.",
     )
     return groups[key]
+
+
+def choose_study() -> None:
+    """Whether the study's runs, hundreds of them, are among the rows."""
+    folder = caches.study_store().root
+    if folder.is_dir() and (count := sum(path.is_dir() for path in folder.iterdir())):
+        st.toggle(f"With the study's runs ({count})", key="with_study", persist_state="session")
 
 
 def _runs(count: int) -> str:
@@ -481,6 +492,7 @@ else:
         group = choose_group(groups)
     with right:
         looks = colouring(group)
+    choose_study()
     checked = checked_runs(group)
     table(group)
     act(group, checked)

@@ -288,7 +288,7 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
         )
         if restart and run is not None:
             caches.jobs().stop(run)
-        caches.jobs().submit(fresh)
+        caches.jobs().start(fresh)
     except (RunError, DatasetError, BudgetError, ValueError, OSError) as error:
         st.error(words.plain(str(error)))
         return

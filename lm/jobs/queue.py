@@ -31,6 +31,7 @@ class _Job:
     path: Path
     threads: int
     until_step: int | None
+    urgent: bool
     requested_at: float  # a pause asked for earlier than this does not count
 
     def line(self) -> str:
@@ -45,7 +46,8 @@ class _Job:
 class JobQueue:
     """Trains runs in worker processes: as many at a time as the cores have threads for.
 
-    Safe to call from several threads. Workers end, checkpointed, when this process does.
+    A run that somebody waits for goes before those of sweeps, and beside the ones that are being
+    trained. Safe to call from several threads. Workers end, checkpointed, when this process does.
     """
 
     def __init__(self, cores: int | None = None, workers: int | None = None) -> None:
@@ -65,11 +67,20 @@ class JobQueue:
             if self._launcher is None and not self._closed:
                 self._start_launcher()
 
-    def submit(self, run: Run, until_step: int | None = None) -> None:
-        """Train a created or resumable run, to the end or until a step, when there is room.
+    def submit(self, run: Run) -> None:
+        """Train a created or resumable run to its end, when there is room.
 
         Raises `RunError` if there is nothing to train or somebody is at it.
         """
+        self._submit(run, None, urgent=False)
+
+    def start(self, run: Run, until_step: int | None = None) -> None:
+        """The same, to the end or until a step, for somebody who is watching: before all that was
+        submitted, and without waiting for it.
+        """
+        self._submit(run, until_step, urgent=True)
+
+    def _submit(self, run: Run, until_step: int | None, urgent: bool) -> None:
         run = run.reload()
         with self._lock:
             if not run.resumable:
@@ -77,17 +88,18 @@ class JobQueue:
             if any(job.path == run.path for job in self._waiting):
                 raise RunError(f"{run.name} is waiting already.")
             self._errors.pop(run.path, None)
-            job = _Job(run.path, run.facts["threads"], until_step, time.time())
+            job = _Job(run.path, run.facts["threads"], until_step, urgent, time.time())
             self._waiting.append(job)
+            self._waiting.sort(key=lambda job: not job.urgent)  # and otherwise as they came
             self._dispatch()
 
     def resume(self, run: Run) -> None:
         """Go on with a run that was paused, stopped or interrupted."""
-        self.submit(run)
+        self.start(run)
 
     def step(self, run: Run) -> None:
         """Take exactly one more step, then pause."""
-        self.submit(run, until_step=run.reload().status.step + 1)
+        self.start(run, until_step=run.reload().status.step + 1)
 
     def pause(self, run: Run) -> None:
         """Have a run checkpoint and leave off after the step it is at; its worker ends."""
@@ -150,10 +162,11 @@ class JobQueue:
             self._active[job.path] = self._waiting.pop(0)
 
     def _has_room(self, job: _Job) -> bool:
+        counted = [other for other in self._active.values() if other.urgent or not job.urgent]
         if self.workers is not None:
-            return len(self._active) < self.workers
-        taken = sum(other.threads for other in self._active.values())
-        return not self._active or taken + job.threads <= self.cores
+            return len(counted) < self.workers
+        taken = sum(other.threads for other in counted)
+        return not counted or taken + job.threads <= self.cores
 
     def _start_launcher(self) -> None:
         path = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -69,8 +69,8 @@ def _longest_first(families: Iterable[Family], store: RunStore, load: Loader) ->
     return [run.config for run in sorted(planned, key=lambda run: -run.seconds)]
 
 
-def write_out(study: Study, store: RunStore, out: Path) -> Path:
-    """Write figures/ and docs/report.md under `out`, from the runs in the store alone."""
+def gather(study: Study, store: RunStore) -> figures.Results:
+    """What figures and report are made of, from the runs that are in the store."""
     families = [*study.searches(), *study.comparisons(chosen_factors(study, store))]
     rows: dict[tuple[str, str], list[Validated]] = {}
     for family in families:
@@ -78,12 +78,17 @@ def write_out(study: Study, store: RunStore, out: Path) -> Path:
             key = (family.name, family.architecture)
             rows.setdefault(key, []).extend(validated(family, store))
     chosen = {key: choose(of_one) for key, of_one in rows.items()}
-    gathered = figures.Results(
+    return figures.Results(
         study=study,
         frame=results(families, store),
         chosen={key: label for key, label in chosen.items() if label is not None},
         checkpoints=best_checkpoints(families, store),
     )
+
+
+def write_out(study: Study, store: RunStore, out: Path) -> Path:
+    """Write figures/ and docs/report.md under `out`, from the runs in the store alone."""
+    gathered = gather(study, store)
     made = figures.figures(gathered)
     figures.write(made, out / "figures")
     path = out / "docs" / "report.md"

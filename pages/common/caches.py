@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 
 from lm.jobs import JobQueue
-from lm.runs import Run, RunStore
+from lm.runs import STUDY, Run, RunStore, read_run
 from lm.tokenizers import Tokenizer
 from pages.common import tokens
 
@@ -25,6 +25,11 @@ def store() -> RunStore:
     return RunStore()
 
 
+def study_store() -> RunStore:
+    """The runs of the coursework's study, which stand apart."""
+    return RunStore(store().root / STUDY)
+
+
 @st.cache_resource(show_spinner=False, on_release=JobQueue.close)
 def jobs() -> JobQueue:
     """The server's one queue of trainings. Asking for it makes it ready to start one at once."""
@@ -34,7 +39,8 @@ def jobs() -> JobQueue:
 
 
 def trained_runs() -> list[Run]:
-    """All runs that have weights to write with: the user's, newest first, then shipped, best first.
+    """All runs that have weights to write with: the user's, newest first, then shipped, best first,
+    the study's best among them.
 
     "Best" is only asked of shipped runs: losses of different corpora do not compare.
     """
@@ -43,7 +49,9 @@ def trained_runs() -> list[Run]:
         known = run.shipped and run.status.valid
         return run.shipped, known.loss if known else 0.0
 
-    return sorted((run for run in store().list() if run.weights_path.exists()), key=order)
+    runs = [run for run in store().list() if run.weights_path.exists()]
+    of_study = sorted(study_store().root.glob("shipped-*/model.safetensors"))
+    return sorted([*runs, *(read_run(path.parent) for path in of_study)], key=order)
 
 
 def model(run: Run, device: str = "cpu") -> LanguageModel:

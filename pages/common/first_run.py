@@ -33,5 +33,5 @@ def start() -> Run:
         budget=BUDGET,
     )
     run = experiment.prepare(config, caches.store(), name="My first model", corpus=corpus)
-    caches.jobs().submit(run)
+    caches.jobs().start(run)
     return run

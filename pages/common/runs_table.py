@@ -146,7 +146,7 @@ def metrics(run: Run) -> pd.DataFrame:
     return _metrics(str(run.path), stamp)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@st.cache_data(max_entries=1_000, show_spinner=False)
 def _metrics(path: str, stamp: int) -> pd.DataFrame:
     return caches.store().get(path).metrics()
 

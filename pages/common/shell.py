@@ -20,6 +20,7 @@ PAGES = {
     "data": "Data",
     "train": "Train",
     "compare": "Compare",
+    "study": "Study",
     "generate": "Generate",
 }
 

@@ -1,0 +1,253 @@
+"""The coursework's study on a page: its cost by section, its progress, its figures and report."""
+
+from __future__ import annotations
+
+import functools
+import io
+import tempfile
+import zipfile
+from pathlib import Path
+
+import streamlit as st
+
+from lm import charts, datasets, forecast
+from lm.datasets import DATASETS
+from lm.experiment import n_cores
+from lm.runs import RunError, RunStore
+from lm.study import figures, running
+from lm.study.sections import CORPORA, SCALES, Study, corpora_here
+from lm.sweep import remembered
+from pages.common import background, caches, panel, words
+from pages.common.background import Work
+
+SECONDS_BETWEEN_UPDATES = 4.0
+PICTURE_WIDTH = 860  # pixels, on a screen that has them
+TITLES = {  # of figures whose name does not say it
+    "frontier": "What a FLOP buys, architecture by architecture",
+    "learning-rate": "The search for learning rates",
+    "naive-objective": "Learning from all positions, or the last",
+    "naive-flops": "Parameters × tokens against counted FLOPs",
+    "tokenizers": "From characters to words",
+    "frontier-ptb": "Words: Penn Treebank",
+    "frontier-wikitext-2": "Words: WikiText-2",
+    "mlp-shape": "MLP: width and depth",
+    "attention-heads": "Self-attention: heads and head dimension",
+    "transformer-shape": "Transformer: heads, layers, widths",
+    "training": "Transformer: schedule, optimizer, batch, dropout",
+    "transformer-options": "Transformer: positions and tying",
+}
+
+
+def show() -> None:
+    """The whole view."""
+    corpora = corpora_here()
+    if not corpora:
+        missing = DATASETS[CORPORA[0]].title
+        st.info(f"The study needs {words.plain(missing)}, which is not here. Data fetches it.")
+        st.page_link("pages/data.py", label="Fetch it →")
+        return
+    scale = st.segmented_control(
+        "Scale",
+        list(SCALES),
+        default="default",
+        required=True,
+        key="study_scale",
+        persist_state="session",
+        help="How much of everything: smoke is a test of two or three minutes, default what the "
+        "report rests on, full more budgets and seeds.",
+    )
+    store = _store(scale)
+    work = background.works().get(_key(scale, corpora))
+    try:
+        _cost(scale, corpora, store, work)
+    except RunError as error:
+        st.error(words.plain(str(error)))
+        return
+    every = SECONDS_BETWEEN_UPDATES if work and work.running else None
+    st.fragment(_results, run_every=every, key="study")(scale, corpora, every is not None)
+
+
+def _store(scale: str) -> RunStore:
+    """Where the study's runs are, apart from the user's; a smoke test's apart from those."""
+    folder = caches.study_store().root
+    return RunStore(folder if scale != "smoke" else folder / ".smoke")
+
+
+def _key(scale: str, corpora: tuple[str, ...]) -> str:
+    return f"study-{scale}-{'-'.join(corpora)}"
+
+
+@st.cache_resource(show_spinner=False)
+def _study(scale: str, corpora: tuple[str, ...]) -> Study:
+    return Study(SCALES[scale], corpora, remembered(datasets.load))
+
+
+def _stamp(store: RunStore) -> tuple[int, int]:
+    """Changes whenever a run of the store appears or comes to an end."""
+    paths = list(store.root.glob("*/status.json"))
+    return len(paths), sum(path.stat().st_mtime_ns for path in paths)
+
+
+# --- cost and progress ----------------------------------------------------------------------------
+
+
+@st.cache_data(max_entries=8, show_spinner="Working the study out …")
+def _plan(
+    scale: str, corpora: tuple[str, ...], folder: str, stamp: tuple[int, int]
+) -> list[running.Cost]:
+    return running.plan_table(_study(scale, corpora), RunStore(Path(folder)))
+
+
+def _cost(scale: str, corpora: tuple[str, ...], store: RunStore, work: Work | None) -> None:
+    moving = work is not None and work.running
+    if not moving:  # while it trains, the bar says how far it is
+        st.session_state["study_stamp"] = _stamp(store)
+    stamp = st.session_state.setdefault("study_stamp", _stamp(store))
+    costs = _plan(scale, corpora, str(store.root), stamp)
+    n_left = sum(cost.n_left for cost in costs)
+    seconds = sum(cost.seconds_left for cost in costs) / n_cores()
+    with st.container(horizontal=True, gap="medium", key="study-cost"):
+        runs = sum(len(cost.runs) for cost in costs)
+        st.metric("Runs", words.count(runs), width="content")
+        st.metric("To train", words.count(n_left), width="content")
+        st.metric(
+            "FLOPs in all",
+            words.flops(sum(cost.flops for cost in costs)),
+            width="content",
+            help=f"Training FLOPs. {panel.NOT_COUNTED}",
+        )
+        st.metric(
+            "Time here, about",
+            forecast.in_words(seconds) if n_left else "–",
+            width="content",
+            help=f"For what is left, {n_cores()} runs at a time.",
+        )
+    absent = [DATASETS[name].title for name in CORPORA if name not in corpora]
+    if absent:
+        st.caption(f"Left out, for the text is not here: {', '.join(absent)}.")
+    with st.expander("By section"):
+        st.dataframe(
+            [
+                {
+                    "Section": cost.title,
+                    "Runs": len(cost.runs),
+                    "To train": cost.n_left,
+                    "FLOPs": words.flops(cost.flops),
+                    "Time left": forecast.in_words(cost.seconds_left / n_cores())
+                    if cost.n_left
+                    else "–",
+                }
+                for cost in costs
+            ],
+            hide_index=True,
+            key="study-sections",
+            alt="The sections of the study with their runs, FLOPs and time",
+        )
+    if moving:
+        assert work is not None
+        label = "Pausing …" if work.pausing else "Pause"
+        if st.button(label, disabled=work.pausing, key="work-pause", icon=":material/pause:"):
+            work.pause()
+            st.rerun()
+        return
+    if work and work.problems:
+        first = next(iter(work.problems.items()))
+        st.warning(f"{len(work.problems)} not complete. {words.plain(': '.join(first))}")
+    if n_left:
+        begun = n_left < runs
+        label = f"Resume: {n_left} runs left" if begun else f"Start {n_left} runs"
+        if st.button(label, type="primary", key="study-start"):
+            _start(scale, corpora, store)
+            st.rerun()
+
+
+def _start(scale: str, corpora: tuple[str, ...], store: RunStore) -> None:
+    study, jobs = _study(scale, corpora), caches.jobs()
+
+    def train(report: background.Report, stopped: background.Stopped) -> dict[str, str]:
+        outcome = running.run(
+            study,
+            store,
+            jobs,
+            on_progress=lambda stage, progress: report(progress),
+            should_stop=stopped,
+        )
+        return outcome.failed | ({} if stopped() else outcome.unfinished)
+
+    background.works()[_key(scale, corpora)] = Work(train)
+
+
+# --- figures and report ---------------------------------------------------------------------------
+
+
+@st.cache_resource(max_entries=3, show_spinner="Reading the study's runs …")
+def _figures(scale: str, corpora: tuple[str, ...], folder: str, stamp: tuple[int, int]) -> dict:
+    gathered = running.gather(_study(scale, corpora), RunStore(Path(folder)))
+    if gathered.frame["test_loss"].notna().sum() == 0:
+        return {}
+    return figures.figures(gathered)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _picture(
+    scale: str, corpora: tuple[str, ...], folder: str, stamp: tuple[int, int], name: str
+) -> str:
+    chart = _figures(scale, corpora, folder, stamp)[name]
+    return charts.to_svg(chart, width=None)
+
+
+def _results(scale: str, corpora: tuple[str, ...], was_running: bool) -> None:
+    work = background.works().get(_key(scale, corpora))
+    if work and work.running:
+        background.bar(work)
+    elif was_running:
+        st.rerun()
+    if not charts.SVG:
+        st.info("Figures need the package vl-convert-python.")
+        return
+    store = _store(scale)
+    stamp = _stamp(store)
+    made = _figures(scale, corpora, str(store.root), stamp)
+    if not made:
+        st.caption("The figures appear here as runs complete.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom", key="study-figure-row"):
+        name = st.selectbox(
+            "Figure",
+            list(made),
+            key="study_figure",
+            format_func=_title,
+            width=420,
+            persist_state="session",
+        )
+        st.download_button(
+            "Download report and figures",
+            data=functools.partial(_zipped, scale, corpora, store),
+            file_name="study.zip",
+            mime="application/zip",
+            key="study-report",
+            on_click="ignore",
+            icon=":material/download:",
+            help="The report as Markdown with its tables, figures and samples. Takes half a "
+            "minute to write.",
+        )
+    picture = _picture(scale, corpora, str(store.root), stamp, name)
+    st.image(picture, caption=_title(name), width=PICTURE_WIDTH)
+
+
+def _title(name: str) -> str:
+    if name.startswith("curves-"):
+        subject = name.removeprefix("curves-")
+        title = DATASETS[subject].title if subject in DATASETS else subject
+        return f"Loss curves: {title}"
+    return TITLES.get(name, name.replace("-", " ").capitalize())
+
+
+def _zipped(scale: str, corpora: tuple[str, ...], store: RunStore) -> bytes:
+    """docs/report.md and figures/ as the command writes them."""
+    buffer = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(buffer, "w") as archive:
+        running.write_out(_study(scale, corpora), store, Path(folder))
+        for path in sorted(Path(folder).rglob("*.*")):
+            archive.write(path, path.relative_to(folder))
+    return buffer.getvalue()

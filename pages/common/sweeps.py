@@ -1,0 +1,168 @@
+"""Sweeps on a page: from a form or a file to runs, and what has come of them so far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lm import sweep
+from lm.config import ARCHITECTURES, ConfigError, RunConfig, Setting, rule
+from lm.recipes import SHORT_NAMES
+from lm.runs import SWEEPS, Run
+from lm.sweep import Sweep
+from pages.common import caches, corpora, drafts, forms, words
+
+PROJECT = Path(__file__).parents[2]
+MOST_RUNS = 400  # that a page starts; the command line has no such limit
+BUDGET = "budget"
+LONG_NAMES = {long_name: name for name, long_name in SHORT_NAMES.items()}
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def files() -> dict[str, Path]:
+    """Sweeps that can be opened, by name: the user's newest first, then those of the project."""
+    own = sorted(_folder().glob("*.json"), key=lambda path: -path.stat().st_mtime_ns)
+    shipped = sorted((PROJECT / SWEEPS).glob("*.toml"))
+    return {path.stem: path for path in [*shipped[::-1], *own[::-1]][::-1]}
+
+
+def save(definition: Mapping[str, Any]) -> Path:
+    """Keep a sweep as a file that `python -m lm sweep` takes too."""
+    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in definition["name"].lower())
+    path = _folder() / f"{name.strip('-') or 'sweep'}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(as_text(definition), encoding="utf-8")
+    return path
+
+
+def as_text(definition: Mapping[str, Any]) -> str:
+    """A sweep as JSON."""
+    return json.dumps(definition, indent=2, ensure_ascii=False) + "\n"
+
+
+def _folder() -> Path:
+    return caches.store().root / SWEEPS
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+def known_settings(architectures: Sequence[str]) -> dict[str, Setting]:
+    """What may be varied besides budget and seed, by its name in a sweep."""
+    shared: dict[str, Setting] = {}
+    for name in ARCHITECTURES:
+        if name in architectures:
+            known = drafts.model_settings(name)
+            shared = known if not shared else {k: v for k, v in shared.items() if k in known}
+    training = {k: v for k, v in drafts.training_settings().items() if k != "seed"}
+    found = {f"model.{name}": setting for name, setting in shared.items()}
+    return found | {f"training.{name}": setting for name, setting in training.items()}
+
+
+def values(name: str, setting: Setting, text: str) -> list[Any]:
+    """Values of a setting from "32, 64, 128". Raises `ConfigError`, naming what cannot be one."""
+    parse, found = forms.parser(setting), []
+    for part in (part.strip() for part in text.split(",")):
+        if part and (value := parse(part)) is not None:
+            found.append(value)
+        elif part:
+            raise ConfigError(f"{name} must be {rule(setting)}. Received: {part!r}.")
+    if not found:
+        raise ConfigError(f"{name} needs a value, or several with commas between them.")
+    return list(dict.fromkeys(found))
+
+
+def suggestion(setting: Setting, value: Any) -> str:
+    """Values to begin with, around the one that a recipe chooses."""
+    if setting.kind == "choice":
+        return ", ".join(setting.choices)
+    if setting.kind == "bool":
+        return "false, true"
+    if not value:
+        return "0, 0.1, 0.2" if setting.kind == "float" else "1, 2, 4"
+    around = [value / 2, value, value * 2]
+    if setting.kind == "int":
+        around = sorted({max(1, round(number)) for number in around})
+    return ", ".join(f"{n:g}" for n in around if forms.allowed(setting, n))
+
+
+# --- runs ---------------------------------------------------------------------------------------
+
+
+def expand(chosen: Sweep) -> list[RunConfig]:
+    """Its runs. Raises `ConfigError` for what cannot be trained, and for too many."""
+    n_runs = 1
+    for entries in chosen.axes.values():
+        n_runs *= len(entries)
+    if n_runs > MOST_RUNS:
+        raise ConfigError(
+            f"That makes {n_runs:,} runs; this page starts at most {MOST_RUNS}. Leave values out, "
+            "or save the file and use `python -m lm sweep`."
+        )
+    return _expanded(json.dumps([chosen.name, chosen.base, chosen.axes]))
+
+
+@st.cache_data(max_entries=64, show_spinner="Working the runs out …")
+def _expanded(text: str) -> list[RunConfig]:
+    name, base, axes = json.loads(text)
+    return sweep.expand(Sweep(name=name, base=base, axes=axes), corpora.load)
+
+
+def runs_of(configs: Sequence[RunConfig]) -> dict[RunConfig, Run]:
+    """The runs among them that are on disk."""
+    store, found = caches.store(), {}
+    for config in configs:
+        run = sweep.find(store, config, corpora.load(config.data).sha256)
+        if run is not None:
+            found[config] = run
+    return found
+
+
+def varied(chosen: Sweep) -> list[str]:
+    """What its runs differ in, seeds left out."""
+    several = [name for name, entries in chosen.axes.items() if len(entries) > 1]
+    return [
+        name
+        for name in chosen.varied
+        if name != "seed" and any(name in entry for axis in several for entry in chosen.axes[axis])
+    ]
+
+
+def frame(found: Mapping[RunConfig, Run], names: Sequence[str]) -> pd.DataFrame:
+    """A row per complete run: what it was varied in, and its results."""
+    rows = []
+    for config, run in found.items():
+        if run.state == "complete" and run.status.valid and run.status.test:
+            row = {name: sweep.value_of(config, name) for name in names}
+            row |= {"flops": float(run.status.flops.total), "val_loss": run.status.valid.loss}
+            row |= {"test_log_likelihood": run.status.test.log_likelihood}
+            row |= {"run_id": run.run_id, "seed": config.training.seed}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def series(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    """What tells one line of a chart from the others."""
+    parts = [
+        drafts.titled(row[name]) if name == "architecture" else f"{short(name)} {_text(row[name])}"
+        for name in names
+    ]
+    return ", ".join(parts) or "all runs"
+
+
+def short(name: str) -> str:
+    """model.d_model -> d_model"""
+    return name.rpartition(".")[2]
+
+
+def _text(value: Any) -> str:
+    return (
+        words.flops(value) if isinstance(value, float) and value >= 1e6 else sweep.in_words(value)
+    )
