@@ -85,11 +85,9 @@ def suggestion(setting: Setting, value: Any) -> str:
         return ", ".join(setting.choices)
     if setting.kind == "bool":
         return "false, true"
-    if not value:
-        return "0, 0.1, 0.2" if setting.kind == "float" else "1, 2, 4"
-    around = [value / 2, value, value * 2]
+    around = [value / 2, value, value * 2] if value else [0, 0.1, 0.2]
     if setting.kind == "int":
-        around = sorted({max(1, round(number)) for number in around})
+        around = sorted({max(1, round(number)) for number in around}) if value else [1, 2, 4]
     return ", ".join(f"{n:g}" for n in around if forms.allowed(setting, n))
 
 

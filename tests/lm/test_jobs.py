@@ -195,6 +195,22 @@ def test_a_run_that_another_process_holds_is_a_sentence(queue, store):
     assert run.reload().state == "created"
 
 
+def test_a_run_that_is_watched_waits_for_no_sweep_and_for_others_that_are(store):
+    queue = JobQueue(cores=1)
+    runs = [prepare(config(), store) for _ in range(5)]
+    for run in runs[:2]:  # a sweep's
+        queue.submit(run)
+    until_training(runs[0])
+    for run in runs[2:4]:
+        queue.start(run)
+    assert queue.active() == [runs[0].run_id, runs[2].run_id]
+    assert queue.waiting() == [runs[3].run_id, runs[1].run_id]
+    queue.submit(runs[4])
+    assert queue.waiting() == [runs[3].run_id, runs[1].run_id, runs[4].run_id]
+    until_training(runs[2])
+    queue.close()
+
+
 def test_workers_survive_the_launcher_and_so_does_the_queue(store, undisturbed):
     queue = JobQueue(cores=1)
     first, second = prepare(config(), store), prepare(config(), store)
@@ -206,7 +222,7 @@ def test_workers_survive_the_launcher_and_so_does_the_queue(store, undisturbed):
     assert "has ended" in orphan.reason
     assert orphan.status.checkpoint_step == orphan.status.step
     until_training(second)  # by a new launcher
-    queue.resume(first)
+    queue.submit(first)
     assert queue.waiting() == [first.run_id]
     queue.stop(second)
     assert results(until_state(first, "complete")) == results(undisturbed)
