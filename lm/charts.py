@@ -492,7 +492,7 @@ class Panel:
     log_y: bool = False
     line: bool = True
     order: Sequence[str] | None = None  # of names along x
-    y_format: str = ".2f"
+    y_format: str | None = None  # by default as many decimals as tell the ticks apart
     y_domain: tuple[float, float] | None = None
     references: Mapping[str, float] | None = None  # what is written on a line -> y
     exact: bool = False  # numbers that no seed changes
@@ -553,7 +553,9 @@ def _spread_panel(panel: Panel, looks: Mapping[str, Look], legend: bool) -> alt.
     low, high = _span(pd.concat([rows["y"], pd.Series(panel.references or {}, dtype=float)]))
     margin = 0.07 * (high - low) or 0.05
     domain_y = panel.y_domain or (low - margin, high + margin)
-    axis = alt.Axis(title=panel.y_title, format=panel.y_format, tickCount=6)
+    decimals = max(2, math.ceil(math.log10(_TICKS / (domain_y[1] - domain_y[0]))))
+    y_format = panel.y_format or f".{decimals}f"
+    axis = alt.Axis(title=panel.y_title, format=y_format, tickCount=_TICKS)
     if panel.log_y:
         domain_y = (low / (high / low) ** 0.1, high * (high / low) ** 0.1)
         axis = alt.Axis(title=panel.y_title, format="~g", values=_log_ticks(*domain_y))
@@ -589,6 +591,7 @@ def _spread_panel(panel: Panel, looks: Mapping[str, Look], legend: bool) -> alt.
     return alt.layer(*layers)
 
 
+_TICKS = 6
 LEAST_SEEDS = 3  # of a mean that is drawn solid
 MOST_TICKS = 9  # before round numbers replace the values themselves
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -60,26 +61,29 @@ class Results:
 def figures(results: Results) -> dict[str, Any]:
     """Name -> chart, of all that the results have something for."""
     made: dict[str, Any] = {}
-    present = results.frame[results.frame["test_loss"].notna()]
-    if CHARACTERS in set(present["dataset"]):
-        made["frontier"] = _frontier(results)
-        for architecture in ARCHITECTURES:
-            made[f"curves-{architecture}"] = _curves(
-                _best_frontier(results, architecture), COLORS[architecture]
-            )
-        made["learning-rate"] = _learning_rate(results)
-        for name in dict.fromkeys(knob.figure for knob in KNOBS):
-            made[name] = _knobs(results, name)
-        made["naive-objective"] = _objective(results)
-        made["naive-flops"] = _meter(results)
-        made["tokenizers"] = _tokenizers(results)
+
+    def add(name: str, rows: pd.DataFrame, draw: Callable[[], Any]) -> None:
+        if len(rows):
+            made[name] = draw()
+
+    section = results.section
+    add("frontier", section("frontier"), lambda: _frontier(results))
+    for architecture, color in COLORS.items():
+        best = _best_frontier(results, architecture)
+        add(f"curves-{architecture}", best, functools.partial(_curves, best, color))
+    rates = _rates(results)
+    add("learning-rate", rates, lambda: _learning_rate(results, rates))
+    for figure in dict.fromkeys(knob.figure for knob in KNOBS):
+        present = [section("knobs", knob.family) for knob in KNOBS if knob.figure == figure]
+        add(figure, pd.concat(present), functools.partial(_knobs, results, figure))
+    add("naive-objective", section("naive", "objective"), lambda: _objective(results))
+    add("naive-flops", meter_rows(results), lambda: _meter(results))
+    add("tokenizers", section("tokenizers"), lambda: _tokenizers(results))
     for dataset in WORDS:
         rows = words(results, dataset)
-        if len(rows):
-            made[f"frontier-{dataset}"] = _word_frontier(results, rows, dataset)
-            made[f"curves-{dataset}"] = _curves(
-                rows[rows["flops"] == rows["flops"].max()], COLORS["transformer"]
-            )
+        largest = rows[rows["flops"] == rows["flops"].max()]
+        add(f"frontier-{dataset}", rows, functools.partial(_word_frontier, results, rows, dataset))
+        add(f"curves-{dataset}", rows, functools.partial(_curves, largest, COLORS["transformer"]))
     return made
 
 
@@ -181,11 +185,15 @@ def _binned(joined: pd.DataFrame) -> pd.DataFrame:
     return means
 
 
-def _learning_rate(results: Results) -> Any:
-    budget = results.study.scale.knob_budget
+def _rates(results: Results) -> pd.DataFrame:
+    """The search at the knobs' budget, every rate of it."""
     rows = results.all_of("search")
-    rows = rows[(rows["value"] == budget) & rows["name"].isin(list(ARCHITECTURES))]
-    rows = rows[rows["test_loss"].notna()]
+    at_knobs = rows["value"] == results.study.scale.knob_budget
+    return rows[at_knobs & rows["name"].isin(list(ARCHITECTURES)) & rows["test_loss"].notna()]
+
+
+def _learning_rate(results: Results, rows: pd.DataFrame) -> Any:
+    budget = results.study.scale.knob_budget
     panel = Panel(
         frame=_xy(rows, "rate", "log_likelihood", "architecture"),
         x_title=f"Peak learning rate, at {flops_in_words(budget)} FLOPs",
@@ -199,7 +207,9 @@ def _knobs(results: Results, figure: str) -> Any:
     scale, panels, architectures = results.study.scale, [], {}
     large = scale.large_knob_budget
     for knob in (knob for knob in KNOBS if knob.figure == figure):
-        rows = results.section("knobs", f"{knob.figure}/{knob.name}")
+        rows = results.section("knobs", knob.family)
+        if rows.empty:
+            continue
         architectures |= dict.fromkeys(knob.values)
         numbers = all(
             isinstance(value, int | float) for values in knob.values.values() for value in values

@@ -277,7 +277,7 @@ class _Report:
         means = rates.groupby("factor")[BETTER].mean()
         ranges = {}
         for knob in KNOBS:
-            rows = self.results.section("knobs", f"{knob.figure}/{knob.name}")
+            rows = self.results.section("knobs", knob.family)
             rows = rows[rows["architecture"] == "transformer"]
             by_value = rows.groupby("value")[BETTER].mean() if len(rows) else means[:0]
             if len(by_value) > 1 and knob.figure in ("transformer-shape", "context-length"):
@@ -459,8 +459,7 @@ class _Report:
                 yield from self._knob(knob)
 
     def _knob(self, knob: Knob) -> Iterable[str]:
-        name = f"{knob.figure}/{knob.name}"
-        lines = []
+        name, lines = knob.family, []
         for architecture in knob.values:
             rows = self.results.section("knobs", name)
             rows = rows[rows["architecture"] == architecture]

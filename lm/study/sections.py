@@ -165,6 +165,11 @@ class Knob:
     large: bool = False
     log: bool = True
 
+    @property
+    def family(self) -> str:
+        """The name of its families of runs."""
+        return f"{self.figure}/{self.name}"
+
 
 def _model(name: str) -> Callable[[Any, RunConfig], Point]:
     return lambda value, base: {f"model.{name}": value}
@@ -499,7 +504,7 @@ class Study:
                         points[Label(value, factor)] = {**point, **rates}
                 yield Family(
                     section="knobs",
-                    name=f"{knob.figure}/{knob.name}",
+                    name=knob.family,
                     architecture=architecture,
                     base=tuned,
                     points=points,

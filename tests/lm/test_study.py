@@ -18,11 +18,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from lm import datasets
+from lm import charts, datasets
 from lm.cli import BAD_INPUT, main
 from lm.config import ARCHITECTURES
 from lm.runs import RunStore
-from lm.study import report, running
+from lm.study import figures, report, running
 from lm.study.results import (
     Interval,
     Validated,
@@ -161,6 +161,17 @@ def test_a_corpus_that_is_absent_is_left_out_and_the_report_says_so(smoke, tmp_p
     assert "Penn Treebank and WikiText-2" in text.split("## ")[0]
     assert not list((tmp_path / "figures").glob("*ptb*"))
     assert (tmp_path / "figures" / "frontier.png").exists()
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 7, 30])
+def test_figures_are_drawn_from_whatever_is_complete(smoke, tmp_path, n):
+    store = RunStore(tmp_path / "runs")
+    for run in sorted(smoke.store.list(), key=lambda run: run.run_id[::-1])[:n]:
+        shutil.copytree(run.path, store.root / run.run_id)
+    made = figures.figures(running.gather(study_of("smoke"), store))
+    assert bool(made) == bool(n)
+    for chart in made.values():
+        assert charts.to_svg(chart, width=None).startswith("<svg")
 
 
 # --- choosing -----------------------------------------------------------------------------------
