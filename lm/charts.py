@@ -147,7 +147,7 @@ def loss_axis(references: Mapping[str, float], lowest: float | None = None) -> t
     top = max(references.values()) if references else 5.0
     best_guess = min(references.values()) if references else top
     step = 0.5 if top > 2 else 0.25
-    bottom = math.floor(0.55 * best_guess / step) * step
+    bottom = math.floor(0.75 * best_guess / step) * step
     if lowest is not None and lowest < bottom:
         bottom = max(0.0, math.floor(lowest / (2 * step)) * 2 * step)
     return bottom, top + 0.03 * (top - bottom)

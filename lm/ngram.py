@@ -1,21 +1,23 @@
-"""What guessing already buys: uniform, unigram and bigram predictions of a corpus.
+"""What counting already buys: uniform, unigram and Kneser–Ney n-gram predictions of a corpus.
 
-Counts come from the train split. The bigram backs off to the unigram by interpolated absolute
-discounting (Ney, Essen and Kneser 1994); its one parameter is chosen on the validation split. All
-three are proper distributions, normalised exactly. Nothing precedes the first token of a split,
-which costs ln V under each of them, as it does for the models.
+Counts come from the train split. The n-grams are interpolated, with modified Kneser–Ney discounts
+(Chen and Goodman 1998): of any order, on any tokens, in seconds, and normalised exactly. Nothing
+precedes the first token of a split, which costs ln V under each of them, as it does for the models.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from lm.datasets import Corpus, Split
 from lm.records import Evaluation
 
-DISCOUNTS = np.linspace(0.05, 1.0, 20)
+
+LARGE_VOCAB_SIZE = 2_000  # from here on tokens are words, whose n-grams are rarer
+ORDERS = {"characters": 6, "words": 5}
 
 
 def unigram(token_ids: np.ndarray, vocab_size: int) -> np.ndarray:
@@ -24,78 +26,164 @@ def unigram(token_ids: np.ndarray, vocab_size: int) -> np.ndarray:
     return counts / counts.sum()
 
 
-class Bigram:
-    """p(token | previous): counts less a discount, which goes to the unigram.
+@dataclass(frozen=True)
+class _Level:
+    """The k-grams of a text: which there are, and what they leave to shorter ones.
 
-    p(w | h) = max(c(h, w) - D, 0) / c(h) + D n(h) / c(h) p(w), where n(h) is the number of
-    distinct successors of h; after a token that has none, p(w). Memory grows with the pairs that
-    occur, never with V².
+    A k-gram is a pair of its first k - 1 tokens, numbered as grams of the level below, and its
+    last. Its own number is its place in `keys`.
     """
 
-    def __init__(self, token_ids: np.ndarray, vocab_size: int) -> None:
-        self.unigram = unigram(token_ids, vocab_size)
-        self.vocab_size = vocab_size
-        self.pairs, self.counts = _count_pairs(token_ids, vocab_size)
-        previous = self.pairs // vocab_size
-        self.n_seen = np.bincount(previous, self.counts, minlength=vocab_size)
-        self.n_successors = np.bincount(previous, minlength=vocab_size)
+    keys: np.ndarray  # (n,) context · V + last token, rising
+    share: np.ndarray  # (n,) (count - discount) / count of its context
+    totals: np.ndarray  # by context: how much was counted after it
+    back_off: np.ndarray  # by context: what the discounts leave
 
-    def probabilities(self, pairs: np.ndarray, discount: float) -> np.ndarray:
-        """p(w | h) of pairs given as h · V + w."""
-        previous, token = pairs // self.vocab_size, pairs % self.vocab_size
-        found = np.searchsorted(self.pairs, pairs).clip(max=len(self.pairs) - 1)
-        count = np.where(self.pairs[found] == pairs, self.counts[found], 0)
-        seen = np.maximum(self.n_seen[previous], 1)
-        back_off = np.where(
-            self.n_seen[previous] > 0, discount * self.n_successors[previous] / seen, 1.0
-        )
-        return np.maximum(count - discount, 0) / seen + back_off * self.unigram[token]
 
-    def total_nats(self, token_ids: np.ndarray, discount: float) -> float:
-        """-ln p of every token but the first."""
-        pairs, counts = _count_pairs(token_ids, self.vocab_size)
-        return float(-counts @ np.log(self.probabilities(pairs, discount)))
+class NGram:
+    """p(token | the order - 1 tokens before it).
+
+    p_k(w | h) = max(c(h, w) - D(c), 0) / c(h) + b(h) p_{k-1}(w | h'), where h' is h without its
+    first token, b(h) makes the sum 1, and p_0 = 1/V. c counts occurrences at the highest order,
+    and below it the distinct tokens before the gram; D is 0 for no count, and one of three values
+    for counts of 1, 2, and more.
+    """
+
+    def __init__(self, token_ids: np.ndarray, vocab_size: int, order: int) -> None:
+        """Count the grams of `token_ids` (N,). Raises ValueError for an order below 1."""
+        if order < 1:
+            raise ValueError(f"order must be at least 1. Received: {order}.")
+        self.vocab_size, self.order = vocab_size, order = vocab_size, min(order, len(token_ids))
+        tokens = np.asarray(token_ids, dtype=np.int64)
+        contexts = np.zeros(len(tokens), dtype=np.int64)  # of the gram that ends at each position
+        found = []
+        for k in range(1, order + 1):
+            keys, first, ids, counts = np.unique(
+                contexts * vocab_size + tokens[k - 1 :],
+                return_index=True,
+                return_inverse=True,
+                return_counts=True,
+            )
+            found.append((keys, first, ids, counts, contexts))
+            contexts = ids[:-1]
+        self._levels = []
+        for k, (keys, _, ids, counts, contexts) in enumerate(found, 1):
+            if k < order:
+                # one more for the gram at the very beginning, which nothing precedes
+                _, first, *_ = found[k]
+                before = np.append(ids[1:][first], ids[:1])
+                counts = np.bincount(before, minlength=len(keys))
+            n_contexts = 1 if k == 1 else len(found[k - 2][0])
+            self._levels.append(_level(keys, counts, keys // vocab_size, n_contexts))
+
+    def score(self, token_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """p of each token of a stream given those before it, (N,); and how well its context is
+        known, (N,): 16 times the number of tokens that were found, plus log2 of how often.
+        """
+        tokens = np.asarray(token_ids, dtype=np.int64)
+        p = np.full(len(tokens), 1 / self.vocab_size)
+        contexts = np.zeros(len(tokens), dtype=np.int64)  # -1: never seen
+        known = np.zeros(len(tokens), dtype=np.int64)
+        for k, level in enumerate(self._levels, 1):
+            keys = contexts * self.vocab_size + tokens
+            place = np.searchsorted(level.keys, keys).clip(max=len(level.keys) - 1)
+            hit = (level.keys[place] == keys) & (contexts >= 0)
+            total = np.where(contexts >= 0, level.totals[contexts], 0)
+            p = np.where(
+                total > 0, np.where(hit, level.share[place], 0) + level.back_off[contexts] * p, p
+            )
+            often = np.log2(np.maximum(total, 1)).astype(np.int64).clip(max=15)
+            known = np.where(total > 0, 16 * (k - 1) + often, known)
+            contexts = np.append(-1, np.where(hit, place, -1)[:-1])
+        p[:1] = 1 / self.vocab_size
+        known[:1] = 0
+        return p, known
+
+    def distribution(self, before: np.ndarray) -> np.ndarray:
+        """p of every token after `before`, of which the last order - 1 count: (V,)."""
+        p = np.full(self.vocab_size, 1 / self.vocab_size)
+        before = np.asarray(before, dtype=np.int64)
+        for k, level in enumerate(self._levels, 1):
+            if k - 1 > len(before):
+                break
+            context = self._number(before[len(before) - k + 1 :])
+            if context is None or level.totals[context] == 0:
+                break
+            start, stop = np.searchsorted(
+                level.keys, [context * self.vocab_size, (context + 1) * self.vocab_size]
+            )
+            p *= level.back_off[context]
+            p[level.keys[start:stop] % self.vocab_size] += level.share[start:stop]
+        return p
+
+    def _number(self, gram: np.ndarray) -> int | None:
+        """The number of a gram at its level, None if it was never seen."""
+        number = 0
+        for level, token in zip(self._levels, gram, strict=False):
+            key = number * self.vocab_size + int(token)
+            number = int(np.searchsorted(level.keys, key))
+            if number == len(level.keys) or level.keys[number] != key:
+                return None
+        return number
+
+
+def _level(keys: np.ndarray, counts: np.ndarray, contexts: np.ndarray, n_contexts: int) -> _Level:
+    discounts = np.array(_discounts(counts))[np.minimum(counts, 3)]
+    totals = np.bincount(contexts, counts, minlength=n_contexts)
+    left = np.bincount(contexts, discounts, minlength=n_contexts)
+    return _Level(
+        keys=keys,
+        share=(counts - discounts) / totals[contexts],
+        totals=totals,
+        back_off=left / np.maximum(totals, 1),
+    )
+
+
+def _discounts(counts: np.ndarray) -> tuple[float, float, float, float]:
+    """What is taken from counts of 0, 1, 2 and more: Chen and Goodman's estimates.
+
+    A text too short for them (one of the first four counts of counts is 0) gets plain values.
+    """
+    n = np.bincount(np.minimum(counts, 5), minlength=6)
+    if min(n[1:5]) == 0:
+        return 0.0, 0.5, 0.75, 0.9
+    y = n[1] / (n[1] + 2 * n[2])
+    raw = [k - (k + 1) * y * n[k + 1] / n[k] for k in (1, 2, 3)]
+    d1, d2, d3 = (float(np.clip(d, 0.05, k)) for k, d in zip((0.95, 1.9, 2.9), raw, strict=True))
+    return 0.0, d1, d2, d3
 
 
 def baselines(corpus: Corpus) -> dict[str, dict[str, Evaluation]]:
-    """Scores of uniform, unigram and bigram on whole splits: name -> "valid", "test" -> score."""
+    """Scores of counting on whole splits: name -> "valid", "test" -> score, the weakest first."""
     vocab_size = corpus.tokenizer.vocab_size
-    bigram = Bigram(corpus.train.token_ids, vocab_size)
-    unigram_nats = -np.log(bigram.unigram)
-    discount = min(
-        DISCOUNTS, key=lambda discount: bigram.total_nats(corpus.valid.token_ids, discount)
-    )
+    order = ORDERS["words" if vocab_size >= LARGE_VOCAB_SIZE else "characters"]
+    train = corpus.train.token_ids
+    p = unigram(train, vocab_size)
     parts = {name: split for name, split in corpus.splits.items() if name != "train"}
-    first = math.log(vocab_size)
 
     def score(nats_after_first: float, split: Split) -> Evaluation:
         return Evaluation(
-            total_nats=first + nats_after_first,
+            total_nats=math.log(vocab_size) + nats_after_first,
             n_tokens=split.n_tokens,
             n_chars=split.n_chars,
             spelling_nats=split.spelling_nats,
         )
 
+    def counted(model: NGram) -> dict[str, Evaluation]:
+        return {
+            name: score(-float(np.log(model.score(split.token_ids)[0][1:]).sum()), split)
+            for name, split in parts.items()
+        }
+
     return {
         "uniform": {
-            name: score(first * (split.n_tokens - 1), split) for name, split in parts.items()
+            name: score(math.log(vocab_size) * (split.n_tokens - 1), split)
+            for name, split in parts.items()
         },
         "unigram": {
-            name: score(float(unigram_nats[split.token_ids[1:]].sum()), split)
+            name: score(-float(np.log(p[split.token_ids[1:]]).sum()), split)
             for name, split in parts.items()
         },
-        "bigram": {
-            name: score(bigram.total_nats(split.token_ids, discount), split)
-            for name, split in parts.items()
-        },
+        "bigram": counted(NGram(train, vocab_size, 2)),
+        f"{order}-gram": counted(NGram(train, vocab_size, order)),
     }
-
-
-def _count_pairs(token_ids: np.ndarray, vocab_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct pairs of neighbours, as h · V + w in rising order, and their counts."""
-    pairs = token_ids[:-1] * vocab_size + token_ids[1:]
-    if vocab_size**2 > len(pairs):
-        return np.unique(pairs, return_counts=True)
-    counts = np.bincount(pairs)
-    (present,) = np.nonzero(counts)
-    return present, counts[present]

@@ -240,11 +240,11 @@ def splits(corpus: Corpus) -> None:
 
 
 def guessing(data: DataConfig, corpus: Corpus) -> None:
-    """Scores of uniform, unigram and bigram, and of a perfect model where one is known."""
+    """Scores of counting, and of a perfect model where one is known."""
     known = corpora.baselines(data)
     part = "test" if corpus.test is not None else "valid"
     rows = [
-        {"Prediction": GUESSES[name], **_figures(scores[part])} for name, scores in known.items()
+        {"Prediction": _guess(name), **_figures(scores[part])} for name, scores in known.items()
     ]
     split = corpus.splits[part]
     if split.source_nats is not None:
@@ -271,6 +271,13 @@ GUESSES = {
     "unigram": "unigram: how often each occurs",
     "bigram": "bigram: what follows the last token",
 }
+
+
+def _guess(name: str) -> str:
+    """A way of guessing in words; all but the first few are Kneser–Ney n-grams."""
+    if name in GUESSES:
+        return GUESSES[name]
+    return f"{name}: what follows the last {int(name.removesuffix('-gram')) - 1} tokens"
 
 
 def _figures(result: Evaluation) -> dict[str, str]:

@@ -52,7 +52,7 @@ def texts(data: DataConfig) -> Splits:
 
 
 def baselines(data: DataConfig) -> dict[str, dict[str, Evaluation]]:
-    """What guessing buys: uniform, unigram, bigram -> "valid", "test" -> score."""
+    """What counting buys: uniform, unigram, bigram, 6-gram -> "valid", "test" -> score."""
     return _baselines(data.model_dump_json(), _stamp(data))
 
 
@@ -101,7 +101,7 @@ def _texts(data_json: str, stamp: str) -> Splits:
     return datasets.load_text(_config(data_json))
 
 
-@st.cache_data(max_entries=32, show_spinner="Counting pairs of tokens …")
+@st.cache_data(max_entries=32, show_spinner="Counting n-grams …")
 def _baselines(data_json: str, stamp: str) -> dict[str, dict[str, Evaluation]]:
     return ngram.baselines(_load(data_json, stamp))
 
