@@ -230,6 +230,16 @@ def _build_parser() -> tuple[_Parser, dict[str, _Parser]]:
     runs = add("runs", _runs, "List the runs.")
     evaluate = add("evaluate", _evaluate, "Score a checkpoint on a whole split.")
     evaluate.add_argument("--split-part", default="valid", metavar="PART", help="valid or test")
+    evaluate.add_argument(
+        "--hybrid",
+        action="store_true",
+        help="mixed with n-grams of the train split, by weights chosen on valid",
+    )
+    evaluate.add_argument(
+        "--blocks",
+        action="store_true",
+        help="in rows that do not overlap, as others score: less context",
+    )
     sample = add("sample", _sample, "Let a checkpoint write.")
     sample.add_argument("--prompt", default="", help="what the text begins with")
     for name, field in settings(SampleOptions).items():
@@ -792,7 +802,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             f"--split-part must be one of valid, test. Received: {arguments.split_part!r}."
         )
     run = _store(arguments).get(arguments.run)
-    from lm.evaluation import evaluate
+    from lm import hybrid
+    from lm.evaluation import evaluate, token_nats
     from lm.execution import DeviceError, resolve_device
     from lm.generation import load_model
 
@@ -811,11 +822,25 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.split_part not in corpus.splits:
         raise UsageError(f"The {run.config.data.split} split has no test part.")
     split = corpus.splits[arguments.split_part]
-    score = evaluate(
-        model, split.token_ids, n_chars=split.n_chars, spelling_nats=split.spelling_nats
-    )
+    if arguments.hybrid:
+        parts = dict.fromkeys(["valid", arguments.split_part])
+        nats = {
+            name: token_nats(model, corpus.splits[name].token_ids, blocks=arguments.blocks)
+            for name in parts
+        }
+        score = hybrid.evaluate(corpus, nats)[arguments.split_part]
+    else:
+        score = evaluate(
+            model,
+            split.token_ids,
+            n_chars=split.n_chars,
+            spelling_nats=split.spelling_nats,
+            blocks=arguments.blocks,
+        )
     result = {
         "run_id": run.run_id,
+        "category": "hybrid" if arguments.hybrid else "neural",
+        "protocol": "blocks" if arguments.blocks else "half-stride",
         "dataset": run.config.data.dataset,
         "split_part": arguments.split_part,
         "step": run.status.checkpoint_step,

@@ -9,6 +9,7 @@ what there is, and the very first, which nothing precedes, costs ln V.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,14 +40,33 @@ def evaluate(
     *,
     n_chars: int,
     spelling_nats: float = 0.0,
+    blocks: bool = False,
 ) -> Evaluation:
-    """Score a split: `token_ids` (N,), the `n_chars` characters of its text."""
-    stream = _stream(model, token_ids)
-    nats = math.log(model.vocab_size)
-    nats += sum(_nats(model, stream, rows) for rows in _cover(model, len(stream)))
+    """Score a split: `token_ids` (N,), the `n_chars` characters of its text.
+
+    With `blocks`, by another protocol, for comparison with results of others: self-attention
+    sees rows that do not overlap, so that a token has half the context on average.
+    """
+    nats = token_nats(model, token_ids, blocks=blocks)
     return Evaluation(
-        total_nats=nats, n_tokens=len(stream), n_chars=n_chars, spelling_nats=spelling_nats
+        total_nats=float(nats.sum(dtype=np.float64)),
+        n_tokens=len(nats),
+        n_chars=n_chars,
+        spelling_nats=spelling_nats,
     )
+
+
+def token_nats(
+    model: LanguageModel, token_ids: np.ndarray | Tensor, *, blocks: bool = False
+) -> np.ndarray:
+    """-ln p of every token of a split, (N,), as `evaluate` sums them."""
+    stream = _stream(model, token_ids)
+    nats = np.full(len(stream), math.log(model.vocab_size))
+    for rows in _cover(model, len(stream), blocks):
+        for starts, losses in _losses(model, stream, rows):
+            scored = np.arange(rows.length - rows.scored, rows.length) + 1
+            nats[starts[:, None] + scored] = losses
+    return nats
 
 
 def sampled_loss(model: LanguageModel, token_ids: np.ndarray | Tensor, n_tokens: int) -> float:
@@ -56,7 +76,8 @@ def sampled_loss(model: LanguageModel, token_ids: np.ndarray | Tensor, n_tokens:
     n_rows = max(1, min(len(rows.starts), n_tokens // max(1, rows.scored)))
     chosen = np.linspace(0, len(rows.starts) - 1, n_rows).round().astype(int)
     sample = _Rows(rows.starts[chosen], rows.length, rows.scored, rows.lookback)
-    return _nats(model, stream, sample) / (n_rows * rows.scored)
+    nats = sum(losses.sum(dtype=np.float64) for _, losses in _losses(model, stream, sample))
+    return float(nats) / (n_rows * rows.scored)
 
 
 def _stream(model: LanguageModel, token_ids: np.ndarray | Tensor) -> Tensor:
@@ -68,14 +89,14 @@ def _stream(model: LanguageModel, token_ids: np.ndarray | Tensor) -> Tensor:
     return torch.as_tensor(token_ids, dtype=torch.long, device=device)
 
 
-def _cover(model: LanguageModel, n_tokens: int) -> list[_Rows]:
+def _cover(model: LanguageModel, n_tokens: int, blocks: bool = False) -> list[_Rows]:
     """Rows that score tokens 1 .. n_tokens - 1 of a stream once each."""
     predictions = n_tokens - 1  # input i predicts token i + 1
     if isinstance(model, WindowModel):
         first, row, stride, lookback = model.lookback, WINDOW_ROW, WINDOW_ROW, model.lookback
     else:
         first = row = model.config.context_length
-        stride, lookback = max(1, row // 2), 0
+        stride, lookback = row if blocks else max(1, row // 2), 0
     first = min(first, predictions)
     covers = [_Rows(np.array([0]), first, first)] if first else []
     whole, rest = divmod(predictions - first, stride)
@@ -89,13 +110,14 @@ def _cover(model: LanguageModel, n_tokens: int) -> list[_Rows]:
 
 
 @torch.inference_mode()
-def _nats(model: LanguageModel, stream: Tensor, rows: _Rows) -> float:
-    """Sum of -ln p over the scored predictions of `rows`."""
+def _losses(
+    model: LanguageModel, stream: Tensor, rows: _Rows
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Some of the starts of `rows` at a time, (B,), and -ln p of what they score, (B, scored)."""
     model.eval()
     limit = max(1, LOGITS_PER_BATCH // (rows.length * max(model.vocab_size, 256)))
     window = torch.arange(-rows.lookback, rows.length + 1, device=stream.device)
     starts = torch.as_tensor(rows.starts, device=stream.device)
-    nats = 0.0
     for part in starts.split(limit):
         tokens = stream[part[:, None] + window]  # (B, lookback + length + 1)
         past = WindowPast(tokens[:, : rows.lookback]) if rows.lookback else None
@@ -103,5 +125,4 @@ def _nats(model: LanguageModel, stream: Tensor, rows: _Rows) -> float:
         logits = model.head(features[:, -rows.scored :])  # (B, scored, V)
         targets = tokens[:, -rows.scored :]
         losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-        nats += losses.cpu().sum(dtype=torch.float64).item()  # MPS has no float64
-    return nats
+        yield part.cpu().numpy(), losses.view(len(part), rows.scored).cpu().numpy()

@@ -15,9 +15,13 @@ import numpy as np
 from lm.datasets import Corpus, Split
 from lm.records import Evaluation
 
-
 LARGE_VOCAB_SIZE = 2_000  # from here on tokens are words, whose n-grams are rarer
-ORDERS = {"characters": 6, "words": 5}
+ORDER, LARGE_VOCAB_ORDER = 6, 5
+
+
+def order_for(vocab_size: int) -> int:
+    """As long an n-gram as pays on corpora of a few megabytes."""
+    return LARGE_VOCAB_ORDER if vocab_size >= LARGE_VOCAB_SIZE else ORDER
 
 
 def unigram(token_ids: np.ndarray, vocab_size: int) -> np.ndarray:
@@ -64,10 +68,10 @@ class NGram:
                 return_inverse=True,
                 return_counts=True,
             )
-            found.append((keys, first, ids, counts, contexts))
+            found.append((keys, first, ids, counts))
             contexts = ids[:-1]
         self._levels = []
-        for k, (keys, _, ids, counts, contexts) in enumerate(found, 1):
+        for k, (keys, _, ids, counts) in enumerate(found, 1):
             if k < order:
                 # one more for the gram at the very beginning, which nothing precedes
                 _, first, *_ = found[k]
@@ -156,7 +160,7 @@ def _discounts(counts: np.ndarray) -> tuple[float, float, float, float]:
 def baselines(corpus: Corpus) -> dict[str, dict[str, Evaluation]]:
     """Scores of counting on whole splits: name -> "valid", "test" -> score, the weakest first."""
     vocab_size = corpus.tokenizer.vocab_size
-    order = ORDERS["words" if vocab_size >= LARGE_VOCAB_SIZE else "characters"]
+    order = order_for(vocab_size)
     train = corpus.train.token_ids
     p = unigram(train, vocab_size)
     parts = {name: split for name, split in corpus.splits.items() if name != "train"}

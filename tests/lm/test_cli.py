@@ -128,6 +128,15 @@ def test_runs_dir_may_come_from_the_environment(home, capsys, monkeypatch):
     assert "first" in capsys.readouterr().out
 
 
+def test_evaluate_as_a_hybrid_and_in_blocks(say, home):
+    def loss(*flags):
+        return json.loads(say("evaluate", "first", *flags, "--json")[1])["loss"]
+
+    assert loss("--hybrid") < loss()
+    assert loss("--blocks") == loss()  # a window model sees its whole window anyway
+    assert json.loads(say("evaluate", "first", "--hybrid", "--json")[1])["category"] == "hybrid"
+
+
 @pytest.mark.parametrize("part", ["valid", "test"])
 def test_evaluate_finds_the_stored_loss(say, home, part):
     status, out, _ = say("evaluate", "first", "--split-part", part, "--json")

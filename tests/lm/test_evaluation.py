@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lm import evaluation
-from lm.evaluation import evaluate, sampled_loss
+from lm.evaluation import evaluate, sampled_loss, token_nats
 from lm.models import build_model
 from lm.records import Evaluation
 from tests.lm.test_models import SMALL
@@ -79,6 +80,25 @@ def test_a_sample_of_everything_is_the_whole(name):
     few = sampled_loss(model, token_ids, 256)
     assert few == sampled_loss(model, token_ids, 256)
     assert few == pytest.approx(whole, rel=0.2)
+
+
+@pytest.mark.parametrize("name", ["attention", "transformer"])
+def test_blocks_do_not_overlap(name):
+    config = SMALL[name].replace(context_length=8, initialization="pytorch")
+    model = build_model(config, VOCAB_SIZE).eval()
+    token_ids = torch.randint(VOCAB_SIZE, (30,), generator=torch.Generator().manual_seed(0))
+    expected = [math.log(VOCAB_SIZE)]
+    for start in (0, 8, 16):
+        row = token_ids[start : start + 9]
+        with torch.no_grad():
+            expected += F.cross_entropy(
+                model(row[None, :-1])[0], row[1:], reduction="none"
+            ).tolist()
+    nats = token_nats(model, token_ids, blocks=True)
+    assert nats[:25] == pytest.approx(expected, rel=1e-5)
+    assert len(nats) == 30
+    result = evaluate(model, token_ids, n_chars=30, blocks=True)
+    assert result.total_nats == pytest.approx(nats.sum())
 
 
 def test_an_untrained_model_guesses_uniformly():

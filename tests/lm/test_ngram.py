@@ -103,7 +103,7 @@ def test_a_large_vocabulary_needs_no_square_table():
 
 
 def test_an_order_must_be_at_least_one():
-    with pytest.raises(ValueError, match="at least 1. Received: 0"):
+    with pytest.raises(ValueError, match=r"at least 1\. Received: 0"):
         NGram(np.array([0, 1]), 2, 0)
 
 

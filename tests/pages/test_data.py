@@ -41,8 +41,8 @@ def test_guessing_is_what_the_baselines_say(data) -> None:
     assert table.iloc[2]["Loss (nats per token)"] == f"{bigram.loss:.3f}"
     assert table.iloc[0]["Perplexity"] == f"{corpus.tokenizer.vocab_size:,.1f}"
     perfect = corpus.test.source_nats / corpus.test.n_tokens
-    assert table.iloc[3]["Loss (nats per token)"] == f"{perfect:.3f}"
-    assert table.iloc[3]["Bits per character"] == f"{perfect / math.log(2):.3f}"
+    assert table.iloc[4]["Loss (nats per token)"] == f"{perfect:.3f}"
+    assert table.iloc[4]["Bits per character"] == f"{perfect / math.log(2):.3f}"
     assert app.metric[0].value == f"{corpus.tokenizer.vocab_size} tokens"
     counts = app.table[0].value.set_index("Split")["Tokens"]
     assert counts["train"] == f"{corpus.train.n_tokens:,}"
