@@ -9,9 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lm.checkpoint import load_model
     from lm.config import DataConfig, RunConfig, Sampling
     from lm.experiment import execute, prepare
-    from lm.generation import generate, load_model, prompt_ids
+    from lm.generation import generate, prompt_ids
     from lm.recipes import resolve
     from lm.runs import Run, RunStore
 
@@ -27,7 +28,7 @@ _HOMES = {
     "Sampling": "lm.config",
     "execute": "lm.experiment",
     "generate": "lm.generation",
-    "load_model": "lm.generation",
+    "load_model": "lm.checkpoint",
     "prepare": "lm.experiment",
     "prompt_ids": "lm.generation",
     "resolve": "lm.recipes",

@@ -108,6 +108,9 @@ class SampleOptions(Sampling):
     """What `sample` can be told."""
 
     tokens: int = setting(300, "How many tokens to write.", ge=1, le=1_000_000, unit="tokens")
+    texts: int = setting(
+        1, "How many texts to write at once, of this seed and those that follow.", ge=1, le=1_000
+    )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -803,9 +806,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         )
     run = _store(arguments).get(arguments.run)
     from lm import hybrid
+    from lm.checkpoint import load_model
     from lm.evaluation import evaluate, token_nats
     from lm.execution import DeviceError, resolve_device
-    from lm.generation import load_model
 
     try:
         device = resolve_device(run.status.device or "cpu")
@@ -865,17 +868,26 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 def _sample(arguments: argparse.Namespace) -> int:
     given = {name: getattr(arguments, name) for name in settings(SampleOptions)}
     options = SampleOptions(**{name: value for name, value in given.items() if value is not None})
-    sampling = Sampling(**options.model_dump(exclude={"tokens"}))
+    sampling = Sampling(**options.model_dump(exclude={"tokens", "texts"}))
     run = _store(arguments).get(arguments.run)
     tokenizer = run.tokenizer()
-    from lm.generation import generate, load_model, prompt_ids, text_pieces
+    from lm.decoding import load_decoder
+    from lm.generation import generate, generate_several, prompt_ids, text_pieces
 
     token_ids = prompt_ids(tokenizer, arguments.prompt)
-    _use_threads(1)  # one token at a time leaves nothing to share
-    tokens = generate(load_model(run), token_ids, options.tokens, sampling)
+    decoder = load_decoder(run)
     with contextlib.suppress(AttributeError):
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    print(tokenizer.decode(token_ids) if arguments.prompt else "", end="")
+    begin = tokenizer.decode(token_ids) if arguments.prompt else ""
+    if options.texts > 1:
+        seeds = [sampling.seed + i for i in range(options.texts)]
+        samplings = [sampling.replace(seed=seed) for seed in seeds]
+        rows = list(generate_several(decoder, token_ids, options.tokens, samplings))
+        for seed, text in zip(seeds, zip(*rows, strict=True), strict=True):
+            print(f"--- seed {seed}\n{begin}{''.join(text_pieces(tokenizer, token_ids, text))}")
+        return 0
+    tokens = generate(decoder, token_ids, options.tokens, sampling)
+    print(begin, end="")
     for piece in text_pieces(tokenizer, token_ids, tokens):
         print(piece, end="", flush=True)
     print()

@@ -21,9 +21,10 @@ from safetensors.torch import load_file, save
 
 from lm.config import RunConfig, Sampling
 from lm.datasets import Corpus, DatasetError, Split, load
+from lm.decoding import CheckpointError
 from lm.evaluation import evaluate, sampled_loss
 from lm.flops import Plan, plan, step_flops
-from lm.generation import CheckpointError, generate
+from lm.generation import generate
 from lm.meter import measured_step_flops
 from lm.models import build_model, weights
 from lm.optim import build_optimizers

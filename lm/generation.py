@@ -3,29 +3,21 @@
 A draw takes one uniform number that depends on the seed and the token's place in the text
 alone, and the row of tokens that a model reads depends on that place alone. So the same seed
 writes the same text with and without a cache, and a text cut anywhere and continued from
-there goes on as it would have.
+there goes on as it would have. `lm.decoding` reads; nothing here imports torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
-from lm.config import RunConfig, Sampling
-from lm.models import LanguageModel, Past, WindowModel, build_model, load_weights
+from lm.config import ModelConfig, Sampling
+from lm.decoding import CheckpointError, Decoder
 from lm.tokenizers import Tokenizer, UnknownTokenError
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that is missing, damaged or of another model; the message says which."""
 
 
 class NonFiniteLogitsError(CheckpointError, ArithmeticError):
@@ -100,60 +92,35 @@ def draw(probabilities: np.ndarray, uniform: float) -> int:
 # --- reading ------------------------------------------------------------------------------
 
 
-def row_start(model: LanguageModel, n_tokens: int) -> int:
-    """Index of the first token that a model reads to continue a text of `n_tokens`.
+class Network(Protocol):
+    """A model as torch has it."""
 
-    A window model reads its last `context_length`. Self-attention has a position for each of
-    `context_length` tokens; once they are used up it starts again from the last half of them,
-    so that a cache is rebuilt once per half context.
-    """
-    length = model.config.context_length
-    if n_tokens <= length:
-        return 0
-    if isinstance(model, WindowModel):
-        return n_tokens - length
-    half = max(1, length // 2)
-    return n_tokens - half - (n_tokens - length - 1) % (length - half + 1)
+    config: ModelConfig
+    vocab_size: int
+
+    def named_parameters(self) -> Iterator[tuple[str, Any]]: ...
 
 
-class _Reader:
-    """The logits after a text that grows from call to call."""
-
-    def __init__(self, model: LanguageModel, use_cache: bool) -> None:
-        self.model, self.use_cache = model, use_cache
-        self.device = next(model.parameters()).device
-        self.past: Past | None = None
-        self.start = self.n_read = 0
-
-    @torch.inference_mode()
-    def logits(self, token_ids: list[int]) -> np.ndarray:
-        """(V,) float64 after `token_ids`, which begin with those of the call before."""
-        start = row_start(self.model, len(token_ids))
-        moved = start != self.start and not isinstance(self.model, WindowModel)
-        if self.past is None or moved or not self.use_cache:
-            self.past, self.start, self.n_read = self.model.new_past(), start, start
-        row = torch.tensor([token_ids[self.n_read :]], device=self.device)
-        self.n_read = len(token_ids)
-        logits = self.model.head(self.model.features(row, self.past)[:, -1])[0]  # (V,)
-        return logits.cpu().numpy().astype(np.float64)
+def as_decoder(model: Decoder | Network) -> Decoder:
+    """A decoder with the weights that a model has now."""
+    if isinstance(model, Decoder):
+        return model
+    arrays = {name: value.detach().cpu().numpy() for name, value in model.named_parameters()}
+    return Decoder(model.config, model.vocab_size, arrays)
 
 
-def next_token_logits(model: LanguageModel, token_ids: Sequence[int]) -> np.ndarray:
+def next_token_logits(model: Decoder | Network, token_ids: Sequence[int]) -> np.ndarray:
     """(V,) float64 logits of the token after `token_ids`, as `generate` sees them there.
 
     `softmax` of them is the model's own distribution, `filter_distribution` what is drawn from.
     """
-    text = _checked(model, token_ids)
-    was_training = model.training
-    model.eval()
-    try:
-        return _Reader(model, use_cache=False).logits(text)
-    finally:
-        model.train(was_training)
+    decoder = as_decoder(model).fresh()
+    text = _checked(decoder, token_ids)
+    return decoder.logits(np.array([text]))[0].astype(np.float64)
 
 
 def generate(
-    model: LanguageModel,
+    model: Decoder | Network,
     token_ids: Sequence[int],
     n_tokens: int,
     sampling: Sampling,
@@ -166,27 +133,58 @@ def generate(
     Raises ValueError for an empty text or an unknown id, `NonFiniteLogitsError` if the model
     has diverged.
     """
-    text = _checked(model, token_ids)
-    reader = _Reader(model, use_cache)
-    uniforms = islice(_uniforms(sampling.seed), len(text), len(text) + n_tokens)
-    was_training = model.training
-    model.eval()
-    try:
-        for uniform in uniforms:
-            logits = reader.logits(text)
-            if not np.isfinite(logits).all():
-                raise NonFiniteLogitsError
-            own = softmax(logits)
-            token_id = draw(filter_distribution(logits, sampling), uniform)
-            likeliest = np.argsort(-own, kind="stable")[:n_alternatives] if n_alternatives else ()
-            text.append(token_id)
-            yield GeneratedToken(
-                token_id=token_id,
-                probability=float(own[token_id]),
-                alternatives=tuple((int(i), float(own[i])) for i in likeliest),
-            )
-    finally:
-        model.train(was_training)
+    texts = generate_several(
+        model, token_ids, n_tokens, [sampling], use_cache=use_cache, n_alternatives=n_alternatives
+    )
+    for (token,) in texts:
+        yield token
+
+
+def generate_several(
+    model: Decoder | Network,
+    token_ids: Sequence[int],
+    n_tokens: int,
+    samplings: Sequence[Sampling],
+    *,
+    use_cache: bool = True,
+    n_alternatives: int = 0,
+) -> Iterator[tuple[GeneratedToken, ...]]:
+    """Several continuations of one text at once, each by its own sampling: a token of each.
+
+    They are those that `generate` writes, but for what rounding changes in a close draw.
+    """
+    decoder = as_decoder(model).fresh()  # two texts may be in the making, in turns
+    begun = _checked(decoder, token_ids)
+    n_begun, n_texts = len(begun), len(samplings)
+    luck = [islice(_uniforms(sampling.seed), n_begun, None) for sampling in samplings]
+    texts = np.tile(np.array(begun, dtype=np.int64), (n_texts, 1))  # with room at the end
+    for end in range(n_begun, n_begun + n_tokens):
+        if not use_cache:
+            decoder = decoder.fresh()
+        every = decoder.logits(texts[:, :end]).astype(np.float64)
+        if not np.isfinite(every).all():
+            raise NonFiniteLogitsError
+        drawn = [
+            _drawn(logits, sampling, next(uniforms), n_alternatives)
+            for logits, sampling, uniforms in zip(every, samplings, luck, strict=True)
+        ]
+        if end == texts.shape[1]:
+            texts = np.concatenate([texts, np.empty_like(texts)], axis=1)
+        texts[:, end] = [token.token_id for token in drawn]
+        yield tuple(drawn)
+
+
+def _drawn(
+    logits: np.ndarray, sampling: Sampling, uniform: float, n_alternatives: int
+) -> GeneratedToken:
+    own = softmax(logits)
+    token_id = draw(filter_distribution(logits, sampling), uniform)
+    likeliest = np.argsort(-own, kind="stable")[:n_alternatives] if n_alternatives else ()
+    return GeneratedToken(
+        token_id=token_id,
+        probability=float(own[token_id]),
+        alternatives=tuple((int(i), float(own[i])) for i in likeliest),
+    )
 
 
 def _uniforms(seed: int) -> Iterator[float]:
@@ -196,7 +194,7 @@ def _uniforms(seed: int) -> Iterator[float]:
         yield from random.random(256)
 
 
-def _checked(model: LanguageModel, token_ids: Sequence[int]) -> list[int]:
+def _checked(model: Decoder, token_ids: Sequence[int]) -> list[int]:
     text = [int(token_id) for token_id in token_ids]
     if not text:
         raise ValueError("A text to continue must hold at least one token. Received: none.")
@@ -244,30 +242,3 @@ def text_pieces(
             recent = recent[-1:]
             shown = len(tokenizer.decode(recent))
     yield tokenizer.decode(recent)[shown:]
-
-
-# --- models from disk ---------------------------------------------------------------------
-
-
-class Trained(Protocol):
-    """What of a run makes its model."""
-
-    @property
-    def config(self) -> RunConfig: ...
-    @property
-    def facts(self) -> Mapping[str, Any]: ...
-    @property
-    def weights_path(self) -> Path: ...
-
-
-def load_model(run: Trained, device: str = "cpu") -> LanguageModel:
-    """A run's model with its trained weights, in evaluation mode. Raises `CheckpointError`."""
-    path = run.weights_path
-    if not path.is_file():
-        raise CheckpointError(f"There are no trained weights yet: {path} is missing.")
-    model = build_model(run.config.model, run.facts["vocab_size"])
-    try:
-        load_weights(model, load_file(path))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged or not of this run ({error}).") from None
-    return model.to(device).eval()

@@ -46,7 +46,7 @@ def show_sample(run: Run) -> None:
 
 
 def write(run: Run, seed: int) -> tuple[list[str], list[float]]:
-    """A new text. Loads torch, the first time."""
+    """A new text."""
     with st.spinner("Writing …"):
         lanes = writing.begin([run], PROMPT, N_TOKENS, Sampling(temperature=0.8, seed=seed))
         writing.advance(lanes, SECONDS)

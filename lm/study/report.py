@@ -14,6 +14,8 @@ from lm import forecast
 from lm.charts import LEAST_SEEDS
 from lm.config import ARCHITECTURES, Sampling
 from lm.datasets import DATASETS
+from lm.decoding import load_decoder
+from lm.generation import generate, prompt_ids, text_pieces
 from lm.runs import RunStore
 from lm.study.figures import Results, flops_in_words, meter_rows, words
 from lm.study.results import Interval, difference, signed
@@ -671,10 +673,9 @@ def sample(store: RunStore, run_id: str, dataset: str) -> str:
     run = store.get(run_id)
     if not run.weights_path.exists():
         return "(Its weights are not here.)"
-    from lm.generation import generate, load_model, prompt_ids, text_pieces  # torch
 
     tokenizer = run.tokenizer()
     before = prompt_ids(tokenizer, PROMPTS[dataset])
-    tokens = generate(load_model(run), before, SAMPLE_TOKENS[dataset], SAMPLING)
+    tokens = generate(load_decoder(run), before, SAMPLE_TOKENS[dataset], SAMPLING)
     text = PROMPTS[dataset] + "".join(text_pieces(tokenizer, before, tokens))
     return text.replace("```", "'''")

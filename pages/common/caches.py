@@ -1,23 +1,18 @@
-"""What pages read more than once. Every key holds all that changes the answer.
-
-torch is imported by what loads or asks a model, and by nothing else here.
-"""
+"""What pages read more than once. Every key holds all that changes the answer."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
+from lm.decoding import Decoder, load_decoder
+from lm.generation import next_token_logits, prompt_ids
 from lm.jobs import JobQueue
 from lm.runs import STUDY, Run, RunStore, read_run
 from lm.tokenizers import Tokenizer
 from pages.common import tokens
-
-if TYPE_CHECKING:
-    from lm.models import LanguageModel
 
 
 def store() -> RunStore:
@@ -54,9 +49,9 @@ def trained_runs() -> list[Run]:
     return sorted([*runs, *(read_run(path.parent) for path in of_study)], key=order)
 
 
-def model(run: Run, device: str = "cpu") -> LanguageModel:
-    """The run's model with its weights. Raises `lm.generation.CheckpointError`."""
-    return _model(str(run.path), _stamp(run.weights_path), device)
+def decoder(run: Run) -> Decoder:
+    """The run's model with its weights, to write with. Raises `lm.decoding.CheckpointError`."""
+    return _decoder(str(run.path), _stamp(run.weights_path))
 
 
 def tokenizer(run: Run) -> Tokenizer:
@@ -87,15 +82,8 @@ def _stamp(path: Path) -> int:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _model(path: str, stamp: int, device: str) -> LanguageModel:
-    import torch
-
-    from lm.generation import load_model
-
-    # Sampling shares the cores with training: two threads that wait for each other on a busy
-    # machine need a hundred times as long for a token as one.
-    torch.set_num_threads(1)
-    return load_model(store().get(path), device=device)
+def _decoder(path: str, stamp: int) -> Decoder:
+    return load_decoder(store().get(path))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -105,11 +93,9 @@ def _tokenizer(path: str, stamp: int) -> Tokenizer:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _next_token(path: str, stamp: int, prompt: str) -> tuple[list[str], np.ndarray]:
-    from lm.generation import next_token_logits, prompt_ids
-
     run = store().get(path)
     encoder = tokenizer(run)
-    logits = next_token_logits(model(run), prompt_ids(encoder, prompt))
+    logits = next_token_logits(decoder(run), prompt_ids(encoder, prompt))
     order = np.argsort(-logits, kind="stable")
     falling = logits[order] - logits.max()
     shown = [encoder.token_text(int(token_id)) for token_id in order[: tokens.SHOWN_TOKENS]]

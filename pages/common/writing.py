@@ -5,14 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from lm.config import Sampling
+from lm.generation import GeneratedToken, generate, prompt_ids, text_pieces
 from lm.runs import Run
 from pages.common import caches
-
-if TYPE_CHECKING:
-    from lm.generation import GeneratedToken
 
 
 @dataclass
@@ -34,15 +31,13 @@ class Lane:
 
 def begin(runs: Sequence[Run], prompt: str, n_tokens: int, sampling: Sampling) -> list[Lane]:
     """Open a lane for each run; a run that cannot write gets its reason in `problem`."""
-    from lm.generation import generate, prompt_ids, text_pieces
-
     lanes = []
     for run in runs:
         lane = Lane(run, prompt)
         try:
             tokenizer = caches.tokenizer(run)
             token_ids = prompt_ids(tokenizer, prompt)
-            drawn = generate(caches.model(run), token_ids, n_tokens, sampling)
+            drawn = generate(caches.decoder(run), token_ids, n_tokens, sampling)
             lane._pieces = text_pieces(tokenizer, token_ids, _noted(lane, drawn))
         except (ValueError, OSError) as error:
             lane.problem = str(error)

@@ -128,6 +128,13 @@ def test_runs_dir_may_come_from_the_environment(home, capsys, monkeypatch):
     assert "first" in capsys.readouterr().out
 
 
+def test_several_texts_are_those_of_their_seeds(say, home):
+    flags = ["sample", "first", "--prompt", "ab", "--tokens", "30"]
+    _, out, _ = say(*flags, "--texts", "2", "--seed", "4")
+    texts = [say(*flags, "--seed", str(seed))[1] for seed in (4, 5)]
+    assert out == f"--- seed 4\n{texts[0]}--- seed 5\n{texts[1]}"
+
+
 def test_evaluate_as_a_hybrid_and_in_blocks(say, home):
     def loss(*flags):
         return json.loads(say("evaluate", "first", *flags, "--json")[1])["loss"]

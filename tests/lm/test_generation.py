@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from lm.checkpoint import load_model
 from lm.config import (
     ARCHITECTURES,
     AttentionConfig,
@@ -21,17 +22,17 @@ from lm.config import (
     TrainingConfig,
     TransformerConfig,
 )
+from lm.decoding import CheckpointError, load_decoder, row_start
 from lm.generation import (
-    CheckpointError,
     GeneratedToken,
     NonFiniteLogitsError,
+    as_decoder,
     draw,
     filter_distribution,
     generate,
-    load_model,
+    generate_several,
     next_token_logits,
     prompt_ids,
-    row_start,
     softmax,
     text_pieces,
 )
@@ -178,12 +179,12 @@ def test_rows_are_what_the_rule_says(config):
     model = build(config.replace(context_length=10)).eval()
     text = np.random.default_rng(0).integers(VOCAB_SIZE, size=50).tolist()
     for n in range(1, 50):
-        start = row_start(model, n)
+        start = row_start(model.config, n)
         if n <= 10 or config.architecture in ("linear", "mlp"):
             assert start == max(0, n - 10)
         else:
             assert 5 <= n - start <= 10
-            assert start in (row_start(model, n - 1), n - 5)
+            assert start in (row_start(model.config, n - 1), n - 5)
         expected = model(torch.tensor([text[start:n]]))[0, -1].detach().numpy()
         np.testing.assert_allclose(next_token_logits(model, text[:n]), expected, atol=1e-5)
 
@@ -207,6 +208,25 @@ def test_a_shorter_text_begins_a_longer_one_and_streams(config):
     assert [next(tokens).token_id for _ in range(9)] == written(
         model, [1], 9, temperature=0.8, top_k=5
     )
+
+
+@every_architecture
+def test_several_texts_are_written_as_each_alone(config):
+    model = build(config.replace(context_length=12))
+    samplings = [Sampling(seed=1), Sampling(seed=2), Sampling(temperature=0)]
+    rows = list(generate_several(model, [1, 2], 40, samplings))
+    for text, sampling in zip(zip(*rows, strict=True), samplings, strict=True):
+        alone = list(generate(model, [1, 2], 40, sampling))
+        assert [token.token_id for token in text] == [token.token_id for token in alone]
+
+
+def test_two_texts_in_the_making_do_not_disturb_each_other():
+    decoder = as_decoder(build(SHAPES["transformer"]))
+    first = generate(decoder, [1], 30, Sampling(seed=1))
+    second = generate(decoder, [2, 3], 30, Sampling(seed=2))
+    pairs = [(next(first).token_id, next(second).token_id) for _ in range(30)]
+    assert [a for a, _ in pairs] == written(decoder, [1], 30, seed=1)
+    assert [b for _, b in pairs] == written(decoder, [2, 3], 30, seed=2)
 
 
 def test_probability_is_the_models_own():
@@ -335,6 +355,7 @@ def test_a_loaded_model_writes_the_same(tmp_path, architecture):
     model = load_model(trained_run(tmp_path, config))
     assert not model.training
     assert written(model, [1]) == written(build(config), [1])
+    assert written(load_decoder(trained_run(tmp_path, config)), [1]) == written(model, [1])
 
 
 def _remove(path):
@@ -370,9 +391,10 @@ def _pickle(path):
     "damage",
     [_remove, _cut, _empty, _scramble_header, _of_another_model, _of_another_shape, _pickle],
 )
-def test_a_damaged_checkpoint_is_a_sentence(tmp_path, damage):
+@pytest.mark.parametrize("load", [load_model, load_decoder])
+def test_a_damaged_checkpoint_is_a_sentence(tmp_path, damage, load):
     run = trained_run(tmp_path, SHAPES["mlp"])
     damage(run.weights_path)
     with pytest.raises(CheckpointError, match=r"model\.safetensors") as caught:
-        load_model(run)
+        load(run)
     assert "\n" not in str(caught.value)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from lm.checkpoint import load_model
 from lm.config import DataConfig
 from lm.datasets import load
 from lm.evaluation import evaluate
 from lm.experiment import execute, prepare
 from lm.flops import n_params, plan
-from lm.generation import load_model
 from lm.recipes import resolve
 from lm.runs import RunStore
 
