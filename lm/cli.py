@@ -247,11 +247,12 @@ def _build_parser() -> tuple[_Parser, dict[str, _Parser]]:
     sample.add_argument("--prompt", default="", help="what the text begins with")
     for name, field in settings(SampleOptions).items():
         sample.add_setting(f"--{name.replace('_', '-')}", field)
+    bench = add("bench", _bench, "Measure how fast everything is, beside references.")
     for command in (resume, evaluate, sample):
         command.add_argument(
             "run", metavar="RUN", help="an id, the beginning of one, a name or a path"
         )
-    for command in (train, flops, resume, sweep, runs, evaluate):
+    for command in (train, flops, resume, sweep, runs, evaluate, bench):
         command.add_argument("--json", action="store_true", help="print one line of JSON, last")
     data = add("data", _data, "List the corpora, or download some.")
     data.add_argument("action", nargs="?", default="list", help="list (default) or download")
@@ -891,6 +892,33 @@ def _sample(arguments: argparse.Namespace) -> int:
     for piece in text_pieces(tokenizer, token_ids, tokens):
         print(piece, end="", flush=True)
     print()
+    return 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    try:
+        from bench import suite
+    except ModuleNotFoundError as error:
+        if error.name not in ("bench", "bench.suite"):
+            raise
+        raise UsageError("The benchmarks are in the project's folder: run it there.") from None
+    rows = suite.run()
+    if arguments.json:
+        _print_json(suite.as_json(rows))
+        return 0
+    cells = [
+        [
+            row.what,
+            f"{row.value:,.0f}" if row.value >= 1000 else f"{row.value:.3g}",
+            row.unit,
+            "-" if row.ratio is None else f"{row.ratio:.3g}",
+            row.target or "-",
+            row.reference or "-",
+        ]
+        for row in rows
+    ]
+    print(", ".join(f"{name}: {value}" for name, value in suite.machine().items()), end="\n\n")
+    _print_table([["what", "measured", "unit", "ratio", "target", "reference"], *cells])
     return 0
 
 

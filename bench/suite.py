@@ -1,0 +1,402 @@
+"""How fast everything is, each figure beside its reference from the same process.
+
+    python -m lm bench
+
+Ratios are what counts: the references feel the same machine and the same load. A step is
+compared with the textbook loop where both train the same model, and everywhere with the peak of
+this machine, a large matrix product. Quote figures from an idle machine.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench import textbook
+from lm import experiment, recipes
+from lm.config import DataConfig, RunConfig, Sampling
+from lm.evaluation import evaluate
+from lm.flops import plan
+from lm.generation import as_decoder, generate, generate_several
+from lm.jobs import JobQueue
+from lm.meter import measured_step_flops
+from lm.models import LanguageModel, build_model
+from lm.optim import build_optimizers
+from lm.runs import RunStore
+from lm.training import Batches, TrainingState, train
+
+N_TOKENS = 300_000  # of invented text
+TURNS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A measurement, and the one it is held against."""
+
+    what: str
+    value: float
+    unit: str
+    reference: str = ""
+    ratio: float | None = None  # how much better than the reference; a share of a peak
+    target: str = ""
+
+
+def seconds(action: Callable[[], Any]) -> float:
+    started_at = time.perf_counter()
+    action()
+    return time.perf_counter() - started_at
+
+
+def in_turns(**actions: Callable[[], Any]) -> dict[str, float]:
+    """The median seconds of each, taken in turns, so that other load falls on all alike."""
+    for action in actions.values():
+        action()
+    times: dict[str, list[float]] = {name: [] for name in actions}
+    for _ in range(TURNS):
+        for name, action in actions.items():
+            times[name].append(seconds(action))
+    return {name: median(values) for name, values in times.items()}
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A training step to be timed."""
+
+    name: str
+    architecture: str
+    vocab_size: int = 65
+    batch_size: int | None = None
+    preset: str = "modern"
+    budget: float | None = None
+    model: dict[str, Any] | None = None
+    textbook: bool = False
+
+
+SHAPES = (
+    Shape("transformer d32 L2 T32 B8", "transformer", budget=1e11),
+    Shape("transformer d64 L2 T64 B16", "transformer", budget=1e12),
+    Shape("nanoGPT's d128 L4 T64 B12", "transformer", preset="nanogpt", textbook=True),
+    Shape("transformer d128 L4 T128 B32", "transformer", budget=3e13),
+    Shape(
+        "nanoGPT's d384 L6 T256 B8",
+        "transformer",
+        preset="nanogpt",
+        batch_size=8,
+        model={"d_model": 384, "d_ff": 1536, "n_layers": 6, "n_heads": 6, "context_length": 256},
+        textbook=True,
+    ),
+    Shape("linear, for 1e12", "linear", budget=1e12),
+    Shape("mlp, for 1e12", "mlp", budget=1e12),
+    Shape("attention, for 1e12", "attention", budget=1e12),
+)
+
+
+def config_of(shape: Shape) -> RunConfig:
+    training = {"batch_size": shape.batch_size} if shape.batch_size else {}
+    horizon: dict[str, Any] = {"budget": shape.budget} if shape.budget else {"steps": 1000}
+    return recipes.resolve(
+        architecture=shape.architecture,
+        preset=shape.preset,
+        data=DataConfig(),
+        vocab_size=shape.vocab_size,
+        n_train_tokens=N_TOKENS,
+        model={"dropout": 0.0, **(shape.model or {})}
+        if shape.architecture in ("attention", "transformer")
+        else shape.model,
+        training=training,
+        **horizon,
+    )
+
+
+def our_steps(shape: Shape, config: RunConfig, n: int) -> Callable[[], None]:
+    """`n` steps of the loop that trains runs, records and all."""
+    torch.manual_seed(0)
+    model = build_model(config.model, shape.vocab_size)
+    state = TrainingState(model=model, optimizers=build_optimizers(model, config.training))
+    steps = plan(config, shape.vocab_size, N_TOKENS)
+    token_ids = torch.randint(shape.vocab_size, (N_TOKENS,))
+    batches = Batches(token_ids, model.lookback, config.sequence_length, seed=0)
+    records = train(state, batches, config.training, steps)
+
+    def take() -> None:
+        for _ in range(n):
+            if next(records, None) is None and state.step >= steps.n_steps:
+                raise RuntimeError("The benchmark took more steps than the run has.")
+
+    return take
+
+
+def textbook_steps(shape: Shape, config: RunConfig, n: int, folder: Path) -> Callable[[], None]:
+    model = config.model
+    file = folder / "tokens.bin"
+    np.random.default_rng(0).integers(shape.vocab_size, size=N_TOKENS, dtype=np.uint16).tofile(file)
+    gpt = textbook.GPT(
+        shape.vocab_size,
+        model.d_model,  # type: ignore[union-attr]
+        model.n_layers,  # type: ignore[union-attr]
+        model.n_heads,  # type: ignore[union-attr]
+        model.context_length,
+    )
+    loop = textbook.Loop(gpt, file, config.training.batch_size, model.context_length)
+    return lambda: [loop.step() for _ in range(n)] and None
+
+
+def training_rows(folder: Path) -> Iterator[Row]:
+    a = torch.randn(1024, 1024)
+    gemm = 2 * 1024**3
+    for shape in SHAPES:
+        config = config_of(shape)
+        steps = plan(config, shape.vocab_size, N_TOKENS)
+        n = max(1, min(50, round(5e9 / steps.step.total)))
+        actions = {"ours": our_steps(shape, config, n), "peak": lambda: a @ a}
+        if shape.textbook:
+            actions["textbook"] = textbook_steps(shape, config, n, folder)
+        times = in_turns(**actions)
+        ours, peak = times["ours"] / n, gemm / times["peak"]
+        yield Row(
+            what=f"training step: {shape.name}",
+            value=1e3 * ours,
+            unit="ms",
+            reference=f"GEMM peak, {peak / 1e9:.0f} GFLOP/s",
+            ratio=steps.step.total / ours / peak,
+            target="≥ 0.55" if shape.batch_size is None and shape.textbook else "",
+        )
+        if shape.textbook:
+            yield Row(
+                what=f"training step: {shape.name}",
+                value=1e3 * ours,
+                unit="ms",
+                reference=f"textbook loop, {1e3 * times['textbook'] / n:.1f} ms",
+                ratio=times["textbook"] / times["ours"],
+                target="≥ 1.5",
+            )
+
+
+def vocabulary_row() -> Row:
+    """A step on WikiText-2's full vocabulary, with the plain softmax beside it."""
+    from lm import training
+
+    shape = Shape(
+        "d128 L2, 1,024 words of 33,278",
+        "transformer",
+        vocab_size=33_278,
+        batch_size=16,
+        model={"d_model": 128, "n_layers": 2, "context_length": 64, "n_heads": 4, "d_ff": 512},
+    )
+    config = config_of(shape)
+    ours = our_steps(shape, config, 1)
+    plain = our_steps(shape, config, 1)
+
+    def plainly() -> None:
+        least = training.LARGE_VOCAB_SIZE
+        training.LARGE_VOCAB_SIZE = 10**9  # type: ignore[misc]
+        try:
+            plain()
+        finally:
+            training.LARGE_VOCAB_SIZE = least  # type: ignore[misc]
+
+    times = in_turns(ours=ours, plain=plainly)
+    return Row(
+        what=f"training step: {shape.name}",
+        value=1e3 * times["ours"],
+        unit="ms",
+        reference=f"plain softmax, {1e3 * times['plain']:.0f} ms",
+        ratio=times["plain"] / times["ours"],
+        target="≥ 5",
+    )
+
+
+def meter_row() -> Row:
+    shape = SHAPES[2]
+    config = config_of(shape)
+    run = 1000 * in_turns(step=our_steps(shape, config, 3))["step"] / 3
+    length = config.sequence_length
+    measured_step_flops.cache_clear()
+    count = seconds(
+        lambda: measured_step_flops(
+            config.model,
+            shape.vocab_size,
+            config.training,
+            batch_size=config.training.batch_size,
+            sequence_length=length,
+        )
+    )
+    return Row(
+        what="counting a step's FLOPs",
+        value=count,
+        unit="s",
+        reference=f"a run of 1,000 such steps, {run:.0f} s",
+        ratio=count / run,
+        target="< 0.005",
+    )
+
+
+# --- evaluation and writing -----------------------------------------------------------------------
+
+
+def a_model(budget: float) -> tuple[RunConfig, LanguageModel]:
+    config = config_of(Shape("", "transformer", budget=budget))
+    model = build_model(config.model, 65).eval()
+    with torch.no_grad():
+        model.head.weight.normal_(std=0.1)
+    return config, model
+
+
+def evaluation_row() -> Row:
+    config, model = a_model(1e12)
+    token_ids = np.random.default_rng(0).integers(65, size=50_000)
+    length = config.model.context_length
+    rows = torch.zeros(64, length, dtype=torch.long)
+    forward = torch.inference_mode()(lambda: model(rows))
+    times = in_turns(
+        ours=lambda: evaluate(model, token_ids, n_chars=len(token_ids)), forward=forward
+    )
+    bare = 64 * length / times["forward"]  # half the context overlaps: every token is read twice
+    return Row(
+        what="scoring a split, d64 L2",
+        value=len(token_ids) / times["ours"],
+        unit="tokens/s",
+        reference=f"bare forward passes over as many rows, {bare / 2:,.0f} tokens/s",
+        ratio=len(token_ids) / times["ours"] / (bare / 2),
+    )
+
+
+def decoding_rows() -> Iterator[Row]:
+    config = config_of(
+        Shape("", "transformer", budget=1e13, model={"d_model": 128, "n_layers": 4, "n_heads": 4})
+    )
+    model = build_model(config.model, 65).eval()
+    with torch.no_grad():
+        model.head.weight.normal_(std=0.1)
+    decoder, n = as_decoder(model), 400
+    several = [Sampling(seed=seed) for seed in range(16)]
+    length = config.model.context_length
+
+    @torch.inference_mode()
+    def whole_window() -> None:
+        row = torch.zeros(1, length, dtype=torch.long)
+        for _ in range(20):
+            torch.multinomial(model(row)[0, -1].softmax(-1), 1)
+
+    times = in_turns(
+        ours=lambda: list(generate(decoder, [0], n, Sampling())),
+        window=whole_window,
+        batch=lambda: list(generate_several(decoder, [0], n // 4, several)),
+    )
+    ours = n / times["ours"]
+    yield Row(
+        what="writing, d128 L4",
+        value=ours,
+        unit="tokens/s",
+        reference=f"the window anew for each token, {20 / times['window']:.0f} tokens/s",
+        ratio=ours * times["window"] / 20,
+        target="≥ 10, ≥ 5,000 tokens/s",
+    )
+    yield Row(
+        what="writing 16 texts at once, d128 L4",
+        value=16 * (n // 4) / times["batch"],
+        unit="tokens/s",
+        reference="one text at a time",
+        ratio=16 * (n // 4) / times["batch"] / ours,
+    )
+
+
+# --- starting and reading -------------------------------------------------------------------------
+
+
+def python(code: str) -> float:
+    return median(
+        seconds(lambda: subprocess.run([sys.executable, "-c", code], check=True))
+        for _ in range(TURNS)
+    )
+
+
+def start_rows(folder: Path) -> Iterator[Row]:
+    nothing = python("")
+    for module, target in (("lm", "< 0.15 s"), ("lm.runs", ""), ("lm.charts", ""), ("torch", "")):
+        took = python(f"import {module}") - nothing
+        yield Row(what=f"import {module}", value=took, unit="s", target=target)
+    store = RunStore(folder / "runs")
+    data = DataConfig(dataset="known_entropy", n_chars=5_000)
+    config = recipes.resolve(
+        architecture="linear",
+        data=data,
+        vocab_size=30,
+        n_train_tokens=4_000,
+        steps=1,
+        model={"context_length": 2, "d_embed": 2},
+    )
+    first = experiment.prepare(config, store)
+    document = {path.name: path.read_text() for path in first.path.glob("*.json")}
+    for i in range(999):
+        copy = store.root / f"linear-known_entropy-{i}"
+        copy.mkdir()
+        for name, text in document.items():
+            (copy / name).write_text(text.replace(first.run_id, copy.name))
+    listing = median(seconds(store.list) for _ in range(TURNS))
+    yield Row(what="reading 1,000 run folders", value=listing, unit="s")
+    command = [sys.executable, "-m", "lm", "runs", "--runs-dir", str(store.root)]
+    whole = median(
+        seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
+        for _ in range(3)
+    )
+    yield Row(what="python -m lm runs, 1,000 runs", value=whole, unit="s", target="< 1.5 s")
+    queue = JobQueue(cores=1)
+    queue.warm()
+    time.sleep(5)
+    times = []
+    for seed in range(3):
+        run = experiment.prepare(config.replace(training=config.training.replace(seed=seed)), store)
+        started_at = time.perf_counter()
+        queue.submit(run)
+        while run.reload().state == "created":
+            time.sleep(0.002)
+        times.append(time.perf_counter() - started_at)
+    queue.close()
+    fresh = python("import torch")
+    yield Row(
+        what="start of a worker",
+        value=median(times),
+        unit="s",
+        reference=f"a fresh interpreter with torch, {fresh:.2f} s",
+        ratio=fresh / median(times),
+    )
+
+
+def run() -> list[Row]:
+    """Every row, in a minute or two."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        rows += training_rows(Path(folder))
+        rows += [vocabulary_row(), meter_row(), evaluation_row()]
+        rows += decoding_rows()
+        rows += start_rows(Path(folder))
+    return rows
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
+    return {
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+    }
+
+
+def as_json(rows: list[Row]) -> dict[str, Any]:
+    return {"machine": machine(), "rows": [asdict(row) for row in rows]}
