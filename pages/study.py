@@ -19,6 +19,7 @@ from pages.common.background import Work
 OWN, COURSEWORK = "A sweep of your own", "The coursework's study"
 A_NEW_ONE = "a new one"
 SECONDS_BETWEEN_UPDATES = 2.0
+MOST_SETTINGS = 4
 MOST_LINES = 12  # of a chart that can still be read
 MOST_LINKED = 60  # runs that go along to the Compare page
 RESULTS = {
@@ -123,6 +124,7 @@ def _settings(
         format_func=sweeps.short,
         key="sweep_settings",
         persist_state="session",
+        max_selections=MOST_SETTINGS,
         placeholder="none: all follow from the budget",
         help="One value fixes a setting, several vary it: every combination is trained. Those of "
         "the model are the ones that all chosen architectures have.",

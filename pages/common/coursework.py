@@ -232,7 +232,8 @@ def _results(scale: str, corpora: tuple[str, ...], was_running: bool) -> None:
             "minute to write.",
         )
     picture = _picture(scale, corpora, str(store.root), stamp, name)
-    st.image(picture, caption=_title(name), width=PICTURE_WIDTH)
+    with st.container(width=PICTURE_WIDTH):
+        st.image(picture, caption=_title(name), width="stretch")
 
 
 def _title(name: str) -> str:
