@@ -243,9 +243,9 @@ class _Report:
             rows = self.results.section("knobs", "context-length/context")
             rows = rows[rows["architecture"] == architecture]
             chosen = self.results.chosen.get(("context-length/context", architecture))
-            if len(rows) < 2 or chosen is None:
-                continue
             found = intervals(rows, "value")
+            if len(found) < 2 or chosen is None:
+                continue
             best, first, last = chosen.value, min(found), max(found)
             claim = (
                 f"*“Context length helped simpler models up to a point.”* {architecture}, "
@@ -340,7 +340,6 @@ class _Report:
                 "",
                 "theirs",
                 "ours",
-                "aim",
                 "their FLOPs",
                 "our FLOPs",
                 "theirs / ours",
@@ -361,7 +360,6 @@ class _Report:
             published.name,
             f"{published.test_loss:.3f}",
             f"**{losses[chosen.value]}**",
-            f"{published.aim:.2f}",
             power(published.flops),
             power(flops),
             f"{published.flops / flops:.3g}×",
@@ -415,7 +413,8 @@ class _Report:
             f"{len(rows):,} runs, {power(rows['flops'].sum())} FLOPs, "
             f"{rows['flops'].sum() / whole:.1%} of all that the study spent. No budget below "
             "includes them. A budget that was not searched takes the factor of the next lower "
-            "one that was. The recipes that the factors multiply (sizes, batches, base rates) "
+            "one that was. (edge): the best of the rates that were tried is the largest or the "
+            "smallest of them. The recipes that the factors multiply (sizes, batches, base rates) "
             "were found before the study, on validation too; those trials are not counted."
         )
         yield from self.figure("learning-rate", "Test log-likelihood against learning rate")
@@ -467,7 +466,7 @@ class _Report:
             rows = rows[rows["architecture"] == architecture]
             found = intervals(rows, "value")
             chosen = self.results.chosen.get((name, architecture))
-            if not found or chosen is None:
+            if len(found) < 2 or chosen is None:
                 continue
             numbers = ", ".join(f"{value}: {interval}" for value, interval in found.items())
             claim = ONE_SEED

@@ -84,7 +84,8 @@ class Scale:
     large_knob_budget: float  # where the smaller one would show nothing
     most_values: int = 100  # of a knob
     wide: tuple[float, ...] = (1 / 32, 1 / 16, 1 / 8, *NARROW, 4.0)  # at the knobs' budget
-    narrow: tuple[float, ...] = NARROW  # at every other budget
+    narrow: tuple[float, ...] = NARROW  # at the frontier's others
+    few: tuple[float, ...] = (1.0, 2.0)  # beyond
     tokenizer_budgets: tuple[float, ...]
     bpe_sizes: tuple[int, ...] = (512, 1024, 2048, 4096)
     word_budgets: tuple[float, ...]
@@ -104,6 +105,7 @@ _SCALES = (
         most_values=2,
         wide=(0.25, 1.0),
         narrow=(1.0,),
+        few=(1.0,),
         tokenizer_budgets=(1e9,),
         bpe_sizes=(512,),
         word_budgets=(1e9,),
@@ -137,6 +139,7 @@ _SCALES = (
         frontier=(1e10, 3e10, 1e11, 3e11, 1e12, 3e12, 1e13),
         frontier_seeds=(0, 1, 2, 3, 4),
         beyond=(3e13, 1e14),
+        few=(0.5, 1.0, 2.0),
         knob_budget=1e12,
         knob_seeds=(0, 1, 2, 3, 4),
         large_knob_budget=3e12,
@@ -336,7 +339,6 @@ class Published:
     architecture: str
     flops: float  # true ones, replayed with PyTorch's counter
     test_loss: float
-    aim: float  # what is to be reached with those FLOPs
 
 
 PUBLISHED = (
@@ -346,7 +348,6 @@ PUBLISHED = (
         architecture="linear",
         flops=9.6e11,
         test_loss=3.0549,
-        aim=2.30,
     ),
     Published(
         name="MLP",
@@ -354,7 +355,6 @@ PUBLISHED = (
         architecture="mlp",
         flops=3.9e12,
         test_loss=2.3222,
-        aim=1.90,
     ),
     Published(
         name="Self-attention",
@@ -362,7 +362,6 @@ PUBLISHED = (
         architecture="attention",
         flops=3.5e13,
         test_loss=2.1335,
-        aim=1.85,
     ),
     Published(
         name="Transformer",
@@ -370,7 +369,6 @@ PUBLISHED = (
         architecture="transformer",
         flops=7.6e13,
         test_loss=2.0058,
-        aim=1.76,
     ),
     Published(
         name="Transformer, PTB",
@@ -378,7 +376,6 @@ PUBLISHED = (
         architecture="transformer",
         flops=1.1e14,
         test_loss=6.1896,
-        aim=5.20,
     ),
     Published(
         name="Transformer, WikiText-2",
@@ -386,7 +383,6 @@ PUBLISHED = (
         architecture="transformer",
         flops=1.3e14,
         test_loss=6.8875,
-        aim=5.50,
     ),
 )
 PUBLISHED_RATES = {1e-2: 2.099, 1e-3: 2.510, 5e-4: 2.616, 1e-4: 3.200}  # validation, 500 steps
@@ -414,17 +410,14 @@ class Study:
         scale, families = self.scale, []
         if CHARACTERS in self.corpora:
             for architecture in ARCHITECTURES:
-                for budget in sorted({*scale.frontier, scale.knob_budget, scale.large_knob_budget}):
+                base = {"architecture": architecture, "dataset": CHARACTERS}
+                budgets = {*scale.frontier, scale.knob_budget, scale.large_knob_budget}
+                for budget in sorted({*budgets, *scale.beyond}):
                     at_knobs = budget == scale.knob_budget
-                    families.append(
-                        self._search(
-                            architecture,
-                            {"architecture": architecture, "dataset": CHARACTERS},
-                            budget,
-                            scale.wide if at_knobs else scale.narrow,
-                            scale.knob_seeds if at_knobs else scale.frontier_seeds[:1],
-                        )
-                    )
+                    seeds = scale.knob_seeds if at_knobs else scale.frontier_seeds[:1]
+                    factors = scale.narrow if budget in budgets else scale.few
+                    factors = scale.wide if at_knobs else factors
+                    families.append(self._search(architecture, base, budget, factors, seeds))
             for key, data in self.tokenizations().items():
                 for budget in scale.tokenizer_budgets:
                     factors = [factor for factor in scale.narrow if 0.5 <= factor <= 2]
