@@ -395,12 +395,13 @@ def results_chart(
     log_x: bool = False,
     title: str | None = None,
     height: int = HEIGHT,
-) -> alt.Chart:
+    references: Mapping[str, float] | None = None,
+) -> alt.Chart | alt.LayerChart:
     """A mark per run: column `y` against column `x`, numbers or names, of `frame`.
 
     `frame` has a row per run and column run_id; runs that are not in `shown`, or lack a value, are
     left out. Used for test log-likelihood against training FLOPs and for any setting against any
-    result.
+    result. `references`, name -> y, are dashed lines where they lie near the runs.
     """
     rows = frame[frame["run_id"].isin(list(shown))]
     keep = list(dict.fromkeys(["run_id", x, y]))
@@ -422,7 +423,8 @@ def results_chart(
         horizontal = alt.X(f"{_field(x)}:N", title=x_title, sort=order, axis=alt.Axis(labelAngle=0))
     scales = _look_scales(shown)
     legend = _legend(title, shown)
-    return (
+    height = _with_legend(height, shown)
+    points = (
         alt.Chart(rows)
         .mark_point(filled=True, size=130, opacity=0.95)
         .encode(
@@ -448,8 +450,28 @@ def results_chart(
                 alt.Tooltip(f"{_field(y)}:Q", title=y_title, format=".4f"),
             ],
         )
-        .properties(height=_with_legend(height, shown))
+        .properties(height=height)
     )
+    low, high = _span(rows[y])
+    near = [
+        {"reference": f"{name} {_signed(value)}", "y": value}
+        for name, value in (references or {}).items()
+        if low - NEAR <= value <= high + NEAR
+    ]
+    if not near:
+        return points
+    base = alt.Chart(alt.Data(values=near)).encode(y=alt.Y("y:Q"))
+    rule = base.mark_rule(strokeDash=[4, 4], color=NEUTRAL, strokeWidth=1.2)
+    text = base.mark_text(align="right", baseline="top", dx=-4, dy=4, color=NEUTRAL, fontSize=12)
+    named = text.encode(x=alt.value("width"), text="reference:N")
+    return alt.layer(points, rule, named).properties(height=height)
+
+
+NEAR = 0.3  # of a reference to the runs, for it to be drawn
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
 
 
 def _field(name: str) -> str:

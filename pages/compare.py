@@ -249,6 +249,7 @@ def _compute(group: Group, checked: list[Run], shown: dict[str, charts.Look]) ->
                 x_title=QUANTITIES["flops"],
                 y_title=RESULTS[result],
                 log_x=True,
+                references={} if group.in_bits else _counting(group),
             ),
             key="compute",
             alt=charts.describe_results(
@@ -259,7 +260,8 @@ def _compute(group: Group, checked: list[Run], shown: dict[str, charts.Look]) ->
         left_out = len(checked) - len(scored)
         better = "Lower" if group.in_bits else "Higher"
         st.caption(
-            f"{better} is better. FLOPs of training alone. {panel.NOT_COUNTED}"
+            f"{better} is better. Dashed: what counting n-grams reaches, with no training FLOPs at "
+            f"all. FLOPs of training alone. {panel.NOT_COUNTED}"
             + (f" {_runs(left_out)} without a test score left out." if left_out else "")
         )
 
@@ -365,6 +367,17 @@ def _curves(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -> 
             key="curves",
             alt=charts.describe_curves(frames, shown, y=loss, y_title=title),
         )
+
+
+def _counting(group: Group) -> dict[str, float]:
+    """Test log-likelihood of counting: what a model of no training FLOPs reaches."""
+    try:
+        baselines = corpora.baselines(group.runs[0].config.data)
+    except ValueError:
+        return {}  # the text is not here; the runs are
+    return {
+        name: parts["test"].log_likelihood for name, parts in baselines.items() if "test" in parts
+    }
 
 
 def _references(group: Group) -> dict[str, float]:

@@ -236,7 +236,7 @@ def act(
     begun = any(run.state != "new" for run in planned.runs)
     with st.container(horizontal=True, vertical_alignment="center", key="sweep-actions"):
         if work and work.running:
-            _pause(work)
+            background.pause_button(work)
         elif planned.n_left:
             runs = f"{planned.n_left} run{'s'[: planned.n_left > 1]}"
             label = f"Resume: {runs} left" if begun else f"Start {runs}"
@@ -255,27 +255,7 @@ def act(
             icon=":material/download:",
             help="The same sweep for the command line: `python -m lm sweep sweep.json`.",
         )
-    if not work or not work.running:
-        _problems(work)
-
-
-def _pause(work: Work) -> None:
-    label = "Pausing …" if work.pausing else "Pause"
-    if st.button(label, disabled=work.pausing, key="work-pause", icon=":material/pause:"):
-        work.pause()
-        st.rerun()
-
-
-def _problems(work: Work | None) -> None:
-    """Why runs are not complete, a pause apart."""
-    if work is None or not work.problems:
-        return
-    lines = [
-        f"{words.plain(run_id)}: {words.plain(reason)}" if run_id else words.plain(reason)
-        for run_id, reason in work.problems.items()
-    ]
-    more = f"  \n… and {len(lines) - 5} more" if len(lines) > 5 else ""
-    st.warning("  \n".join(lines[:5]) + more)
+    background.problems(work)
 
 
 def _start(key: str, configs: Sequence[RunConfig]) -> None:

@@ -13,9 +13,12 @@ import streamlit as st
 
 from lm import forecast
 from lm.sweep import SweepProgress
+from pages.common import words
 
 Report = Callable[[SweepProgress], None]
 Stopped = Callable[[], bool]
+
+SHOWN = 5  # problems, of many
 
 
 class Work:
@@ -58,6 +61,26 @@ class Work:
 def works() -> dict[str, Work]:
     """The server's works by name; the last of each name, ended or not."""
     return {}
+
+
+def pause_button(work: Work) -> None:
+    """Have it leave off."""
+    label = "Pausing …" if work.pausing else "Pause"
+    if st.button(label, disabled=work.pausing, key="work-pause", icon=":material/pause:"):
+        work.pause()
+        st.rerun()
+
+
+def problems(work: Work | None) -> None:
+    """Why runs did not complete, once it has ended; a pause is no problem."""
+    if work is None or work.running or not work.problems:
+        return
+    lines = [
+        f"{words.plain(run_id)}: {words.plain(reason)}" if run_id else words.plain(reason)
+        for run_id, reason in work.problems.items()
+    ]
+    more = f"  \n… and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+    st.warning("  \n".join(lines[:SHOWN]) + more)
 
 
 def bar(work: Work) -> None:

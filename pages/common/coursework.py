@@ -145,14 +145,9 @@ def _cost(scale: str, corpora: tuple[str, ...], store: RunStore, work: Work | No
         )
     if moving:
         assert work is not None
-        label = "Pausing …" if work.pausing else "Pause"
-        if st.button(label, disabled=work.pausing, key="work-pause", icon=":material/pause:"):
-            work.pause()
-            st.rerun()
+        background.pause_button(work)
         return
-    if work and work.problems:
-        first = next(iter(work.problems.items()))
-        st.warning(f"{len(work.problems)} not complete. {words.plain(': '.join(first))}")
+    background.problems(work)
     if n_left:
         begun = n_left < runs
         label = f"Resume: {n_left} runs left" if begun else f"Start {n_left} runs"

@@ -130,6 +130,11 @@ def test_results_take_numbers_and_names(x: str) -> None:
     )
     (rows,) = chart.to_dict()["datasets"].values()
     assert len(rows) == 2  # the one without a result is left out
+    layers = charts.results_chart(
+        frame, shown, x=x, y="test_loss", x_title=x, y_title="Test loss",
+        references={"far": 9.0, "near": 1.4},
+    ).to_dict()["layer"]  # fmt: skip
+    assert [row["reference"] for row in layers[1]["data"]["values"]] == ["near 1.40"]
     words = charts.describe_results(frame, shown, y="test_loss", y_title="Test loss", best="min")
     assert words == "Test loss of 2 runs; best is 2 with 1.500."
 
