@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lm import datasets, forecast, recipes
+from lm import datasets, forecast, ngram, recipes
 from lm.config import (
     ARCHITECTURES,
     Config,
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parent.parent
 TRAIN_FLAGS = {f"--{name}": path for name, path in recipes.SHORT_NAMES.items()}
+DATA_FLAGS = {flag: path for flag, path in TRAIN_FLAGS.items() if path.startswith("data.")}
 FLOPS_FLAGS = {"--batch-size": "training.batch_size"}
 INTERRUPTED, FAILED, BAD_INPUT = 130, 1, 2
 
@@ -247,12 +248,16 @@ def _build_parser() -> tuple[_Parser, dict[str, _Parser]]:
     sample.add_argument("--prompt", default="", help="what the text begins with")
     for name, field in settings(SampleOptions).items():
         sample.add_setting(f"--{name.replace('_', '-')}", field)
+    counting = add("ngram", _ngram, "Score n-grams that are counted from a corpus, in seconds.")
+    for flag, path in DATA_FLAGS.items():
+        counting.add_setting(flag, settings(DataConfig)[path.partition(".")[2]])
+    counting.add_setting("--order", settings(_NGramOptions)["order"])
     bench = add("bench", _bench, "Measure how fast everything is, beside references.")
     for command in (resume, evaluate, sample):
         command.add_argument(
             "run", metavar="RUN", help="an id, the beginning of one, a name or a path"
         )
-    for command in (train, flops, resume, sweep, runs, evaluate, bench):
+    for command in (train, flops, resume, sweep, runs, evaluate, counting, bench):
         command.add_argument("--json", action="store_true", help="print one line of JSON, last")
     data = add("data", _data, "List the corpora, or download some.")
     data.add_argument("action", nargs="?", default="list", help="list (default) or download")
@@ -860,6 +865,46 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         _print_json(result)
     else:
         _print_values(result)
+    return 0
+
+
+class _NGramOptions(Config):
+    """What `ngram` can be told."""
+
+    order: int | None = setting(
+        None,
+        "Tokens in an n-gram, the predicted one included. Left out: 6, or 5 for words.",
+        ge=1,
+        le=20,
+    )
+
+
+def _ngram(arguments: argparse.Namespace) -> int:
+    order = _NGramOptions(order=arguments.order).order
+    given = {
+        path.partition(".")[2]: value
+        for flag, path in DATA_FLAGS.items()
+        if (value := getattr(arguments, flag[2:])) is not None
+    }
+    corpus = datasets.load(_data_config(given))
+    started_at = time.perf_counter()
+    found = ngram.evaluate(corpus, order or ngram.order_for(corpus.tokenizer.vocab_size))
+    seconds = time.perf_counter() - started_at
+    rows = [
+        {
+            "split_part": part,
+            "loss": score.loss,
+            "perplexity": score.perplexity,
+            "bits_per_char": score.bits_per_char,
+            "n_tokens": score.n_tokens,
+        }
+        for part, score in found.items()
+    ]
+    if arguments.json:
+        _print_json({"dataset": corpus.data.dataset, "seconds": seconds, "scores": rows})
+        return 0
+    _print_table([list(rows[0]), *(list(map(_plain, row.values())) for row in rows)])
+    print(f"\nCounted and scored in {seconds:.1f} s, with no training FLOPs.")
     return 0
 
 

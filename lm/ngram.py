@@ -157,6 +157,21 @@ def _discounts(counts: np.ndarray) -> tuple[float, float, float, float]:
     return 0.0, d1, d2, d3
 
 
+def evaluate(corpus: Corpus, order: int) -> dict[str, Evaluation]:
+    """Scores of n-grams of the train split on the others: "valid", "test" -> score."""
+    model = NGram(corpus.train.token_ids, corpus.tokenizer.vocab_size, order)
+    return {
+        name: Evaluation(
+            total_nats=-float(np.log(model.score(split.token_ids)[0]).sum()),
+            n_tokens=split.n_tokens,
+            n_chars=split.n_chars,
+            spelling_nats=split.spelling_nats,
+        )
+        for name, split in corpus.splits.items()
+        if name != "train"
+    }
+
+
 def baselines(corpus: Corpus) -> dict[str, dict[str, Evaluation]]:
     """Scores of counting on whole splits: name -> "valid", "test" -> score, the weakest first."""
     vocab_size = corpus.tokenizer.vocab_size
@@ -173,12 +188,6 @@ def baselines(corpus: Corpus) -> dict[str, dict[str, Evaluation]]:
             spelling_nats=split.spelling_nats,
         )
 
-    def counted(model: NGram) -> dict[str, Evaluation]:
-        return {
-            name: score(-float(np.log(model.score(split.token_ids)[0][1:]).sum()), split)
-            for name, split in parts.items()
-        }
-
     return {
         "uniform": {
             name: score(math.log(vocab_size) * (split.n_tokens - 1), split)
@@ -188,6 +197,6 @@ def baselines(corpus: Corpus) -> dict[str, dict[str, Evaluation]]:
             name: score(-float(np.log(p[split.token_ids[1:]]).sum()), split)
             for name, split in parts.items()
         },
-        "bigram": counted(NGram(train, vocab_size, 2)),
-        f"{order}-gram": counted(NGram(train, vocab_size, order)),
+        "bigram": evaluate(corpus, 2),
+        f"{order}-gram": evaluate(corpus, order),
     }

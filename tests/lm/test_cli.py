@@ -135,6 +135,14 @@ def test_several_texts_are_those_of_their_seeds(say, home):
     assert out == f"--- seed 4\n{texts[0]}--- seed 5\n{texts[1]}"
 
 
+def test_n_grams_are_counted_and_scored(say, home):
+    flags = ["ngram", "--dataset", "known_entropy", "--json"]
+    two, five = (json.loads(say(*flags, "--order", order)[1])["scores"] for order in ("2", "5"))
+    assert [row["split_part"] for row in five] == ["valid", "test"]
+    assert five[1]["loss"] < two[1]["loss"]
+    assert "no training FLOPs" in say(*flags[:-1])[1]
+
+
 def test_evaluate_as_a_hybrid_and_in_blocks(say, home):
     def loss(*flags):
         return json.loads(say("evaluate", "first", *flags, "--json")[1])["loss"]

@@ -11,7 +11,7 @@ from lm.models import build_model
 from tests.lm.strategies import model_configs
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(config=model_configs(), seed=st.integers(0, 9), data=st.data())
 def test_logits_are_those_of_the_model(config, seed, data):
     vocab_size, n_texts = 11, data.draw(st.integers(1, 3))
