@@ -19,7 +19,7 @@ from lm.config import (
     TrainingConfig,
     model_config,
 )
-from lm.flops import step_flops
+from lm.flops import n_params, step_flops
 
 PRESETS = {
     "modern": "Sized for the budget, with what the field has found to work.",
@@ -225,8 +225,7 @@ def resolve(
             )
         if "dropout" not in model and "dropout" in type(chosen).model_fields:
             repeats = _epochs(chosen, vocab_size, n_train_tokens, horizon)
-            # dropout pays once the text is seen several times: compute.md's pilot runs
-            base_model["dropout"] = 0.2 if repeats > 12 else 0.1 if repeats > 4 else 0.0
+            base_model["dropout"] = _dropout(chosen, vocab_size, n_train_tokens, repeats)
     elif preset == "classic":
         base_model, base_training = CLASSIC[architecture], _CLASSIC_TRAINING
     elif architecture != "transformer":
@@ -308,6 +307,19 @@ def _batch_size(
     while batch > 1 and budget < MIN_STEPS * batch * row:
         batch //= 2
     return batch
+
+
+def _dropout(config: ModelConfig, vocab_size: int, n_train_tokens: int, repeats: float) -> float:
+    """Against learning by heart: a text seen several times, by a model that has the room.
+
+    Self-attention has it from about a parameter per token of text. A transformer of 345,000 on
+    the 892,000 characters of Tiny Shakespeare, 5 times: validation 1.484 without and 1.554 with
+    0.1, at 1e13 FLOPs.
+    """
+    roomy = config.architecture == "mlp" or n_params(config, vocab_size) > 0.7 * n_train_tokens
+    if not roomy or repeats <= 4:
+        return 0.0
+    return 0.2 if repeats > 12 else 0.1
 
 
 def _epochs(config: ModelConfig, vocab_size: int, n_train_tokens: int, horizon: Values) -> float:

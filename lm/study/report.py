@@ -258,10 +258,10 @@ class _Report:
             helped, hurt = (difference(found[end], found[best]) for end in (first, last))
             clauses = []
             if best != first:
-                shown = f"by {helped} nats" if helped.shown and helped.mean > 0 else "not shown"
+                shown = f"{helped} nats" if helped.shown and helped.mean > 0 else "not shown"
                 clauses.append(f"the gain on test over {first} is {shown}")
             if best != last:
-                shown = f"by {hurt} nats" if hurt.shown and hurt.mean > 0 else "not shown"
+                shown = f"{hurt} nats" if hurt.shown and hurt.mean > 0 else "not shown"
                 clauses.append(f"the loss on test from there to {last} is {shown}")
             up = best != first and helped.shown and helped.mean > 0
             down = best != last and hurt.shown and hurt.mean > 0

@@ -56,11 +56,23 @@ def test_heads_and_feed_forward_follow_a_width_chosen_by_hand(d_model):
     assert config.model.d_ff == 4 * d_model
 
 
-def test_repeated_text_gets_dropout():
-    once = resolve(architecture="transformer", epochs=1, **SHAKESPEARE)
-    often = resolve(architecture="transformer", epochs=30, **SHAKESPEARE)
-    assert once.model.dropout == 0
-    assert often.model.dropout > 0
+@pytest.mark.parametrize(
+    ("architecture", "d_model", "epochs", "dropout"),
+    [
+        ("transformer", 192, 1, 0.0),
+        ("transformer", 192, 5, 0.1),
+        ("transformer", 192, 30, 0.2),
+        ("transformer", 64, 30, 0.0),
+        ("attention", 64, 30, 0.0),
+        ("mlp", None, 5, 0.1),
+    ],
+)
+def test_dropout_is_for_models_with_room_for_a_text_that_repeats(
+    architecture, d_model, epochs, dropout
+):
+    model = {"d_model": d_model, "n_layers": 4} if d_model else {}
+    config = resolve(architecture=architecture, epochs=epochs, model=model, **SHAKESPEARE)
+    assert config.model.dropout == dropout
 
 
 @pytest.mark.parametrize("preset", PRESETS)
