@@ -405,16 +405,17 @@ class RunStore:
         return read_run(self.root / run_id)
 
     def ship(self, run: Run, run_id: str, *, weights: bool = True) -> Run:
-        """Copy a complete run to `run_id` as one that comes with the repository.
+        """Copy a run that is complete, or has failed, to `run_id` as one that comes with the
+        repository.
 
         Its training state stays behind, and nothing changes or deletes the copy any more. git
         carries folders whose name begins with "shipped-". Without `weights` only what it came
         to goes: settings, results, tokenizer, about `SHIPPED_ROWS` rows of metrics, and the last
         sample.
         """
-        if run.state != "complete" or not run_id.startswith("shipped-"):
+        if run.state not in ("complete", "failed") or not run_id.startswith("shipped-"):
             raise RunError(
-                "Only a complete run can be shipped, under a name that begins with 'shipped-'. "
+                "Only a run that has ended can be shipped, as 'shipped-' and a name. "
                 f"Received: state '{run.state}', {run_id!r}."
             )
         document = _read_json(run.path / "config.json")

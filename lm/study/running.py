@@ -147,7 +147,7 @@ def plan_table(study: Study, store: RunStore) -> list[Cost]:
 
 
 def ship(study: Study, store: RunStore, target: RunStore) -> list[Run]:
-    """Copy every complete run of the study to `target` as one that comes with the program.
+    """Copy every run of the study that has ended to `target` as one that comes with the program.
 
     The best of each architecture and corpus, on validation, brings its weights; of the others
     the results go, thinned. What is there already stays as it is.
@@ -159,7 +159,7 @@ def ship(study: Study, store: RunStore, target: RunStore) -> list[Run]:
         for _, _, run in found(family, store):
             run_id = f"shipped-{run.run_id.removeprefix('shipped-')}"
             new = run_id not in shipped and not (target.root / run_id).exists()
-            if run.state == "complete" and new:
+            if run.state in ("complete", "failed") and new:
                 weights = run.run_id in with_weights
                 shipped[run_id] = target.ship(run, run_id, weights=weights)
     return list(shipped.values())
