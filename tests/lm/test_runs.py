@@ -337,7 +337,7 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_last_checkpoint(store, monkeypa
 
 def test_a_shipped_run_is_read_and_never_changed(store):
     run = create(store)
-    with pytest.raises(RunError, match="Only a complete run"):
+    with pytest.raises(RunError, match="Only a run that has ended"):
         store.ship(run, "shipped-linear")
     with RunWriter(run) as writer:
         writer.append(record(1))
