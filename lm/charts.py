@@ -642,11 +642,9 @@ def _spread_x(panel: Panel, rows: pd.DataFrame) -> alt.X:
 
 def _log_ticks(low: float, high: float) -> list[float]:
     """Round numbers of a logarithmic axis: 1, 2, 5, 10, ...; more of them where it is short."""
-    steps = (
-        (1, 2, 5)
-        if high / low > 4
-        else (1, 1.2, 1.5, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 5, 6, 7, 8, 9)
-    )
+    steps: tuple[float, ...] = (1, 1.2, 1.5, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 5, 6, 7, 8, 9)
+    if high / low > 4:
+        steps = (1, 1.5, 2, 3, 4, 5, 7) if high / low < 15 else (1, 2, 5)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     numbers = [float(f"{step * 10.0**power:.3g}") for power in powers for step in steps]
     return [number for number in numbers if low <= number <= high]
