@@ -160,7 +160,7 @@ def test_a_sweep_is_started_paused_resumed_and_drawn(tab, start_server, tmp_path
         time.sleep(0.5)
     tab.get_by_role("button", name="Pause").wait_for(state="detached")
     tab.get_by_text("To train").wait_for()
-    assert tab.locator("[data-testid=stVegaLiteChart] svg").count() == 1
+    assert tab.locator("[data-testid=stVegaLiteChart] svg.marks").count() == 1
 
     tab.reload()  # the definition was kept
     tab.get_by_role("combobox", name="Sweep").click()
