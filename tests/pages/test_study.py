@@ -160,7 +160,9 @@ def test_a_sweep_is_started_paused_resumed_and_drawn(tab, start_server, tmp_path
         time.sleep(0.5)
     tab.get_by_role("button", name="Pause").wait_for(state="detached")
     tab.get_by_text("To train").wait_for()
-    assert tab.locator("[data-testid=stVegaLiteChart] svg.marks").count() == 1
+    tab.wait_for_function(
+        "document.querySelectorAll('[data-testid=stVegaLiteChart] svg.marks').length === 1"
+    )
 
     tab.reload()  # the definition was kept
     tab.get_by_role("combobox", name="Sweep").click()
