@@ -21,7 +21,7 @@ from lm.sweep import Sweep, expand, run_sweep
 
 N_RUNS = 4
 REPEATS = 2
-STEPS = {1e11: 800, 1e12: 150, 1e13: 15}  # of the model for a budget: some seconds a run
+STEPS = {1e11: 300, 1e12: 60, 1e13: 8}  # of the model for a budget: some seconds a run
 BASE = {"dataset": "known_entropy", "data.n_chars": 20_000, "architecture": "transformer"}
 
 
