@@ -404,7 +404,7 @@ class RunStore:
             _write_json(folder / "status.json", status.to_dict())
         return read_run(self.root / run_id)
 
-    def ship(self, run: Run, run_id: str, *, weights: bool = True) -> Run:
+    def ship(self, run: Run, run_id: str, *, weights: bool = True, name: str | None = None) -> Run:
         """Copy a run that is complete, or has failed, to `run_id` as one that comes with the
         repository.
 
@@ -419,7 +419,7 @@ class RunStore:
                 f"Received: state '{run.state}', {run_id!r}."
             )
         document = _read_json(run.path / "config.json")
-        document.update(run_id=run_id, name=run.name, shipped=True)
+        document.update(run_id=run_id, name=_checked_name(name or run.name), shipped=True)
         with self._new_folder(run_id) as folder:
             _write_json(folder / "config.json", document)
             _write_json(folder / "status.json", replace(run.status, pid=None).to_dict())

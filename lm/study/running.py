@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lm.config import RunConfig
+from lm.datasets import DATASETS
 from lm.jobs.executors import Executor
 from lm.runs import Run, RunStore
 from lm.study import figures, report
@@ -161,8 +162,16 @@ def ship(study: Study, store: RunStore, target: RunStore) -> list[Run]:
             new = run_id not in shipped and not (target.root / run_id).exists()
             if run.state in ("complete", "failed") and new:
                 weights = run.run_id in with_weights
-                shipped[run_id] = target.ship(run, run_id, weights=weights)
+                name = _title(run) if weights else None
+                shipped[run_id] = target.ship(run, run_id, weights=weights, name=name)
     return list(shipped.values())
+
+
+def _title(run: Run) -> str:
+    """What a model is called in a list to choose from."""
+    flops = figures.flops_in_words(run.status.flops.total)
+    corpus = DATASETS[run.config.data.dataset].title
+    return f"Study: {run.config.model.architecture}, {corpus}, {flops} FLOPs"
 
 
 def best_checkpoints(families: Iterable[Family], store: RunStore) -> dict[tuple[str, str], str]:

@@ -20,6 +20,7 @@ from lm.sweep import remembered
 from pages.common import background, caches, panel, words
 from pages.common.background import Work
 
+PROJECT = Path(__file__).parents[2]
 SECONDS_BETWEEN_UPDATES = 4.0
 PICTURE_WIDTH = 860  # pixels, on a screen that has them
 TITLES = {  # of figures whose name does not say it
@@ -45,6 +46,8 @@ def show() -> None:
         missing = DATASETS[CORPORA[0]].title
         st.info(f"The study needs {words.plain(missing)}, which is not here. Data fetches it.")
         st.page_link("pages/data.py", label="Fetch it →")
+        if _is_as_shipped(_store("default")):
+            _shipped(with_plan=False)
         return
     scale = st.segmented_control(
         "Scale",
@@ -57,6 +60,9 @@ def show() -> None:
         "report rests on, full more budgets and seeds.",
     )
     store = _store(scale)
+    if scale == "default" and _is_as_shipped(store) and not st.session_state.get("study_plan"):
+        _shipped()
+        return
     work = background.works().get(_key(scale, corpora))
     try:
         _cost(scale, corpora, store, work)
@@ -65,6 +71,62 @@ def show() -> None:
         return
     every = SECONDS_BETWEEN_UPDATES if work and work.running else None
     st.fragment(_results, run_every=every, key="study")(scale, corpora, every is not None)
+
+
+def _is_as_shipped(store: RunStore) -> bool:
+    """Whether nothing was trained here beyond what comes with the program, figures included."""
+    folders = [path.name for path in store.root.iterdir()] if store.root.is_dir() else []
+    shipped = [name for name in folders if name.startswith("shipped-")]
+    return bool(shipped) and len(shipped) == len(folders) and (PROJECT / "figures").is_dir()
+
+
+def _shipped(with_plan: bool = True) -> None:
+    """The figures as they came: at once, where to work everything out takes seconds."""
+    st.caption(
+        "The study as it comes with the program: its runs are complete, and these figures are "
+        "drawn from them."
+    )
+    paths = {path.stem: path for path in sorted((PROJECT / "figures").glob("*.svg"))}
+    names = [name for name in TITLES if name in paths]
+    names += [name for name in paths if name not in names]
+    with st.container(horizontal=True, vertical_alignment="bottom", key="study-figure-row"):
+        name = st.selectbox(
+            "Figure",
+            names,
+            key="study_figure",
+            format_func=_title,
+            width=420,
+            persist_state="session",
+        )
+        st.download_button(
+            "Download report and figures",
+            data=lambda: _zip_of(PROJECT),
+            file_name="study.zip",
+            mime="application/zip",
+            key="study-report",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+        if with_plan and st.button(
+            "What it took, by section", key="study-plan", icon=":material/table_view:"
+        ):
+            st.session_state["study_plan"] = True
+            st.rerun()
+    _show_picture(paths[name].read_text(encoding="utf-8"), name)
+
+
+def _show_picture(svg: str, name: str) -> None:
+    with st.container(width=PICTURE_WIDTH):
+        st.image(svg, caption=_title(name), width="stretch")
+
+
+def _zip_of(folder: Path) -> bytes:
+    """docs/report.md and figures/ of a folder."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in [folder / "docs" / "report.md", *sorted((folder / "figures").glob("*.*"))]:
+            archive.write(path, path.relative_to(folder))
+    return buffer.getvalue()
 
 
 def _store(scale: str) -> RunStore:
@@ -226,9 +288,7 @@ def _results(scale: str, corpora: tuple[str, ...], was_running: bool) -> None:
             help="The report as Markdown with its tables, figures and samples. Takes half a "
             "minute to write.",
         )
-    picture = _picture(scale, corpora, str(store.root), stamp, name)
-    with st.container(width=PICTURE_WIDTH):
-        st.image(picture, caption=_title(name), width="stretch")
+    _show_picture(_picture(scale, corpora, str(store.root), stamp, name), name)
 
 
 def _title(name: str) -> str:
@@ -241,9 +301,6 @@ def _title(name: str) -> str:
 
 def _zipped(scale: str, corpora: tuple[str, ...], store: RunStore) -> bytes:
     """docs/report.md and figures/ as the command writes them."""
-    buffer = io.BytesIO()
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(buffer, "w") as archive:
+    with tempfile.TemporaryDirectory() as folder:
         running.write_out(_study(scale, corpora), store, Path(folder))
-        for path in sorted(Path(folder).rglob("*.*")):
-            archive.write(path, path.relative_to(folder))
-    return buffer.getvalue()
+        return _zip_of(Path(folder))

@@ -1,7 +1,9 @@
 """The Study page: a sweep from its form to its chart, and the coursework's study."""
 
+import io
 import threading
 import time
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from lm.config import ConfigError, TrainingConfig, settings
 from lm.runs import RunStore
 from lm.sweep import Sweep, expand
-from pages.common import background, shell, sweeps
+from pages.common import background, coursework, shell, sweeps
 
 ROOT = Path(__file__).parents[2]
 TRAINING = settings(TrainingConfig)
@@ -132,6 +134,20 @@ def test_without_its_corpora_the_study_says_where_they_are_to_be_had(study):
     app.segmented_control(key="study_view").set_value("The coursework's study").run()
     assert not app.exception
     assert "Tiny Shakespeare" in app.info[0].value
+
+
+def test_the_study_that_ships_is_there_at_once_even_without_its_corpora(study, monkeypatch):
+    app = study()
+    monkeypatch.delenv("LM_RUNS_DIR")  # the project's own
+    monkeypatch.setattr(coursework, "_is_as_shipped", lambda store: True)
+    app.segmented_control(key="study_view").set_value("The coursework's study").run()
+    assert not app.exception
+    assert any("comes with the program" in caption.value for caption in app.caption)
+    figures = app.selectbox(key="study_figure").options
+    assert figures[0] == "What a FLOP buys, architecture by architecture"
+    assert len(figures) >= 19
+    with zipfile.ZipFile(io.BytesIO(coursework._zip_of(ROOT))) as archive:
+        assert {"docs/report.md", "figures/frontier.svg"} <= set(archive.namelist())
 
 
 def test_a_sweep_is_started_paused_resumed_and_drawn(tab, start_server, tmp_path):
