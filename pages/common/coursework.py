@@ -90,14 +90,7 @@ def _shipped(with_plan: bool = True) -> None:
     names = [name for name in TITLES if name in paths]
     names += [name for name in paths if name not in names]
     with st.container(horizontal=True, vertical_alignment="bottom", key="study-figure-row"):
-        name = st.selectbox(
-            "Figure",
-            names,
-            key="study_figure",
-            format_func=_title,
-            width=420,
-            persist_state="session",
-        )
+        name = _choose(names)
         st.download_button(
             "Download report and figures",
             data=lambda: _zip_of(PROJECT),
@@ -113,6 +106,17 @@ def _shipped(with_plan: bool = True) -> None:
             st.session_state["study_plan"] = True
             st.rerun()
     _show_picture(paths[name].read_text(encoding="utf-8"), name)
+
+
+def _choose(names: list[str]) -> str:
+    return st.selectbox(
+        "Figure",
+        names,
+        key="study_figure",
+        format_func=_title,
+        width=420,
+        persist_state="session",
+    )
 
 
 def _show_picture(svg: str, name: str) -> None:
@@ -269,14 +273,7 @@ def _results(scale: str, corpora: tuple[str, ...], was_running: bool) -> None:
         st.caption("The figures appear here as runs complete.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom", key="study-figure-row"):
-        name = st.selectbox(
-            "Figure",
-            list(made),
-            key="study_figure",
-            format_func=_title,
-            width=420,
-            persist_state="session",
-        )
+        name = _choose(list(made))
         st.download_button(
             "Download report and figures",
             data=functools.partial(_zipped, scale, corpora, store),
