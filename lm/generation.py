@@ -69,7 +69,7 @@ def filter_distribution(logits: np.ndarray, sampling: Sampling) -> np.ndarray:
         probabilities = softmax((logits - logits.max()) / sampling.temperature)
     top_k = sampling.top_k or len(logits)
     if top_k < len(logits) or sampling.top_p < 1:
-        order = np.argsort(-probabilities, kind="stable")[:top_k]
+        order = np.argsort(-logits, kind="stable")[:top_k]  # exact where weights round alike
         if sampling.top_p < 1:
             sums = np.cumsum(probabilities[order])
             order = order[: 1 + np.searchsorted(sums, sampling.top_p * sums[-1])]
