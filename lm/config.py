@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.fields import FieldInfo
 
 SCHEMA_VERSION = 1
+ROTARY_BASE = 1_000.0  # contexts are short here: 10,000 leaves half of the pairs almost still
 
 
 class ConfigError(ValueError):

@@ -23,6 +23,7 @@ from safetensors.numpy import load_file
 from threadpoolctl import threadpool_limits
 
 from lm.config import (
+    ROTARY_BASE,
     AttentionConfig,
     LinearConfig,
     MLPConfig,
@@ -32,7 +33,6 @@ from lm.config import (
 )
 from lm.flops import n_params
 
-ROTARY_BASE = 1_000.0  # as in lm.models
 EPSILON = {"rms": 1e-6, "layer": 1e-5}
 QK_EPSILON = float(np.finfo(np.float32).eps)
 

@@ -16,14 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lm.config import (
+    ROTARY_BASE,
     AttentionConfig,
     LinearConfig,
     MLPConfig,
     ModelConfig,
     TransformerConfig,
 )
-
-ROTARY_BASE = 1_000.0  # contexts are short here: 10,000 leaves half of the pairs almost still
 
 
 class LanguageModel(nn.Module):

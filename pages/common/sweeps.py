@@ -12,7 +12,6 @@ import streamlit as st
 
 from lm import sweep
 from lm.config import ARCHITECTURES, ConfigError, RunConfig, Setting, rule
-from lm.recipes import SHORT_NAMES
 from lm.runs import SWEEPS, Run
 from lm.sweep import Sweep
 from pages.common import caches, corpora, drafts, forms, words
@@ -20,7 +19,6 @@ from pages.common import caches, corpora, drafts, forms, words
 PROJECT = Path(__file__).parents[2]
 MOST_RUNS = 400  # that a page starts; the command line has no such limit
 BUDGET = "budget"
-LONG_NAMES = {long_name: name for name, long_name in SHORT_NAMES.items()}
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -30,7 +28,8 @@ def files() -> dict[str, Path]:
     """Sweeps that can be opened, by name: the user's newest first, then those of the project."""
     own = sorted(_folder().glob("*.json"), key=lambda path: -path.stat().st_mtime_ns)
     shipped = sorted((PROJECT / SWEEPS).glob("*.toml"))
-    return {path.stem: path for path in [*shipped[::-1], *own[::-1]][::-1]}
+    names = {path.stem for path in own}
+    return {path.stem: path for path in [*own, *(p for p in shipped if p.stem not in names)]}
 
 
 def save(definition: Mapping[str, Any]) -> Path:
