@@ -72,6 +72,12 @@ Initialization = Literal["pytorch", "gpt2", "zero_output"]
 _CONTEXT = "Tokens a prediction may look back on."
 _BIAS = "Add a learned offset to every linear map (and norm)."
 _DROPOUT = "Share of activations zeroed at random during training; helps when data repeat."
+_NGRAM_ORDER = (
+    "Longest run of tokens that has an embedding of its own, added to its last token's; "
+    "1: none has. Lookups are no FLOPs."
+)
+_NGRAM_ROWS = "Rows in the table of each n-gram length; if there are more n-grams, some share one."
+_NGRAM_WIDTH = "Width of an n-gram's embedding, before a linear map to that of a token."
 _INITIALIZATION = (
     "First weights. pytorch: each layer's own default; gpt2: normal, 0.02, residual outputs "
     "scaled by depth; zero_output: scaled by fan-in, outputs of blocks and head at zero."
@@ -86,8 +92,16 @@ class LinearConfig(Config):
     d_embed: int = setting(
         32, "Width of one token's embedding.", ge=1, le=4096, unit="features", log=True, basic=True
     )
+    ngram_order: int = setting(1, _NGRAM_ORDER, ge=1, le=8, unit="tokens")
+    ngram_rows: int = setting(32_768, _NGRAM_ROWS, ge=1, le=2**22, unit="rows", log=True)
+    ngram_width: int = setting(16, _NGRAM_WIDTH, ge=1, le=1024, unit="features", log=True)
     bias: bool = setting(True, _BIAS)
     initialization: Initialization = setting("zero_output", _INITIALIZATION)
+
+    @model_validator(mode="after")
+    def _check(self) -> typing.Self:
+        _check_ngrams(self.ngram_order, self.context_length)
+        return self
 
 
 class MLPConfig(Config):
@@ -98,6 +112,9 @@ class MLPConfig(Config):
     d_embed: int = setting(
         16, "Width of one token's embedding.", ge=1, le=4096, unit="features", log=True
     )
+    ngram_order: int = setting(1, _NGRAM_ORDER, ge=1, le=8, unit="tokens")
+    ngram_rows: int = setting(32_768, _NGRAM_ROWS, ge=1, le=2**22, unit="rows", log=True)
+    ngram_width: int = setting(16, _NGRAM_WIDTH, ge=1, le=1024, unit="features", log=True)
     n_layers: int = setting(2, "Hidden layers.", ge=1, le=64, unit="layers", basic=True)
     d_hidden: int = setting(
         256, "Width of a hidden layer.", ge=1, le=16384, unit="features", log=True, basic=True
@@ -108,6 +125,11 @@ class MLPConfig(Config):
     dropout: float = setting(0.0, _DROPOUT, ge=0, lt=1)
     bias: bool = setting(True, _BIAS)
     initialization: Initialization = setting("zero_output", _INITIALIZATION)
+
+    @model_validator(mode="after")
+    def _check(self) -> typing.Self:
+        _check_ngrams(self.ngram_order, self.context_length)
+        return self
 
 
 class _SelfAttentionConfig(Config):
@@ -124,6 +146,9 @@ class _SelfAttentionConfig(Config):
     positional_encoding: PositionalEncoding = setting(
         "rotary", "How a token's place is known: added vectors (learned, sinusoidal) or rotation."
     )
+    ngram_order: int = setting(1, _NGRAM_ORDER, ge=1, le=8, unit="tokens")
+    ngram_rows: int = setting(32_768, _NGRAM_ROWS, ge=1, le=2**22, unit="rows", log=True)
+    ngram_width: int = setting(16, _NGRAM_WIDTH, ge=1, le=1024, unit="features", log=True)
     norm: Literal["layer", "rms"] = setting("rms", "Normalisation of the residual stream.")
     norm_position: Literal["pre", "post"] = setting(
         "pre", "Normalise before each sublayer (pre) or after adding its output (post)."
@@ -149,6 +174,7 @@ class AttentionConfig(_SelfAttentionConfig):
 
     @model_validator(mode="after")
     def _check(self) -> typing.Self:
+        _check_ngrams(self.ngram_order, self.context_length)
         _check_rotary(self.positional_encoding, self.d_head, f"d_head={self.d_head}")
         return self
 
@@ -174,8 +200,17 @@ class TransformerConfig(_SelfAttentionConfig):
         received = f"d_model={self.d_model}, n_heads={self.n_heads}"
         if self.d_model % self.n_heads:
             raise ValueError(f"d_model must be divisible by n_heads. Received: {received}.")
+        _check_ngrams(self.ngram_order, self.context_length)
         _check_rotary(self.positional_encoding, self.d_head, received)
         return self
+
+
+def _check_ngrams(order: int, context_length: int) -> None:
+    if order > context_length:
+        raise ValueError(
+            f"ngram_order must not exceed context_length. Received: ngram_order={order}, "
+            f"context_length={context_length}."
+        )
 
 
 def _check_rotary(positional_encoding: str, d_head: int, received: str) -> None:

@@ -32,6 +32,7 @@ from lm.config import (
     TransformerConfig,
 )
 from lm.flops import n_params
+from lm.hashing import table_rows
 
 EPSILON = {"rms": 1e-6, "layer": 1e-5}
 QK_EPSILON = float(np.finfo(np.float32).eps)
@@ -88,10 +89,11 @@ class Decoder:
         self.config, self.vocab_size = config, vocab_size
         known = {name: np.asarray(array, dtype=np.float32) for name, array in weights.items()}
         self._network: _Window | _SelfAttention
+        embeddings = _Embeddings(config, vocab_size, known)
         if isinstance(config, LinearConfig | MLPConfig):
-            self._network = _Window(config, known)
+            self._network = _Window(config, embeddings, known)
         else:
-            self._network = _SelfAttention(config, known)
+            self._network = _SelfAttention(config, embeddings, known)
         self._past: Past = []
         self._start = self._n_read = 0
 
@@ -114,7 +116,7 @@ class Decoder:
         if start != self._start or self._n_read <= start or self._n_read >= n:
             self._start = self._n_read = start
         read, self._n_read = self._n_read - start, n
-        return self._network.logits(texts[:, start + read :], read, self._past)
+        return self._network.logits(texts[:, start:], read, self._past)
 
 
 def row_start(config: ModelConfig, n_tokens: int) -> int:
@@ -170,22 +172,49 @@ def _erf(x: np.ndarray) -> np.ndarray:
     return np.sign(x) * (1 - series * np.exp(-(positive**2)))
 
 
+class _Embeddings:
+    """What a token and the n-grams that end at it bring."""
+
+    def __init__(self, config: ModelConfig, vocab_size: int, weights: Arrays) -> None:
+        self.order, self.n_rows = config.ngram_order, config.ngram_rows
+        self.vocab_size = vocab_size
+        self.tokens = weights["embedding.weight"]
+        self.ngrams = weights.get("ngram_embedding.weight")
+        self.projection: np.ndarray | None = None
+        if self.ngrams is not None:
+            self.projection, _ = _linear(weights, "ngram_projection")
+
+    def __call__(self, rows: np.ndarray, start: int = 0) -> np.ndarray:
+        """Of rows (B, T), from position `start` on -> (B, T - start, d)"""
+        x = self.tokens[rows[:, start:]]
+        if self.ngrams is None or self.projection is None:
+            return x
+        first = start - self.order + 1
+        padded = rows[:, max(0, first) :].astype(np.int64) + 1
+        padded = np.pad(padded, ((0, 0), (max(0, -first), 0)))
+        places = table_rows(padded, self.order, self.vocab_size, self.n_rows)
+        ngrams = self.ngrams[np.stack(places, axis=-1)]  # (B, T - start, order - 1, width)
+        return x + ngrams.reshape(*x.shape[:2], -1) @ self.projection
+
+
 class _Window:
     """`linear` and `mlp`: the embeddings of a window through a few maps."""
 
-    def __init__(self, config: LinearConfig | MLPConfig, weights: Arrays) -> None:
-        self.width = config.context_length
+    def __init__(
+        self, config: LinearConfig | MLPConfig, embed: _Embeddings, weights: Arrays
+    ) -> None:
+        self.width = config.context_length - config.ngram_order + 1
         self.activation = config.activation if isinstance(config, MLPConfig) else ""
-        self.embedding = weights["embedding.weight"]
+        self.embed = embed
         n_hidden = config.n_layers if isinstance(config, MLPConfig) else 0
         self.hidden = [_linear(weights, f"hidden.{i}") for i in range(n_hidden)]
         self.head = _linear(weights, "head")
 
     def logits(self, rows: np.ndarray) -> np.ndarray:
         """(B, at most W) -> (B, V)"""
-        x = self.embedding[rows]  # (B, n, d)
+        x = self.embed(rows)[:, -self.width :]  # (B, n, d)
         window = np.zeros((len(rows), self.width, x.shape[2]), dtype=np.float32)
-        window[:, self.width - rows.shape[1] :] = x  # before the start there is nothing: zeros
+        window[:, self.width - x.shape[1] :] = x  # before the start there is nothing: zeros
         # as lm.models flattens it: by dimension, then by place
         flat = window.transpose(0, 2, 1).reshape(len(rows), -1)
         for layer in self.hidden:
@@ -228,11 +257,13 @@ class _Norm:
 class _SelfAttention:
     """`attention` and `transformer`, with the keys and values of what was read."""
 
-    def __init__(self, config: AttentionConfig | TransformerConfig, weights: Arrays) -> None:
+    def __init__(
+        self, config: AttentionConfig | TransformerConfig, embed: _Embeddings, weights: Arrays
+    ) -> None:
         self.pre = config.norm_position == "pre"
         self.length, self.d_head = config.context_length, config.d_head
         self.n_heads, self.qk_norm = config.n_heads, config.qk_norm
-        self.embedding = tied = weights["embedding.weight"]
+        self.embed = embed
         self.positions: np.ndarray | None = weights.get("position_embedding.weight")
         self.rotations: np.ndarray | None = None  # (length, 1, d_head / 2), complex
         if config.positional_encoding == "sinusoidal":
@@ -242,7 +273,7 @@ class _SelfAttention:
             angles = np.outer(np.arange(self.length), ROTARY_BASE ** (-np.arange(pairs) / pairs))
             self.rotations = np.exp(1j * angles).astype(np.complex64)[:, None]
         self.blocks = [_Block(config, weights, f"blocks.{i}") for i in range(config.n_layers)]
-        head = np.ascontiguousarray(weights.get("head.weight", tied).T), None
+        head = np.ascontiguousarray(weights.get("head.weight", embed.tokens).T), None
         self.final_norm: _Norm | None = None
         if self.pre:
             self.final_norm = _Norm(config.norm, weights, "final_norm")
@@ -250,13 +281,13 @@ class _SelfAttention:
         self.head = head
 
     def logits(self, rows: np.ndarray, n_read: int, past: Past) -> np.ndarray:
-        """(B, T) tokens after `n_read` others, whose keys and values are `past` -> (B, V)."""
-        n_rows, n_new = rows.shape
+        """(B, n_read + T) tokens; of the first `n_read`, `past` are keys and values -> (B, V)."""
+        n_rows, n_new = len(rows), rows.shape[1] - n_read
         if n_read == 0:
             shape = (2, n_rows, self.n_heads, self.length, self.d_head)
             past[:] = [np.empty(shape, np.float32) for _ in self.blocks]
         stop = n_read + n_new
-        x = self.embedding[rows.ravel()]  # (B T, d)
+        x = self.embed(rows, n_read).reshape(n_rows * n_new, -1)  # (B T, d)
         if self.positions is not None:
             x = x + np.tile(self.positions[n_read:stop], (n_rows, 1))
         for block, keys_values in zip(self.blocks, past, strict=True):

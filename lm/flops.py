@@ -66,6 +66,7 @@ class Module:
     weight: tuple[int, int] | None = None  # (d_out, d_in) of a linear map
     attention_width: int = 0  # n_heads * d_head where queries meet keys and values
     hidden: bool = False  # a matrix that Muon orthogonalises
+    before: int = 0  # positions before each row for which it is computed too
 
 
 def modules(config: ModelConfig, vocab_size: int) -> list[Module]:
@@ -85,9 +86,20 @@ def _linear(name: str, d_in: int, d_out: int, bias: bool, hidden: bool = True) -
     return Module(name=name, n_params=n, weight=(d_out, d_in), hidden=hidden)
 
 
+def _embeddings(config: ModelConfig, vocab_size: int, width: int) -> list[Module]:
+    parts = [Module(name="embedding", n_params=vocab_size * width)]
+    if config.ngram_order > 1:
+        d_in = (config.ngram_order - 1) * config.ngram_width
+        projection = _linear("ngram_projection", d_in, width, bias=False, hidden=False)
+        if isinstance(config, LinearConfig | MLPConfig):
+            projection = replace(projection, before=config.context_length - config.ngram_order)
+        parts += [Module(name="ngram_embedding", n_params=config.ngram_rows * d_in), projection]
+    return parts
+
+
 def _window_modules(config: LinearConfig | MLPConfig, vocab_size: int) -> list[Module]:
-    parts = [Module(name="embedding", n_params=vocab_size * config.d_embed)]
-    width = config.context_length * config.d_embed
+    parts = _embeddings(config, vocab_size, config.d_embed)
+    width = (config.context_length - config.ngram_order + 1) * config.d_embed
     if isinstance(config, MLPConfig):
         for i in range(config.n_layers):
             parts.append(_linear(f"hidden.{i}", width, config.d_hidden, config.bias))
@@ -101,7 +113,7 @@ def _self_attention_modules(
     d = config.d_model
     width = config.n_heads * config.d_head
     norm_params = 2 * d if config.norm == "layer" and config.bias else d
-    parts = [Module(name="embedding", n_params=vocab_size * d)]
+    parts = _embeddings(config, vocab_size, d)
     if config.positional_encoding == "learned":
         parts.append(Module(name="position_embedding", n_params=config.context_length * d))
     for i in range(config.n_layers):
@@ -147,7 +159,8 @@ def step_flops_by_module(
         forward = 0
         if module.weight:
             d_out, d_in = module.weight
-            forward = 2 * (predictions if module.name == "head" else positions) * d_out * d_in
+            n = predictions if module.name == "head" else positions + batch_size * module.before
+            forward = 2 * n * d_out * d_in
         elif module.attention_width:  # queries times keys, then weights times values
             forward = 4 * positions * sequence_length * module.attention_width
         update = 0

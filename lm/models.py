@@ -23,6 +23,7 @@ from lm.config import (
     ModelConfig,
     TransformerConfig,
 )
+from lm.hashing import table_rows
 
 
 class LanguageModel(nn.Module):
@@ -31,6 +32,9 @@ class LanguageModel(nn.Module):
     config: ModelConfig
     vocab_size: int
     lookback: int  # tokens before a row that complete its first window; 0 for self-attention
+    embedding: nn.Embedding
+    ngram_embedding: nn.Embedding | None
+    ngram_projection: nn.Linear
 
     def features(self, token_ids: Tensor, past: Past | None = None) -> Tensor:
         """(B, T) -> (B, T, d), what the head reads. `past` is extended by `token_ids`."""
@@ -42,6 +46,32 @@ class LanguageModel(nn.Module):
 
     def forward(self, token_ids: Tensor, past: Past | None = None) -> Tensor:
         return self.head(self.features(token_ids, past))
+
+    def embed(self, token_ids: Tensor, before: Tensor | None = None) -> Tensor:
+        """(B, T) -> (B, T, d): each token, and the n-grams that end at it.
+
+        `before`: the last tokens before the row, (B, at most ngram_order - 1).
+        """
+        x = self.embedding(token_ids)
+        if self.ngram_embedding is None:
+            return x
+        order = self.config.ngram_order
+        text = token_ids + 1
+        if before is not None:
+            text = torch.cat([before + 1, text], dim=1)
+        padded = F.pad(text, (order - 1 + token_ids.shape[1] - text.shape[1], 0))
+        rows = table_rows(padded, order, self.vocab_size, self.config.ngram_rows)
+        ngrams = self.ngram_embedding(torch.stack(rows, dim=-1))  # (B, T, order - 1, width)
+        return x + self.ngram_projection(ngrams.flatten(2))
+
+    def _add_embeddings(self, config: ModelConfig, width: int) -> None:
+        self.embedding = nn.Embedding(self.vocab_size, width)
+        self.ngram_embedding = None
+        lengths = config.ngram_order - 1
+        if lengths:
+            self.ngram_embedding = nn.Embedding(lengths * config.ngram_rows, config.ngram_width)
+            self.ngram_projection = nn.Linear(lengths * config.ngram_width, width, bias=False)
+            nn.init.zeros_(self.ngram_embedding.weight)  # at first no more than its last token
 
 
 def build_model(config: ModelConfig, vocab_size: int, seed: int = 0) -> LanguageModel:
@@ -92,10 +122,12 @@ class WindowModel(LanguageModel):
         super().__init__()
         self.config, self.vocab_size = config, vocab_size
         self.lookback = config.context_length - 1
-        self.embedding = nn.Embedding(vocab_size, config.d_embed)
+        self._add_embeddings(config, config.d_embed)
         self.hidden = nn.ModuleList()
         self.activation, self.dropout = nn.Identity(), nn.Identity()
-        width = config.context_length * config.d_embed
+        # a window of W tokens is as many n-grams, the last of which ends at its last token
+        self.n_embedded = config.context_length - config.ngram_order + 1
+        width = self.n_embedded * config.d_embed
         if isinstance(config, MLPConfig):
             self.activation = ACTIVATIONS[config.activation]()
             self.dropout = nn.Dropout(config.dropout)
@@ -114,11 +146,13 @@ class WindowModel(LanguageModel):
             if past.token_ids is not None:
                 token_ids = torch.cat([past.token_ids, token_ids], dim=1)
             past.token_ids = token_ids[:, max(0, token_ids.shape[1] - self.lookback) :]
-        x = self.embedding(token_ids)  # (B, past + T, d_embed)
+        wanted = n_positions + self.n_embedded - 1
+        start = max(0, token_ids.shape[1] - wanted)
+        before = token_ids[:, max(0, start - self.config.ngram_order + 1) : start]
+        x = self.embed(token_ids[:, start:], before)
         # before the start of the text there is nothing: zeros
-        missing = n_positions + self.lookback - x.shape[1]
-        x = F.pad(x, (0, 0, missing, 0))  # (B, W - 1 + T, d_embed); a negative pad crops
-        x = x.unfold(1, self.lookback + 1, 1).flatten(2)  # (B, T, d_embed * W)
+        x = F.pad(x, (0, 0, wanted - x.shape[1], 0))  # (B, n - 1 + T, d_embed)
+        x = x.unfold(1, self.n_embedded, 1).flatten(2)  # (B, T, d_embed * n)
         for layer in self.hidden:
             x = self.dropout(self.activation(layer(x)))
         return x
@@ -132,6 +166,7 @@ class KeyValuePast:
 
     def __init__(self, n_layers: int) -> None:
         self.n_positions = 0
+        self.token_ids: Tensor | None = None  # (B, at most ngram_order - 1), the last ones
         self.blocks: list[tuple[Tensor, Tensor] | None] = [None] * n_layers
 
     def extend(self, block: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,6 +177,13 @@ class KeyValuePast:
             values = torch.cat([seen[1], values], dim=2)
         self.blocks[block] = keys, values
         return keys, values
+
+    def extend_tokens(self, token_ids: Tensor, n_kept: int) -> None:
+        """Append tokens that were read, of which the last `n_kept` are wanted again."""
+        self.n_positions += token_ids.shape[1]
+        if self.token_ids is not None:
+            token_ids = torch.cat([self.token_ids, token_ids], dim=1)
+        self.token_ids = token_ids[:, max(0, token_ids.shape[1] - n_kept) :]
 
 
 Past = WindowPast | KeyValuePast
@@ -154,7 +196,7 @@ class SelfAttentionModel(LanguageModel):
         super().__init__()
         self.config, self.vocab_size, self.lookback = config, vocab_size, 0
         d, length = config.d_model, config.context_length
-        self.embedding = nn.Embedding(vocab_size, d)
+        self._add_embeddings(config, d)
         self.position_embedding: nn.Embedding | None = None
         if config.positional_encoding == "learned":
             self.position_embedding = nn.Embedding(length, d)
@@ -183,7 +225,7 @@ class SelfAttentionModel(LanguageModel):
                 f"A row must not exceed context_length={self.config.context_length}. "
                 f"Received: {stop} tokens."
             )
-        x = self.embedding(token_ids)  # (B, T, d_model)
+        x = self.embed(token_ids, past.token_ids if past else None)  # (B, T, d_model)
         if self.position_embedding is not None:
             x = x + self.position_embedding.weight[start:stop]
         elif self.config.positional_encoding == "sinusoidal":
@@ -195,7 +237,7 @@ class SelfAttentionModel(LanguageModel):
         for block in self.blocks:
             x = block(x, rotation, past)
         if past is not None:
-            past.n_positions = stop
+            past.extend_tokens(token_ids, self.config.ngram_order - 1)
         return self.final_norm(x)
 
 
@@ -335,7 +377,7 @@ def _initialize(model: LanguageModel, kind: str, residual_outputs: list[nn.Linea
         model.head.reset_parameters()
         return
     for module in model.modules():
-        if isinstance(module, nn.Embedding):
+        if isinstance(module, nn.Embedding) and module is not model.ngram_embedding:
             nn.init.normal_(module.weight, std=0.02 if kind == "gpt2" else 1.0)
         elif isinstance(module, nn.Linear):
             std = 0.02 if kind == "gpt2" else module.in_features**-0.5

@@ -15,10 +15,23 @@ INITIALIZATIONS = st.sampled_from(["pytorch", "gpt2", "zero_output"])
 DROPOUTS = st.sampled_from([0.0, 0.1, 0.5])
 
 
+def reaches(longest: int) -> st.SearchStrategy[dict[str, int]]:
+    """How far a model looks back, and the n-grams that fit into it."""
+    return st.integers(1, longest).flatmap(
+        lambda length: st.fixed_dictionaries(
+            {
+                "context_length": st.just(length),
+                "ngram_order": st.integers(1, min(length, 4)),
+                "ngram_rows": st.integers(1, 300),
+            }
+        )
+    )
+
+
 def linear_configs() -> st.SearchStrategy[LinearConfig]:
     return st.builds(
-        LinearConfig,
-        context_length=st.integers(1, 12),
+        lambda reach, **values: LinearConfig(**reach, **values),
+        reaches(12),
         d_embed=st.integers(1, 24),
         bias=st.booleans(),
         initialization=INITIALIZATIONS,
@@ -27,8 +40,8 @@ def linear_configs() -> st.SearchStrategy[LinearConfig]:
 
 def mlp_configs() -> st.SearchStrategy[MLPConfig]:
     return st.builds(
-        MLPConfig,
-        context_length=st.integers(1, 12),
+        lambda reach, **values: MLPConfig(**reach, **values),
+        reaches(12),
         d_embed=st.integers(1, 24),
         n_layers=st.integers(1, 4),
         d_hidden=st.integers(1, 48),
@@ -40,7 +53,6 @@ def mlp_configs() -> st.SearchStrategy[MLPConfig]:
 
 
 _SHARED = {
-    "context_length": st.integers(1, 24),
     "n_layers": st.integers(1, 3),
     "n_heads": st.integers(1, 4),
     "positional_encoding": st.sampled_from(["none", "learned", "sinusoidal", "rotary"]),
@@ -56,7 +68,7 @@ _SHARED = {
 
 @st.composite
 def attention_configs(draw: st.DrawFn) -> AttentionConfig:
-    values = {name: draw(strategy) for name, strategy in _SHARED.items()}
+    values = {**draw(reaches(24)), **{name: draw(part) for name, part in _SHARED.items()}}
     even = values["positional_encoding"] == "rotary"
     d_head = draw(st.integers(1, 12)) * (2 if even else 1)
     return AttentionConfig(d_head=d_head, d_model=draw(st.integers(2, 48)), **values)
@@ -64,7 +76,7 @@ def attention_configs(draw: st.DrawFn) -> AttentionConfig:
 
 @st.composite
 def transformer_configs(draw: st.DrawFn) -> TransformerConfig:
-    values = {name: draw(strategy) for name, strategy in _SHARED.items()}
+    values = {**draw(reaches(24)), **{name: draw(part) for name, part in _SHARED.items()}}
     even = values["positional_encoding"] == "rotary"
     d_model = values["n_heads"] * draw(st.integers(1, 12)) * (2 if even else 1)
     return TransformerConfig(

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 
 from lm.decoding import row_start
 from lm.generation import as_decoder
-from lm.models import build_model
 from tests.lm.strategies import model_configs
+from tests.lm.test_models import awake
 
 
 @settings(max_examples=60, deadline=None)
 @given(config=model_configs(), seed=st.integers(0, 9), data=st.data())
 def test_logits_are_those_of_the_model(config, seed, data):
     vocab_size, n_texts = 11, data.draw(st.integers(1, 3))
-    model = build_model(config.replace(initialization="pytorch"), vocab_size, seed).eval()
+    model = awake(config, seed, vocab_size)
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():

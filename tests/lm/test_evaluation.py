@@ -13,7 +13,7 @@ from lm import evaluation
 from lm.evaluation import evaluate, sampled_loss, token_nats
 from lm.models import build_model
 from lm.records import Evaluation
-from tests.lm.test_models import SMALL
+from tests.lm.test_models import SMALL, awake
 
 VOCAB_SIZE = 11
 
@@ -50,8 +50,8 @@ def by_hand(model, token_ids: torch.Tensor) -> float:
     seed=st.integers(0, 99),
 )
 def test_whole_split_equals_the_protocol_by_hand(name, n_tokens, context, row, seed):
-    config = SMALL[name].replace(context_length=context, initialization="pytorch")
-    model = build_model(config, VOCAB_SIZE, seed).eval()
+    order = min(SMALL[name].ngram_order, context)
+    model = awake(SMALL[name].replace(context_length=context, ngram_order=order), seed)
     token_ids = torch.randint(
         VOCAB_SIZE, (n_tokens,), generator=torch.Generator().manual_seed(seed)
     )

@@ -29,6 +29,8 @@ SMALL = {
     "attention": AttentionConfig(context_length=12, n_layers=2, n_heads=2, d_head=4, d_model=8),
     "transformer": TransformerConfig(context_length=12, n_layers=2, n_heads=2, d_model=8, d_ff=16),
 }
+_NGRAMS = {"ngram_order": 3, "ngram_rows": 40}  # fewer than there are: some share a row
+SMALL |= {f"{name} of n-grams": SMALL[name].replace(**_NGRAMS) for name in ("mlp", "transformer")}
 every_architecture = pytest.mark.parametrize("config", SMALL.values(), ids=SMALL)
 
 
@@ -36,14 +38,16 @@ def tokens(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randint(VOCAB_SIZE, shape, generator=torch.Generator().manual_seed(seed))
 
 
-def awake(config, seed: int = 0):
+def awake(config, seed: int = 0, vocab_size: int = VOCAB_SIZE):
     """A model whose every weight matters: no zero-initialised outputs."""
-    model = build_model(config.replace(initialization="pytorch"), VOCAB_SIZE, seed)
+    model = build_model(config.replace(initialization="pytorch"), vocab_size, seed)
+    if model.ngram_embedding is not None:
+        nn.init.normal_(model.ngram_embedding.weight, generator=torch.Generator().manual_seed(seed))
     return model.eval()
 
 
 def test_the_contract_covers_every_architecture():
-    assert set(SMALL) == set(ARCHITECTURES)
+    assert {config.architecture for config in SMALL.values()} == set(ARCHITECTURES)
 
 
 @every_architecture

@@ -111,7 +111,7 @@ def test_all_positions_is_the_mean_over_every_prediction(config):
 @every_pair
 def test_every_optimizer_learns(architecture, optimizer):
     config = SMALL[architecture]
-    rate = 0.5 if optimizer == "sgd" else 0.02
+    rate = 0.3 if optimizer == "sgd" else 0.02
     training = TrainingConfig(steps=80, optimizer=optimizer, learning_rate=rate)
     run = RunConfig(data=DataConfig(), model=config, training=training)
     model = build_model(config, 11)
