@@ -1,8 +1,10 @@
 """Presets: from a budget and a corpus to every setting of a run.
 
 `modern`, the default, lets size, context, batch and learning rate follow from the budget, by
-ladders of recipes found on validation loss of Tiny Shakespeare's characters. `classic` is the
-coursework's setup and `nanogpt` nanoGPT's, both fixed.
+ladders of recipes found on validation loss of Tiny Shakespeare's characters. `study` does so too,
+by ladders that stay as they are, without embeddings of n-grams: so its runs compare the
+architectures alone, and remain what they were. `classic` is the coursework's setup and `nanogpt`
+nanoGPT's, both fixed.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from lm.flops import n_params, step_flops
 
 PRESETS = {
     "modern": "Sized for the budget, with what the field has found to work.",
+    "study": "The study's: sized for the budget, embeddings of single tokens; kept as it is.",
     "classic": "The coursework's: post-norm, ReLU, learned positions, constant learning rate.",
     "nanogpt": "nanoGPT's GPT and its CPU settings, to the letter (transformer only).",
 }
@@ -95,7 +98,7 @@ _ADAMW: Values = {"optimizer": "adamw", "learning_rate": 0.02}
 # FLOPs, d_model 64: validation 5.58 tied and 5.66 untied under Muon, 5.82 and 6.02 under AdamW.
 _TIED: Values = {"tie_embeddings": True}
 
-LADDERS: dict[str, tuple[Rung, ...]] = {
+STUDY: dict[str, tuple[Rung, ...]] = {
     "linear": (
         _linear(0, 4, 16, 8, 0.01),
         _linear(3e10, 8, 16, 16, 0.01),
@@ -125,6 +128,9 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
         _transformer(5e13, 160, 4, 5, 128, 32),
     ),
 }
+
+MODERN = STUDY
+LADDERS = {"modern": MODERN, "study": STUDY}
 
 _CLASSIC_ATTENTION: Values = {
     "d_model": 128,
@@ -211,9 +217,9 @@ def resolve(
     checked = TrainingConfig(**{**training, **horizon})
     horizon = {name: getattr(checked, name) for name in horizon}
     training = {name: getattr(checked, name) for name in training}
-    if preset == "modern":
+    if preset in LADDERS:
         spendable = horizon.get("budget") or REFERENCE_BUDGET
-        rung, price = _rung(architecture, spendable, vocab_size)
+        rung, price = _rung(LADDERS[preset][architecture], architecture, spendable, vocab_size)
         base_model, base_training = rung.model, dict(rung.training)
         if vocab_size >= LARGE_VOCAB_SIZE and architecture in ("attention", "transformer"):
             base_model, base_training = {**base_model, **_TIED}, {**base_training, **_MUON}
@@ -249,7 +255,9 @@ def _checked(prefix: str, **values: Any) -> ModelConfig:
         raise ConfigError(f"{prefix}.{error}") from None
 
 
-def _rung(architecture: str, budget: float, vocab_size: int) -> tuple[Rung, float]:
+def _rung(
+    ladder: tuple[Rung, ...], architecture: str, budget: float, vocab_size: int
+) -> tuple[Rung, float]:
     """The last rung that the budget reaches, and its price with this vocabulary.
 
     A larger vocabulary makes a token dearer, and more parameters want more tokens: the price
@@ -262,7 +270,7 @@ def _rung(architecture: str, budget: float, vocab_size: int) -> tuple[Rung, floa
         characters = _row_flops(config, REFERENCE_VOCAB_SIZE)
         return rung.budget * (_row_flops(config, vocab_size) / characters) ** 1.1
 
-    priced = [(rung, price(rung)) for rung in LADDERS[architecture]]
+    priced = [(rung, price(rung)) for rung in ladder]
     return [pair for pair in priced if pair[1] <= budget][-1]
 
 

@@ -18,6 +18,7 @@ from lm.sweep import Loader, Point, Sweep, expand
 
 CHARACTERS, WORDS = "tiny_shakespeare", ("ptb", "wikitext-2")
 CORPORA = (CHARACTERS, *WORDS)
+RECIPE: Point = {"preset": "study"}  # which a change of the default recipe leaves alone
 
 SECTIONS = {  # key -> title, in the order of the report
     "search": "The search for learning rates",
@@ -55,7 +56,9 @@ class Family:
         runs = []
         for label, point in self.points.items():
             sweep = Sweep(
-                name=self.name, base={**self.base, **point}, axes={"seed": _seeds(self.seeds)}
+                name=self.name,
+                base={**RECIPE, **self.base, **point},
+                axes={"seed": _seeds(self.seeds)},
             )
             configs = expand(sweep, self.load)
             runs += zip(itertools.repeat(label), self.seeds, configs, strict=False)
@@ -628,7 +631,7 @@ class Study:
 
 @functools.cache
 def _resolved(load: Loader, settings: tuple[tuple[str, Any], ...]) -> RunConfig:
-    (config,) = expand(Sweep(name="study", base=dict(settings)), load)
+    (config,) = expand(Sweep(name="study", base={**RECIPE, **dict(settings)}), load)
     return config
 
 
