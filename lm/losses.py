@@ -124,9 +124,7 @@ def gradients_by_cluster(
     return torch.empty_like(by_x).index_copy_(0, order, by_x), by_clusters, by_words
 
 
-def _by_cluster(
-    ordered: Tensor, words: Tensor, size: int
-) -> Iterator[tuple[slice, slice, Tensor]]:
+def _by_cluster(ordered: Tensor, words: Tensor, size: int) -> Iterator[tuple[slice, slice, Tensor]]:
     """Of each cluster that occurs: its predictions, its words, and their matrix (size, d)."""
     counts = torch.bincount(ordered // size).tolist()
     start = 0

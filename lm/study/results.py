@@ -176,7 +176,8 @@ def _row(run: Run) -> dict[str, object]:
         run.vocab_size,
         run.n_params,
         in_vocabulary / run.n_params,
-        sum(parts[part.name].total for part in outputs) / sum(part.total for part in parts.values()),
+        sum(parts[part.name].total for part in outputs)
+        / sum(part.total for part in parts.values()),
         status.tokens,
         float(status.flops.total),
         status.seconds,
