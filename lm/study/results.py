@@ -157,7 +157,7 @@ def _row(run: Run) -> dict[str, object]:
         objective=training.objective,
     )
     listed = modules(model, run.vocab_size)
-    outputs = [part for part in listed if part.output]
+    in_head = sum(parts[part.name].total for part in listed if part.output)
     in_vocabulary = sum(part.n_params for part in listed if part.name == "embedding" or part.output)
     test = status.test
     values = (
@@ -176,8 +176,7 @@ def _row(run: Run) -> dict[str, object]:
         run.vocab_size,
         run.n_params,
         in_vocabulary / run.n_params,
-        sum(parts[part.name].total for part in outputs)
-        / sum(part.total for part in parts.values()),
+        in_head / sum(part.total for part in parts.values()),
         status.tokens,
         float(status.flops.total),
         status.seconds,
