@@ -117,7 +117,8 @@ def _losses(
     model.eval()
     head = model.head
     two_level = isinstance(head, TwoLevelHead)
-    n_logits = head.n_clusters + head.size if two_level else model.vocab_size
+    # of two levels there are few, and both them and their log-probabilities are kept
+    n_logits = 2 * (head.n_clusters + head.size) if two_level else model.vocab_size
     limit = max(1, LOGITS_PER_BATCH // (rows.length * max(n_logits, 256)))
     window = torch.arange(-rows.lookback, rows.length + 1, device=stream.device)
     starts = torch.as_tensor(rows.starts, device=stream.device)
