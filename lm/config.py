@@ -156,6 +156,11 @@ class _SelfAttentionConfig(Config):
     tie_embeddings: bool = setting(
         False, "Use the token embedding as the output matrix, sharing its parameters."
     )
+    output: Literal["softmax", "two_level"] = setting(
+        "softmax",
+        "How the next token is predicted: by one softmax over the vocabulary or, at a fraction "
+        "of the FLOPs where it is large, by two: a cluster of tokens, then a token of it.",
+    )
     dropout: float = setting(0.0, _DROPOUT, ge=0, lt=1)
     bias: bool = setting(False, _BIAS)
     qk_norm: bool = setting(

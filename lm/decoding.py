@@ -31,7 +31,7 @@ from lm.config import (
     RunConfig,
     TransformerConfig,
 )
-from lm.flops import n_params
+from lm.flops import cluster_shape, n_params
 from lm.hashing import table_rows
 
 EPSILON = {"rms": 1e-6, "layer": 1e-5}
@@ -273,7 +273,12 @@ class _SelfAttention:
             angles = np.outer(np.arange(self.length), ROTARY_BASE ** (-np.arange(pairs) / pairs))
             self.rotations = np.exp(1j * angles).astype(np.complex64)[:, None]
         self.blocks = [_Block(config, weights, f"blocks.{i}") for i in range(config.n_layers)]
-        head = np.ascontiguousarray(weights.get("head.weight", embed.tokens).T), None
+        words = weights.get("head.weight", embed.tokens)
+        self.clusters: tuple[int, int] | None = None  # of a two-level softmax: how many, how large
+        if config.output == "two_level":
+            self.clusters = cluster_shape(len(words))
+            words = np.concatenate([weights["head.clusters.weight"], words])
+        head = np.ascontiguousarray(words.T), None
         self.final_norm: _Norm | None = None
         if self.pre:
             self.final_norm = _Norm(config.norm, weights, "final_norm")
@@ -305,7 +310,8 @@ class _SelfAttention:
         last = x[n_new - 1 :: n_new]
         if self.final_norm is not None:
             last = self.final_norm.plain(last)
-        return _apply(last, self.head)
+        logits = _apply(last, self.head)
+        return logits if self.clusters is None else _two_level(logits, *self.clusters)
 
     def _attend(
         self, block: _Block, qkv: np.ndarray, keys_values: np.ndarray, start: int
@@ -336,6 +342,22 @@ class _SelfAttention:
         mixed = np.matmul(scores, values[:, :, :stop])  # (B, H, T, d_head)
         mixed /= scores.sum(-1, keepdims=True)
         return _apply(mixed.transpose(0, 2, 1, 3).reshape(n_rows * n_new, -1), block.output)
+
+
+def _two_level(scores: np.ndarray, n_clusters: int, size: int) -> np.ndarray:
+    """(B, C + V) of clusters and tokens -> (B, V) log-probabilities."""
+    of_cluster, tokens = scores[:, :n_clusters], scores[:, n_clusters:]
+    n_rows, vocab_size = tokens.shape
+    within = np.full((n_rows, n_clusters, size), -np.inf, np.float32)
+    within.reshape(n_rows, -1)[:, :vocab_size] = tokens
+    within += (of_cluster - _log_total(of_cluster))[..., None] - _log_total(within)
+    return within.reshape(n_rows, -1)[:, :vocab_size]
+
+
+def _log_total(x: np.ndarray) -> np.ndarray:
+    """(..., n) -> (..., 1)"""
+    most = x.max(-1, keepdims=True)
+    return most + np.log(np.exp(x - most).sum(-1, keepdims=True))
 
 
 class _Block:

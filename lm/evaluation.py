@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lm.models import LanguageModel, WindowModel, WindowPast
+from lm.losses import two_level_nats
+from lm.models import LanguageModel, TwoLevelHead, WindowModel, WindowPast
 from lm.records import Evaluation
 
 LOGITS_PER_BATCH = 2**21  # 8 MB of them, which a cache holds: few rows of large vocabularies
@@ -114,15 +115,23 @@ def _losses(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Some of the starts of `rows` at a time, (B,), and -ln p of what they score, (B, scored)."""
     model.eval()
-    limit = max(1, LOGITS_PER_BATCH // (rows.length * max(model.vocab_size, 256)))
+    head = model.head
+    two_level = isinstance(head, TwoLevelHead)
+    # of two levels there are few, and both them and their log-probabilities are kept
+    n_logits = 2 * (head.n_clusters + head.size) if two_level else model.vocab_size
+    limit = max(1, LOGITS_PER_BATCH // (rows.length * max(n_logits, 256)))
     window = torch.arange(-rows.lookback, rows.length + 1, device=stream.device)
     starts = torch.as_tensor(rows.starts, device=stream.device)
     for part in starts.split(limit):
         tokens = stream[part[:, None] + window]  # (B, lookback + length + 1)
         past = WindowPast(tokens[:, : rows.lookback]) if rows.lookback else None
         features = model.features(tokens[:, rows.lookback : -1], past)
-        logits = model.head(features[:, -rows.scored :])  # (B, scored, V)
-        targets = tokens[:, -rows.scored :]
-        # cross_entropy would write all log-probabilities: with many words twice the time
-        losses = logits.logsumexp(-1) - logits.gather(-1, targets[..., None]).squeeze(-1)
+        features, targets = features[:, -rows.scored :], tokens[:, -rows.scored :]
+        if two_level:
+            losses = two_level_nats(head, features.flatten(0, 1), targets.flatten())
+            losses = losses.view_as(targets)  # (B, scored)
+        else:
+            logits = head(features)  # (B, scored, V)
+            # cross_entropy would write all log-probabilities: with many words twice the time
+            losses = logits.logsumexp(-1) - logits.gather(-1, targets[..., None]).squeeze(-1)
         yield part.cpu().numpy(), losses.cpu().numpy()

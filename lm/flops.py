@@ -8,6 +8,7 @@ with PyTorch's FlopCounterMode; the two agree exactly.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from lm.config import (
@@ -67,6 +68,7 @@ class Module:
     attention_width: int = 0  # n_heads * d_head where queries meet keys and values
     hidden: bool = False  # a matrix that Muon orthogonalises
     before: int = 0  # positions before each row for which it is computed too
+    output: bool = False  # applied once per prediction, not once per position
 
 
 def modules(config: ModelConfig, vocab_size: int) -> list[Module]:
@@ -97,6 +99,20 @@ def _embeddings(config: ModelConfig, vocab_size: int, width: int) -> list[Module
     return parts
 
 
+def _head(d_in: int, vocab_size: int, bias: bool) -> Module:
+    return replace(_linear("head", d_in, vocab_size, bias, hidden=False), output=True)
+
+
+def cluster_shape(vocab_size: int) -> tuple[int, int]:
+    """Clusters of a two-level softmax, and the tokens in each: consecutive ids, √V of them.
+
+    The last may have fewer; it is computed as if it had as many, so that every prediction costs
+    the same. Words are numbered by frequency: a cluster holds words that are equally rare.
+    """
+    size = math.isqrt(vocab_size - 1) + 1
+    return -(-vocab_size // size), size
+
+
 def _window_modules(config: LinearConfig | MLPConfig, vocab_size: int) -> list[Module]:
     parts = _embeddings(config, vocab_size, config.d_embed)
     width = (config.context_length - config.ngram_order + 1) * config.d_embed
@@ -104,7 +120,7 @@ def _window_modules(config: LinearConfig | MLPConfig, vocab_size: int) -> list[M
         for i in range(config.n_layers):
             parts.append(_linear(f"hidden.{i}", width, config.d_hidden, config.bias))
             width = config.d_hidden
-    return [*parts, _linear("head", width, vocab_size, config.bias, hidden=False)]
+    return [*parts, _head(width, vocab_size, config.bias)]
 
 
 def _self_attention_modules(
@@ -135,8 +151,14 @@ def _self_attention_modules(
             ]
     if config.norm_position == "pre":
         parts.append(Module(name="final_norm", n_params=norm_params))
-    head = _linear("head", d, vocab_size, bias=False, hidden=False)
-    return [*parts, replace(head, n_params=0) if config.tie_embeddings else head]
+    head = _head(d, vocab_size, bias=False)
+    if config.tie_embeddings:
+        head = replace(head, n_params=0)
+    if config.output == "softmax":
+        return [*parts, head]
+    n_clusters, size = cluster_shape(vocab_size)
+    clusters = replace(_head(d, n_clusters, bias=False), name="head.clusters")
+    return [*parts, clusters, replace(head, weight=(size, d))]
 
 
 def step_flops_by_module(
@@ -150,7 +172,8 @@ def step_flops_by_module(
 ) -> dict[str, FlopCount]:
     """FLOPs of one optimizer update on `batch_size` rows of `sequence_length` predictions.
 
-    With objective "last_position" the head runs on the last position of each row alone.
+    With objective "last_position" the head runs on the last position of each row alone. That of
+    a two-level softmax is, to each prediction, the matrix of one cluster.
     """
     positions = batch_size * sequence_length
     predictions = batch_size if objective == "last_position" else positions
@@ -159,7 +182,7 @@ def step_flops_by_module(
         forward = 0
         if module.weight:
             d_out, d_in = module.weight
-            n = predictions if module.name == "head" else positions + batch_size * module.before
+            n = predictions if module.output else positions + batch_size * module.before
             forward = 2 * n * d_out * d_in
         elif module.attention_width:  # queries times keys, then weights times values
             forward = 4 * positions * sequence_length * module.attention_width

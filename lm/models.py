@@ -23,6 +23,7 @@ from lm.config import (
     ModelConfig,
     TransformerConfig,
 )
+from lm.flops import cluster_shape
 from lm.hashing import table_rows
 
 
@@ -158,6 +159,30 @@ class WindowModel(LanguageModel):
         return x
 
 
+# --- the output ---------------------------------------------------------------------------------
+
+
+class TwoLevelHead(nn.Linear):
+    """p(token | h) = p(its cluster | h) · p(token | cluster, h): two softmaxes of about √V terms.
+
+    `weight` (V, d) has a row per token, `clusters.weight` one per run of consecutive ids
+    (Goodman, arXiv cs/0108006). A loss needs the rows of one cluster alone: see `lm.losses`.
+    """
+
+    def __init__(self, d: int, vocab_size: int, bias: bool = False) -> None:
+        super().__init__(d, vocab_size, bias)
+        self.n_clusters, self.size = cluster_shape(vocab_size)
+        self.clusters = nn.Linear(d, self.n_clusters, bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(..., d) -> (..., V) log-probabilities."""
+        missing = self.n_clusters * self.size - self.out_features
+        scores = F.pad(super().forward(features), (0, missing), value=-math.inf)
+        within = scores.unflatten(-1, (self.n_clusters, self.size)).log_softmax(-1)
+        of_cluster = self.clusters(features).log_softmax(-1)  # (..., C)
+        return (of_cluster[..., None] + within).flatten(-2)[..., : self.out_features]
+
+
 # --- self-attention models: attention and transformer -------------------------------------------
 
 
@@ -207,7 +232,8 @@ class SelfAttentionModel(LanguageModel):
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config, i) for i in range(config.n_layers))
         self.final_norm = _norm(config) if config.norm_position == "pre" else nn.Identity()
-        self.head = nn.Linear(d, vocab_size, bias=False)
+        head = TwoLevelHead if config.output == "two_level" else nn.Linear
+        self.head = head(d, vocab_size, bias=False)
         if config.tie_embeddings:
             self.embedding.weight = self.head.weight
         outputs = [block.attention.output for block in self.blocks]
@@ -390,7 +416,7 @@ def _initialize(model: LanguageModel, kind: str, residual_outputs: list[nn.Linea
         return
     for layer in residual_outputs:
         nn.init.zeros_(layer.weight)
+    for parameter in model.head.parameters():
+        nn.init.zeros_(parameter)
     if getattr(model.config, "tie_embeddings", False):
         nn.init.normal_(model.head.weight, std=0.02)
-    else:
-        nn.init.zeros_(model.head.weight)

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from lm.config import TrainingConfig
 from lm.flops import Plan
-from lm.losses import LARGE_VOCAB_SIZE, large_vocab_loss
-from lm.models import LanguageModel, WindowPast, load_weights, weights
+from lm.losses import LARGE_VOCAB_SIZE, large_vocab_loss, two_level_nats
+from lm.models import LanguageModel, TwoLevelHead, WindowPast, load_weights, weights
 from lm.optim import Optimizers, clip_gradients, lr_scale, set_learning_rate
 from lm.records import StepRecord
 
@@ -108,6 +108,8 @@ def loss_of(model: LanguageModel, batch: Batch, objective: str) -> Tensor:
     if objective == "last_position":
         features, targets = features[:, -1:], targets[:, -1:]
     features, targets = features.flatten(0, 1), targets.flatten()
+    if isinstance(model.head, TwoLevelHead):
+        return two_level_nats(model.head, features, targets).mean()
     if model.vocab_size >= LARGE_VOCAB_SIZE and model.head.bias is None:
         return large_vocab_loss(features, model.head.weight, targets)
     return F.cross_entropy(model.head(features), targets)

@@ -156,11 +156,9 @@ def _row(run: Run) -> dict[str, object]:
         optimizer=training.optimizer,
         objective=training.objective,
     )
-    in_vocabulary = sum(
-        part.n_params
-        for part in modules(model, run.vocab_size)
-        if part.name in ("embedding", "head")
-    )
+    listed = modules(model, run.vocab_size)
+    in_head = sum(parts[part.name].total for part in listed if part.output)
+    in_vocabulary = sum(part.n_params for part in listed if part.name == "embedding" or part.output)
     test = status.test
     values = (
         run.run_id,
@@ -178,7 +176,7 @@ def _row(run: Run) -> dict[str, object]:
         run.vocab_size,
         run.n_params,
         in_vocabulary / run.n_params,
-        parts["head"].total / sum(part.total for part in parts.values()),
+        in_head / sum(part.total for part in parts.values()),
         status.tokens,
         float(status.flops.total),
         status.seconds,

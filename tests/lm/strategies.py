@@ -59,6 +59,7 @@ _SHARED = {
     "norm": st.sampled_from(["layer", "rms"]),
     "norm_position": st.sampled_from(["pre", "post"]),
     "tie_embeddings": st.booleans(),
+    "output": st.sampled_from(["softmax", "two_level"]),
     "dropout": DROPOUTS,
     "bias": st.booleans(),
     "qk_norm": st.booleans(),

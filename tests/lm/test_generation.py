@@ -46,6 +46,7 @@ SHAPES = {
     "attention": AttentionConfig(context_length=64, n_layers=2, n_heads=2, d_head=4, d_model=8),
     "transformer": TransformerConfig(context_length=64, n_layers=2, n_heads=2, d_model=8, d_ff=16),
 }
+SHAPES["two_level"] = SHAPES["attention"].replace(output="two_level")
 every_architecture = pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES)
 LOGITS = np.log([0.1, 0.4, 0.2, 0.2, 0.1])
 

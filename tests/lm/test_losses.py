@@ -1,14 +1,20 @@
-"""The loss of a large vocabulary is the plain one, computed in pieces."""
+"""The losses of large vocabularies are the plain ones, computed in pieces."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from lm.config import TrainingConfig, TransformerConfig
-from lm.flops import step_flops
-from lm.losses import LARGE_VOCAB_SIZE, large_vocab_loss
+from lm.flops import cluster_shape, step_flops
+from lm.losses import (
+    LARGE_VOCAB_SIZE,
+    gradients_by_cluster,
+    large_vocab_loss,
+    nats_by_cluster,
+    two_level_nats,
+)
 from lm.meter import count_flops
-from lm.models import build_model
+from lm.models import TwoLevelHead, build_model
 from lm.training import Batch, loss_of
 
 SMALL = TransformerConfig(d_model=8, n_heads=1, n_layers=1, d_ff=8, context_length=8)
@@ -58,3 +64,57 @@ def test_a_step_on_a_large_vocabulary_costs_and_learns_what_the_plain_one_does(o
     assert counted == formula.total
     for parameter, gradient in zip(parameters.values(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-6)
+
+
+# --- two levels -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 40])
+@pytest.mark.parametrize("vocab_size", [1, 2, 65, 100, 1_001])
+def test_a_cluster_alone_gives_what_the_whole_vocabulary_does(vocab_size, n):
+    random = torch.Generator().manual_seed(n)
+    head = TwoLevelHead(6, vocab_size)
+    features = torch.randn(n, 6, generator=random, requires_grad=True)
+    targets = torch.randint(vocab_size, (n,), generator=random)
+    targets[0] = vocab_size - 1  # in the last cluster, which may lack words
+    weight = torch.randn(n, generator=random)  # a gradient of its own for each prediction
+    factors = [features, head.clusters.weight, head.weight]
+    plain = -head(features).gather(1, targets[:, None])[:, 0]
+    expected = torch.autograd.grad((weight * plain).sum(), factors)
+    nats = two_level_nats(head, features, targets)
+    gradients = torch.autograd.grad((weight * nats).sum(), factors)
+    torch.testing.assert_close(nats, plain)
+    for ours, theirs in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("vocab_size", [2, 65, 100, 1_001])
+@pytest.mark.parametrize("spread", [1, 40])
+def test_flops_do_not_depend_on_which_words_are_predicted(vocab_size, spread):
+    n, d = 40, 6
+    n_clusters, size = cluster_shape(vocab_size)
+    clusters, words = torch.randn(n_clusters, d), torch.randn(vocab_size, d)
+    features, targets = torch.randn(n, d), vocab_size - 1 - torch.arange(n) % spread % vocab_size
+    kept = []
+    forward = count_flops(
+        lambda: kept.extend(nats_by_cluster(features, clusters, words, targets, size))
+    )
+    nats, *kept = kept
+    backward = count_flops(
+        lambda: gradients_by_cluster(nats, features, clusters, words, targets, *kept)
+    )
+    assert forward == 2 * n * d * (n_clusters + size)
+    assert backward == 2 * forward
+
+
+@pytest.mark.parametrize("vocab_size", [1, 2, 3, 4, 5, 65, 100, 101, 10_000, 33_278])
+def test_clusters_cover_the_vocabulary_and_none_is_empty(vocab_size):
+    n_clusters, size = cluster_shape(vocab_size)
+    assert (n_clusters - 1) * size < vocab_size <= n_clusters * size
+    assert (size - 1) ** 2 < vocab_size <= size**2
+
+
+def test_the_operators_keep_torchs_rules():
+    head = TwoLevelHead(6, 65)
+    arguments = torch.randn(5, 6), head.clusters.weight, head.weight, torch.arange(5), head.size
+    torch.library.opcheck(torch.ops.lm.two_level_nats.default, arguments)

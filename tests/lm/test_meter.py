@@ -112,6 +112,10 @@ def test_closed_forms():
     total = step_flops(n, v, batch_size=b, sequence_length=length).total
     assert total == 6 * p * n.context_length * n.d_embed * v
 
+    two = step_flops(t.replace(output="two_level"), 10_001, batch_size=b, sequence_length=length)
+    dense = 6 * (layers * (4 * d * d + 2 * d * f) + d * (100 + 101))  # 100 clusters of 101 words
+    assert two.total == b * length * (dense + 12 * length * d * layers)
+
 
 def test_muon_counts_newton_schulz():
     counts = step_flops_by_module(

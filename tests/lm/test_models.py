@@ -31,6 +31,7 @@ SMALL = {
 }
 _NGRAMS = {"ngram_order": 3, "ngram_rows": 40}  # fewer than there are: some share a row
 SMALL |= {f"{name} of n-grams": SMALL[name].replace(**_NGRAMS) for name in ("mlp", "transformer")}
+SMALL["two_level"] = SMALL["transformer"].replace(output="two_level", tie_embeddings=True)
 every_architecture = pytest.mark.parametrize("config", SMALL.values(), ids=SMALL)
 
 
@@ -253,6 +254,28 @@ def test_one_layer_linear_is_softmax_regression():
     weight = model.head.weight.view(VOCAB_SIZE, 4, 3)  # features of a token over the window
     expected = torch.einsum("we,vew->v", window, weight) + model.head.bias
     assert torch.allclose(model(row)[0, -1], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("vocab_size", [1, 2, 3, 10, 16, 65, 500])
+def test_two_levels_are_a_distribution_over_the_vocabulary(vocab_size, tied):
+    config = SMALL["two_level"].replace(tie_embeddings=tied, initialization="pytorch")
+    model = build_model(config, vocab_size)
+    log_probabilities = model(torch.zeros(2, 3, dtype=torch.long))
+    assert log_probabilities.shape == (2, 3, vocab_size)
+    assert torch.allclose(log_probabilities.exp().sum(-1), torch.ones(2, 3), atol=1e-5)
+
+
+def test_two_levels_are_a_choice_of_cluster_and_of_a_word_of_it():
+    model = awake(SMALL["two_level"])  # 11 tokens: 0 to 3, 4 to 7, 8 to 10
+    row = tokens(1, 6)
+    features = model.features(row)[0, -1]
+    p = model(row)[0, -1].exp()
+    of_cluster = (model.head.clusters.weight @ features).softmax(0)
+    for cluster, members in enumerate((slice(0, 4), slice(4, 8), slice(8, 11))):
+        within = (model.head.weight[members] @ features).softmax(0)
+        assert torch.allclose(p[members], of_cluster[cluster] * within, atol=1e-6)
+        assert torch.allclose(p[members].sum(), of_cluster[cluster], atol=1e-6)
 
 
 # --- oracles built from PyTorch's own layers ------------------------------------------------------
