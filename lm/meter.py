@@ -18,6 +18,7 @@ from lm.config import ModelConfig, TrainingConfig
 from lm.flops import FlopCount
 from lm.models import build_model
 from lm.optim import build_optimizers
+from lm.products import rounded_to
 from lm.training import Batch, loss_of
 
 
@@ -38,10 +39,12 @@ def measured_step_flops(
         model = build_model(config, vocab_size)
         optimizers = build_optimizers(model, training)
         batch = Batch.empty(model, batch_size, sequence_length)
-        with FlopCounterMode(display=False) as forward, torch.no_grad():
-            loss_of(model, batch, training.objective)
-        with FlopCounterMode(display=False) as both:  # some gradients come with the forward pass
-            loss_of(model, batch, training.objective).backward()
+        with rounded_to(training.precision, torch.device("cpu")):
+            with FlopCounterMode(display=False) as forward, torch.no_grad():
+                loss_of(model, batch, training.objective)
+            # some gradients come with the forward pass
+            with FlopCounterMode(display=False) as both:
+                loss_of(model, batch, training.objective).backward()
         with FlopCounterMode(display=False) as update:
             for optimizer in optimizers:
                 optimizer.step()

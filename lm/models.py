@@ -23,6 +23,7 @@ from lm.config import (
     ModelConfig,
     TransformerConfig,
 )
+from lm.products import Linear
 
 
 class LanguageModel(nn.Module):
@@ -100,9 +101,9 @@ class WindowModel(LanguageModel):
             self.activation = ACTIVATIONS[config.activation]()
             self.dropout = nn.Dropout(config.dropout)
             for _ in range(config.n_layers):
-                self.hidden.append(nn.Linear(width, config.d_hidden, config.bias))
+                self.hidden.append(Linear(width, config.d_hidden, config.bias))
                 width = config.d_hidden
-        self.head = nn.Linear(width, vocab_size, config.bias)
+        self.head = Linear(width, vocab_size, config.bias)
         _initialize(self, config.initialization, residual_outputs=[])
 
     def new_past(self) -> WindowPast:
@@ -165,7 +166,7 @@ class SelfAttentionModel(LanguageModel):
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config, i) for i in range(config.n_layers))
         self.final_norm = _norm(config) if config.norm_position == "pre" else nn.Identity()
-        self.head = nn.Linear(d, vocab_size, bias=False)
+        self.head = Linear(d, vocab_size, bias=False)
         if config.tie_embeddings:
             self.embedding.weight = self.head.weight
         outputs = [block.attention.output for block in self.blocks]
@@ -232,8 +233,8 @@ class CausalSelfAttention(nn.Module):
         self.index, self.n_heads, self.d_head = index, config.n_heads, config.d_head
         self.qk_norm = config.qk_norm
         width = config.n_heads * config.d_head
-        self.query_key_value = nn.Linear(config.d_model, 3 * width, config.bias)
-        self.output = nn.Linear(width, config.d_model, config.bias)
+        self.query_key_value = Linear(config.d_model, 3 * width, config.bias)
+        self.output = Linear(width, config.d_model, config.bias)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, rotation: Tensor | None, past: KeyValuePast | None) -> Tensor:
@@ -263,12 +264,12 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.up = nn.Linear(config.d_model, config.d_ff, config.bias)
+        self.up = Linear(config.d_model, config.d_ff, config.bias)
         self.gate: nn.Linear | None = None
         if config.activation == "swiglu":
-            self.gate = nn.Linear(config.d_model, config.d_ff, config.bias)
+            self.gate = Linear(config.d_model, config.d_ff, config.bias)
         self.activation = ACTIVATIONS[config.activation]()
-        self.down = nn.Linear(config.d_ff, config.d_model, config.bias)
+        self.down = Linear(config.d_ff, config.d_model, config.bias)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
