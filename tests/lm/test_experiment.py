@@ -210,12 +210,14 @@ def test_memory_that_a_step_frees_is_kept_for_the_next():
     keep_memory()
 
     def faults() -> int:
+        """Of taking and freeing 8, 4 and 12 MB; left alone, glibc hands back the last."""
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        torch.ones(2**21)  # 8 MB: 2,048 pages
+        for n in (2, 1, 3):
+            torch.ones(n * 2**20)
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
     faults()
-    assert max(faults() for _ in range(5)) < 200
+    assert max(faults() for _ in range(5)) < 1_000
 
 
 def test_threads_suit_the_step():
