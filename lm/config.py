@@ -362,6 +362,11 @@ class TrainingConfig(Config):
         None, "Processor threads. Left out: chosen for this machine, and stored.", ge=1, le=1024
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "Where to compute.")
+    precision: Literal["float32", "bfloat16"] = setting(
+        "float32",
+        "Numbers that large matrices are multiplied in; bfloat16 is faster where the processor "
+        "has instructions for it, and slower elsewhere.",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> typing.Self:

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from lm.models import TwoLevelHead
+from lm.products import fast_products
 
 LARGE_VOCAB_SIZE = 8_192  # from here on it pays; below, the logits stay in the cache anyway
 LOGITS_AT_ONCE = 2**21  # 8 MB of float32
@@ -42,14 +43,16 @@ class _LinearCrossEntropy(torch.autograd.Function):
         n, rows = len(features), max(16, LOGITS_AT_ONCE // len(weight))
         for start in range(0, n, rows):
             part, wanted = features[start : start + rows], targets[start : start + rows, None]
-            logits = part @ weight.T  # (rows, V)
+            with fast_products():
+                logits = part @ weight.T  # (rows, V)
             log_total = logits.logsumexp(1, keepdim=True)
             total += (log_total - logits.gather(1, wanted)).sum()
             if gradients:  # softmax less one-hot, over N
                 logits.sub_(log_total).exp_()
                 logits.scatter_add_(1, wanted, logits.new_full(wanted.shape, -1.0))
-                by_features[start : start + rows] = logits @ weight
-                torch.addmm(by_weight, logits.T, part, out=by_weight)  # addmm_ goes uncounted
+                with fast_products():
+                    by_features[start : start + rows] = logits @ weight
+                    torch.addmm(by_weight, logits.T, part, out=by_weight)  # addmm_ goes uncounted
         if gradients:
             ctx.save_for_backward(by_features.div_(n), by_weight.div_(n))
         return total / n

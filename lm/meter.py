@@ -16,8 +16,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lm.config import ModelConfig, TrainingConfig
 from lm.flops import FlopCount
+from lm.losses import LARGE_VOCAB_SIZE
 from lm.models import build_model
 from lm.optim import build_optimizers
+from lm.products import rounded_to
 from lm.training import Batch, loss_of
 
 
@@ -38,16 +40,24 @@ def measured_step_flops(
         model = build_model(config, vocab_size)
         optimizers = build_optimizers(model, training)
         batch = Batch.empty(model, batch_size, sequence_length)
-        with FlopCounterMode(display=False) as forward, torch.no_grad():
-            loss_of(model, batch, training.objective)
-        with FlopCounterMode(display=False) as both:  # some gradients come with the forward pass
-            loss_of(model, batch, training.objective).backward()
+        with (
+            rounded_to(training.precision, torch.device("cpu")),
+            FlopCounterMode(display=False) as counter,
+        ):
+            loss = loss_of(model, batch, training.objective)
+            forward = counter.get_total_flops()
+            loss.backward()
+            both = counter.get_total_flops()
+        if vocab_size >= LARGE_VOCAB_SIZE:  # its loss computes gradients in the forward pass
+            with FlopCounterMode(display=False) as alone, torch.no_grad():
+                loss_of(model, batch, training.objective)
+            forward = alone.get_total_flops()
         with FlopCounterMode(display=False) as update:
             for optimizer in optimizers:
                 optimizer.step()
     return FlopCount(
-        forward=forward.get_total_flops(),
-        backward=both.get_total_flops() - forward.get_total_flops(),
+        forward=forward,
+        backward=both - forward,
         optimizer=update.get_total_flops(),
     )
 

@@ -25,6 +25,7 @@ from lm.config import (
 )
 from lm.flops import cluster_shape
 from lm.hashing import table_rows
+from lm.products import Linear
 
 
 class LanguageModel(nn.Module):
@@ -71,7 +72,7 @@ class LanguageModel(nn.Module):
         lengths = config.ngram_order - 1
         if lengths:
             self.ngram_embedding = nn.Embedding(lengths * config.ngram_rows, config.ngram_width)
-            self.ngram_projection = nn.Linear(lengths * config.ngram_width, width, bias=False)
+            self.ngram_projection = Linear(lengths * config.ngram_width, width, bias=False)
             nn.init.zeros_(self.ngram_embedding.weight)  # at first no more than its last token
 
 
@@ -133,9 +134,9 @@ class WindowModel(LanguageModel):
             self.activation = ACTIVATIONS[config.activation]()
             self.dropout = nn.Dropout(config.dropout)
             for _ in range(config.n_layers):
-                self.hidden.append(nn.Linear(width, config.d_hidden, config.bias))
+                self.hidden.append(Linear(width, config.d_hidden, config.bias))
                 width = config.d_hidden
-        self.head = nn.Linear(width, vocab_size, config.bias)
+        self.head = Linear(width, vocab_size, config.bias)
         _initialize(self, config.initialization, residual_outputs=[])
 
     def new_past(self) -> WindowPast:
@@ -232,7 +233,7 @@ class SelfAttentionModel(LanguageModel):
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config, i) for i in range(config.n_layers))
         self.final_norm = _norm(config) if config.norm_position == "pre" else nn.Identity()
-        head = TwoLevelHead if config.output == "two_level" else nn.Linear
+        head = TwoLevelHead if config.output == "two_level" else Linear
         self.head = head(d, vocab_size, bias=False)
         if config.tie_embeddings:
             self.embedding.weight = self.head.weight
@@ -300,8 +301,8 @@ class CausalSelfAttention(nn.Module):
         self.index, self.n_heads, self.d_head = index, config.n_heads, config.d_head
         self.qk_norm = config.qk_norm
         width = config.n_heads * config.d_head
-        self.query_key_value = nn.Linear(config.d_model, 3 * width, config.bias)
-        self.output = nn.Linear(width, config.d_model, config.bias)
+        self.query_key_value = Linear(config.d_model, 3 * width, config.bias)
+        self.output = Linear(width, config.d_model, config.bias)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, rotation: Tensor | None, past: KeyValuePast | None) -> Tensor:
@@ -331,12 +332,12 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.up = nn.Linear(config.d_model, config.d_ff, config.bias)
+        self.up = Linear(config.d_model, config.d_ff, config.bias)
         self.gate: nn.Linear | None = None
         if config.activation == "swiglu":
-            self.gate = nn.Linear(config.d_model, config.d_ff, config.bias)
+            self.gate = Linear(config.d_model, config.d_ff, config.bias)
         self.activation = ACTIVATIONS[config.activation]()
-        self.down = nn.Linear(config.d_ff, config.d_model, config.bias)
+        self.down = Linear(config.d_ff, config.d_model, config.bias)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:

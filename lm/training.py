@@ -21,6 +21,7 @@ from lm.flops import Plan
 from lm.losses import LARGE_VOCAB_SIZE, large_vocab_loss, two_level_nats
 from lm.models import LanguageModel, TwoLevelHead, WindowPast, load_weights, weights
 from lm.optim import Optimizers, clip_gradients, lr_scale, set_learning_rate
+from lm.products import rounded_to
 from lm.records import StepRecord
 
 RECORDS_PER_RUN = 1_000  # enough for any chart, and a run's folder stays small
@@ -180,7 +181,8 @@ def train(
         torch.manual_seed((training.seed << 32) + step)  # dropout
         model.train()
         learning_rate = set_learning_rate(state.optimizers, lr_scale(training, step, plan.n_steps))
-        loss = loss_of(model, batch, training.objective)
+        with rounded_to(training.precision, batch.inputs.device):
+            loss = loss_of(model, batch, training.objective)
         loss.backward()
         grad_norm = clip_gradients(model, training.grad_clip)
         for optimizer in state.optimizers:

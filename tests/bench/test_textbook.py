@@ -1,6 +1,7 @@
 """What we are measured against computes what we compute."""
 
 import numpy as np
+import pytest
 import torch
 
 from bench.textbook import GPT, Loop
@@ -27,16 +28,18 @@ def theirs(name: str) -> str:
     return name
 
 
-def test_logits_loss_and_gradients_are_ours():
-    config = TransformerConfig(**{**NANOGPT_MODEL, "n_layers": 2, "d_model": 32, "d_ff": 128})
+@pytest.mark.parametrize(("width", "n_rows"), [(32, 3), (128, 12)])  # 12 rows: large products
+def test_logits_loss_and_gradients_are_ours(width, n_rows):
+    values = {"n_layers": 2, "d_model": width, "d_ff": 4 * width}
+    config = TransformerConfig(**{**NANOGPT_MODEL, **values})
     ours = build_model(config, 65)
-    textbook = GPT(65, 32, 2, config.n_heads, config.context_length)
+    textbook = GPT(65, width, 2, config.n_heads, config.context_length)
     parameters = dict(textbook.named_parameters())
     with torch.no_grad():
         for name, value in ours.named_parameters():
             parameters.pop(theirs(name)).copy_(value)
     assert not parameters  # every one of theirs has been set
-    row = torch.randint(65, (3, 41), generator=torch.Generator().manual_seed(0))
+    row = torch.randint(65, (n_rows, 41), generator=torch.Generator().manual_seed(0))
     inputs, targets = row[:, :-1], row[:, 1:].contiguous()
     logits, loss = textbook(inputs, targets)
     torch.testing.assert_close(ours(inputs), logits, atol=1e-5, rtol=1e-4)

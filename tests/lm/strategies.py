@@ -99,4 +99,5 @@ def training_configs(draw: st.DrawFn, model: ModelConfig) -> TrainingConfig:
         steps=3,
         optimizer=draw(st.sampled_from(optimizers)),
         objective=draw(st.sampled_from(["all_positions", "last_position"])),
+        precision=draw(st.sampled_from(["float32", "bfloat16"])),
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lm import training
+from lm import products, training
 from lm.config import DataConfig, RunConfig, TrainingConfig
 from lm.flops import plan
 from lm.models import build_model, weights
@@ -203,18 +203,25 @@ def test_long_runs_record_their_first_steps_and_then_means(monkeypatch):
 
 
 @every_pair
-def test_a_stopped_training_continues_bit_for_bit(architecture, optimizer):
+@pytest.mark.parametrize("products_of", ["small float32", "large float32", "large bfloat16"])
+def test_a_stopped_training_continues_bit_for_bit(
+    architecture, optimizer, products_of, monkeypatch
+):
+    size, precision = products_of.split()
+    if size == "large":
+        monkeypatch.setattr(products, "LARGE_PRODUCT", 0)
     config = SMALL[architecture]
     if architecture != "linear":
         config = config.replace(dropout=0.2)
-    undisturbed, records = begin(config, optimizer=optimizer)
+    settings = {"optimizer": optimizer, "precision": precision}
+    undisturbed, records = begin(config, **settings)
     expected = [record.train_loss for record in records]
-    first, records = begin(config, optimizer=optimizer)
+    first, records = begin(config, **settings)
     losses = [next(records).train_loss for _ in range(5)]
     tensors = {name: tensor.clone() for name, tensor in first.tensors().items()}
     list(records)  # the first goes on; what was saved must not change with it
     torch.manual_seed(99)
-    resumed, records = begin(config, optimizer=optimizer)
+    resumed, records = begin(config, **settings)
     resumed.load_tensors(tensors)
     losses += [record.train_loss for record in records]
     assert losses == expected

@@ -1,0 +1,137 @@
+"""Matrix products of a linear map and of its gradients, by the library that is faster here.
+
+PyTorch leaves products of float32 to MKL, which on processors that are not Intel's uses half of
+the vector unit. oneDNN, which PyTorch also carries, uses all of it, and rounds alike; PyTorch
+hands it float32 only if it may round to bfloat16, which it does where the processor has matrix
+tiles (AMX) and nowhere else. So it is asked where there are none, and what it answers is checked
+once. `rounded_to(precision)` is for products of bfloat16 numbers, summed in float32.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils._python_dispatch import _disable_current_modes
+
+LARGE_PRODUCT = 2**21  # multiply-adds; below, the call costs more than it saves
+
+_settings: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+_bfloat16: ContextVar[bool] = ContextVar("bfloat16", default=False)
+
+
+class Linear(nn.Linear):
+    """nn.Linear, its products by whichever way is fastest."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu" or x.numel() * self.out_features < LARGE_PRODUCT:
+            return F.linear(x, self.weight, self.bias)
+        if _bfloat16.get():
+            return _BFloat16Linear.apply(x, self.weight, self.bias)
+        if not onednn_is_exact():
+            return F.linear(x, self.weight, self.bias)
+        if not torch.is_grad_enabled():
+            with fast_products():
+                return F.linear(x, self.weight, self.bias)
+        return _FastLinear.apply(x, self.weight, self.bias)
+
+
+@contextlib.contextmanager
+def rounded_to(precision: str, device: torch.device) -> Iterator[None]:
+    """Within, large linear maps multiply numbers of `precision`; so do their gradients, later."""
+    if precision == "float32":
+        yield
+    elif device.type == "cpu":
+        token = _bfloat16.set(True)
+        try:
+            yield
+        finally:
+            _bfloat16.reset(token)
+    else:
+        with torch.autocast(device.type, torch.bfloat16):
+            yield
+
+
+@contextlib.contextmanager
+def fast_products() -> Iterator[None]:
+    """Within, products of large float32 matrices go to oneDNN, where it is exact.
+
+    Small ones (of attention's heads, say) are slower there.
+    """
+    with _asking_onednn() if onednn_is_exact() else contextlib.nullcontext():
+        yield
+
+
+@cache
+def onednn_is_exact() -> bool:
+    """Whether oneDNN is worth asking here, and rounds products to float32 and to nothing less."""
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":  # narrower, MKL is as fast
+        return False
+    if not torch.backends.mkldnn.is_available() or torch.cpu._is_amx_tile_supported():
+        return False
+    with _disable_current_modes():  # neither faked nor counted
+        random = torch.Generator().manual_seed(0)
+        a, b = (torch.rand(256, 256, generator=random) for _ in range(2))
+        exact = a.double() @ b.double()
+        with _asking_onednn():
+            product = a @ b
+        return bool((product / exact - 1).abs().max() < 1e-5)  # to bfloat16: 1e-4 and more
+
+
+@contextlib.contextmanager
+def _asking_onednn() -> Iterator[None]:
+    before = _settings.fp32_precision
+    _settings.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        _settings.fp32_precision = before
+
+
+class _FastLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.has_bias = bias is not None
+        with fast_products():
+            return F.linear(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        gradient = gradient.flatten(0, -2)
+        by_x = None
+        with fast_products():
+            if ctx.needs_input_grad[0]:
+                by_x = (gradient @ weight).view_as(x)
+            by_weight = gradient.T @ x.flatten(0, -2)
+        return by_x, by_weight, gradient.sum(0) if ctx.has_bias else None
+
+
+class _BFloat16Linear(torch.autograd.Function):
+    """float32 in and out; between, factors and results are rounded to bfloat16."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        x, weight = x.bfloat16(), weight.bfloat16()
+        ctx.save_for_backward(x, weight)
+        ctx.has_bias = bias is not None
+        y = F.linear(x, weight).float()
+        return y if bias is None else y.add_(bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        gradient = gradient.flatten(0, -2)
+        rounded = gradient.bfloat16()
+        by_x = None
+        if ctx.needs_input_grad[0]:
+            by_x = (rounded @ weight).float().view_as(x)
+        by_weight = (rounded.T @ x.flatten(0, -2)).float()
+        return by_x, by_weight, gradient.sum(0) if ctx.has_bias else None
