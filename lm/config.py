@@ -78,6 +78,9 @@ _NGRAM_ORDER = (
 )
 _NGRAM_ROWS = "Rows in the table of each n-gram length; if there are more n-grams, some share one."
 _NGRAM_WIDTH = "Width of an n-gram's embedding, before a linear map to that of a token."
+_NGRAM_DROPOUT = (
+    "Share of n-grams left out at random in training, so that rare ones are not trusted."
+)
 _INITIALIZATION = (
     "First weights. pytorch: each layer's own default; gpt2: normal, 0.02, residual outputs "
     "scaled by depth; zero_output: scaled by fan-in, outputs of blocks and head at zero."
@@ -95,6 +98,7 @@ class LinearConfig(Config):
     ngram_order: int = setting(1, _NGRAM_ORDER, ge=1, le=8, unit="tokens")
     ngram_rows: int = setting(32_768, _NGRAM_ROWS, ge=1, le=2**22, unit="rows", log=True)
     ngram_width: int = setting(16, _NGRAM_WIDTH, ge=1, le=1024, unit="features", log=True)
+    ngram_dropout: float = setting(0.0, _NGRAM_DROPOUT, ge=0, lt=1)
     bias: bool = setting(True, _BIAS)
     initialization: Initialization = setting("zero_output", _INITIALIZATION)
 
@@ -115,6 +119,7 @@ class MLPConfig(Config):
     ngram_order: int = setting(1, _NGRAM_ORDER, ge=1, le=8, unit="tokens")
     ngram_rows: int = setting(32_768, _NGRAM_ROWS, ge=1, le=2**22, unit="rows", log=True)
     ngram_width: int = setting(16, _NGRAM_WIDTH, ge=1, le=1024, unit="features", log=True)
+    ngram_dropout: float = setting(0.0, _NGRAM_DROPOUT, ge=0, lt=1)
     n_layers: int = setting(2, "Hidden layers.", ge=1, le=64, unit="layers", basic=True)
     d_hidden: int = setting(
         256, "Width of a hidden layer.", ge=1, le=16384, unit="features", log=True, basic=True
@@ -149,6 +154,7 @@ class _SelfAttentionConfig(Config):
     ngram_order: int = setting(1, _NGRAM_ORDER, ge=1, le=8, unit="tokens")
     ngram_rows: int = setting(32_768, _NGRAM_ROWS, ge=1, le=2**22, unit="rows", log=True)
     ngram_width: int = setting(16, _NGRAM_WIDTH, ge=1, le=1024, unit="features", log=True)
+    ngram_dropout: float = setting(0.0, _NGRAM_DROPOUT, ge=0, lt=1)
     norm: Literal["layer", "rms"] = setting("rms", "Normalisation of the residual stream.")
     norm_position: Literal["pre", "post"] = setting(
         "pre", "Normalise before each sublayer (pre) or after adding its output (post)."

@@ -64,6 +64,9 @@ class LanguageModel(nn.Module):
         padded = F.pad(text, (order - 1 + token_ids.shape[1] - text.shape[1], 0))
         rows = table_rows(padded, order, self.vocab_size, self.config.ngram_rows)
         ngrams = self.ngram_embedding(torch.stack(rows, dim=-1))  # (B, T, order - 1, width)
+        if self.training and self.config.ngram_dropout:
+            kept = torch.ones_like(ngrams[..., :1])
+            ngrams = ngrams * F.dropout(kept, self.config.ngram_dropout)
         return x + self.ngram_projection(ngrams.flatten(2))
 
     def _add_embeddings(self, config: ModelConfig, width: int) -> None:

@@ -23,6 +23,7 @@ def reaches(longest: int) -> st.SearchStrategy[dict[str, int]]:
                 "context_length": st.just(length),
                 "ngram_order": st.integers(1, min(length, 4)),
                 "ngram_rows": st.integers(1, 300),
+                "ngram_dropout": st.sampled_from([0.0, 0.4]),
             }
         )
     )

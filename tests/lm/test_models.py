@@ -117,6 +117,17 @@ def test_overfits_one_batch(config):
     assert loss.item() < 0.05
 
 
+def test_ngrams_are_left_out_at_random_in_training_alone():
+    config = SMALL["mlp of n-grams"].replace(ngram_dropout=0.5)
+    model, whole = awake(config), awake(config.replace(ngram_dropout=0.0))
+    row = tokens(2, 12)
+    assert torch.equal(model(row), whole(row))
+    model.train()
+    assert not torch.equal(model(row), model(row))
+    nn.init.zeros_(model.ngram_embedding.weight)  # what is left out are n-grams, never tokens
+    assert torch.equal(model.embed(row), model.embedding(row))
+
+
 @every_architecture
 def test_a_row_in_pieces_gives_the_logits_of_the_row(config):
     model = awake(config)

@@ -27,7 +27,7 @@ def test_a_budget_makes_a_sensible_run(architecture, budget, corpus):
     assert the_plan.n_steps >= 40
     if architecture == "transformer" and (corpus is SHAKESPEARE or budget >= 1e12):
         tokens_per_parameter = the_plan.tokens / n_weights(config.model, corpus["vocab_size"])
-        assert 1 <= tokens_per_parameter <= 120
+        assert 1 <= tokens_per_parameter <= 150
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

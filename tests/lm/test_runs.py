@@ -9,7 +9,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save
 
 from lm.config import DataConfig, LinearConfig, RunConfig, TrainingConfig
 from lm.records import Evaluation, Sample, StepRecord
@@ -341,9 +343,13 @@ def test_a_shipped_run_is_read_and_never_changed(store):
         store.ship(run, "shipped-linear")
     with RunWriter(run) as writer:
         writer.append(record(1))
-        writer.checkpoint(10, b"weights", b"state")
+        weights = np.linspace(-3, 3, 1_000, dtype=np.float32)
+        writer.checkpoint(10, save({"head.weight": weights}), b"state")
         writer.update(state="complete", now=True)
     shipped = store.ship(run.reload(), "shipped-linear")
+    half = load_file(shipped.weights_path)["head.weight"]
+    assert half.dtype == np.float16
+    assert np.allclose(half, weights, rtol=1e-3)
     assert (shipped.shipped, shipped.state, shipped.resumable) == (True, "complete", False)
     assert len(shipped.metrics()) == 1
     assert {file.name for file in shipped.path.iterdir()} == {

@@ -211,8 +211,10 @@ def test_the_sweeps_that_come_along_can_be_expanded():
 
 def test_ids_are_what_they_were():
     """An id that changed would have every shipped and every interrupted sweep trained anew."""
-    config = expand(sweep())[0]
-    assert stable_id(config, "0" * 64) == "linear-known_entropy-fa2269b08e"
+    (config,) = expand(Sweep(name="one", base={**BASE, "preset": "study"}))
+    assert stable_id(config, "0" * 64) == "linear-known_entropy-76fa9c895c"
+    modern = config.replace(preset="modern")  # by the recipe of before
+    assert stable_id(modern, "0" * 64) == "linear-known_entropy-fa2269b08e"
 
 
 def test_an_id_depends_on_every_setting_and_on_the_text():
