@@ -14,9 +14,11 @@ from lm.flops import Plan, modules, n_params, step_flops
 from lm.runs import Run
 
 # On two cores of a server: a step costs its matrix products at this rate, and besides about as
-# much time for every part of the model, however small.
+# much time for every part of the model, however small, and for every number that is updated
+# (tables of n-grams have a million).
 FLOPS_PER_SECOND = 6e10
 SECONDS_PER_MODULE = 1.2e-4
+SECONDS_PER_PARAMETER = 2.5e-9
 SECONDS_PER_STEP = 4e-4
 SECONDS_AROUND_TRAINING = 1.0  # start, texts along the way, checkpoints; scoring comes on top
 NEIGHBOURS = 5
@@ -85,13 +87,14 @@ def _per_step(run: Run) -> float:
 
 
 def _modelled(model: ModelConfig, flops_per_step: float) -> float:
-    around = SECONDS_PER_STEP + _n_modules(model) * SECONDS_PER_MODULE
-    return around + flops_per_step / FLOPS_PER_SECOND
+    return _around_products(model) + flops_per_step / FLOPS_PER_SECOND
 
 
 @functools.lru_cache(maxsize=4096)
-def _n_modules(model: ModelConfig) -> int:
-    return len(modules(model, vocab_size=2))
+def _around_products(model: ModelConfig) -> float:
+    parts = modules(model, vocab_size=2)
+    updates = SECONDS_PER_PARAMETER * sum(part.n_params for part in parts)
+    return SECONDS_PER_STEP + SECONDS_PER_MODULE * len(parts) + updates
 
 
 def in_words(seconds: float) -> str:

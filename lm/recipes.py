@@ -128,6 +128,8 @@ def _ngrams(order: int) -> Values:
 
 
 def _dropping_ngrams(rung: Rung) -> Rung:
+    """For a text that is seen more than twice. nanoGPT's split: validation loss 1.457 with and
+    1.468 without at 3e13 FLOPs (2 times through), 1.515 and 1.516 at 3e12 (1.5 times)."""
     return Rung(rung.budget, {**rung.model, "ngram_dropout": 0.2}, rung.training)
 
 
@@ -198,8 +200,9 @@ MODERN: dict[str, tuple[Rung, ...]] = {
         _transformer(2e11, 32, 1, 2, 32, 16, _SLOW, ngrams=6),
         _transformer(6e11, 96, 1, 4, 64, 16, ngrams=6),
         _transformer(2e12, 96, 2, 4, 64, 16, ngrams=6),
-        _transformer(8e12, 128, 3, 4, 128, 16, ngrams=5),
+        _dropping_ngrams(_transformer(8e12, 128, 3, 4, 128, 16, ngrams=5)),
         _dropping_ngrams(_transformer(2.5e13, 192, 4, 4, 128, 16, ngrams=5)),
+        _dropping_ngrams(_transformer(4.5e13, 224, 4, 4, 256, 8, ngrams=5)),
     ),
 }
 _TWO_LEVELS: Values = {"output": "two_level"}
@@ -439,7 +442,7 @@ def _ngram_order(config: ModelConfig, repeats: float) -> int:
     """
     if config.architecture == "linear":
         repeats /= 4  # it has nothing else that could learn by heart
-    longest = ((3, 8), (5, 4), (9, 3), (math.inf, 2))
+    longest = ((3.5, 8), (5, 4), (9, 3), (math.inf, 2))
     return min(config.ngram_order, next(order for most, order in longest if repeats <= most))
 
 

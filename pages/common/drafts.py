@@ -146,11 +146,15 @@ def _data(chosen: Mapping[str, Any]) -> DataConfig:
 def applies(name: str, shown: Mapping[str, Any]) -> bool:
     """Whether a setting has an effect, given the others."""
     optimizer = shown.get("optimizer")
+    ngrams = shown.get("ngram_order", 1) != 1
     return {
         "split": len(DATASETS[shown["dataset"]].splits) > 1,
         "bpe_vocab_size": shown.get("tokenizer") == "bpe",
         "n_chars": shown["dataset"] == "known_entropy",
         "data_seed": shown["dataset"] == "known_entropy",
+        "ngram_rows": ngrams,
+        "ngram_width": ngrams,
+        "ngram_dropout": ngrams,
         "adamw_learning_rate": optimizer == "muon",
         "beta1": optimizer != "sgd",
         "beta2": optimizer != "sgd",
