@@ -202,7 +202,16 @@ def test_flops_measured_equals_formula(say):
 def test_flops_counts_rows_of_context_length(say):
     command = ["flops", "--architecture", "mlp", "--set", "training.sequence_length=99", "--json"]
     command += ["--set", "model.context_length=5", "--set", "model.n_layers=1"]
-    command += ["--set", "model.d_embed=2", "--set", "model.d_hidden=3", "--batch-size", "2"]
+    command += [
+        "--preset",
+        "study",
+        "--set",
+        "model.d_embed=2",
+        "--set",
+        "model.d_hidden=3",
+        "--batch-size",
+        "2",
+    ]
     formula = last_json(say(*command)[1])["formula"]
     assert formula["forward"] == 2 * 10 * (5 * 2 * 3 + 3 * 65)
 
@@ -298,7 +307,7 @@ def test_numbers_out_of_range(say, section, field):
         ([*TRAIN, "--steps", "3", "--set", "modle.n_layers=2"], "SECTION.NAME=VALUE"),
         ([*TRAIN, "--steps", "3", "--set", "model.n_layer=2"], "Did you mean n_layers?"),
         ([*TRAIN, "--steps", "3", "--set", "model.architecture=mlp"], "no model setting"),
-        ([*TRAIN, "--steps", "3", "--set", "model.n_heads=3"], "divisible by n_heads"),
+        ([*TRAIN, "--steps", "3", "--set", "model.n_heads=7"], "divisible by n_heads"),
         ([*TRAIN, "--steps", "3", "--set", "model.context_length=4000"], "train split must hold"),
         ([*TRAIN, "--steps", "3", "--set", "training.sequence_length=x"], "sequence_length must"),
         (["train", "--steps", "3", "--set", "data.n_chars=5"], "n_chars must be"),

@@ -201,9 +201,16 @@ def test_a_file_that_is_no_sweep_is_one_sentence(tmp_path, content, capsys):
 
 def test_the_sweeps_that_come_along_can_be_expanded():
     base = {"dataset": "known_entropy", "data.n_chars": 200_000}
-    for file in (PROJECT / "sweeps").glob("*.toml"):
-        read = Sweep.from_file(file)
+    for name in ("quick", "width"):
+        read = Sweep.from_file(PROJECT / "sweeps" / f"{name}.toml")
         assert expand(Sweep(name=read.name, base={**read.base, **base}, axes=read.axes))
+
+
+def test_the_sweep_behind_the_figures_of_the_recipes_can_be_expanded(real_corpora):
+    read = Sweep.from_file(PROJECT / "sweeps" / "targets.toml")
+    configs = expand(read)
+    assert {config.preset for config in configs} == {"modern"}
+    assert len(configs) == 3 * len(read.axes["what"])
 
 
 # --- ids ----------------------------------------------------------------------------------
