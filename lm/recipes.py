@@ -26,7 +26,7 @@ from lm.config import (
 from lm.flops import modules, step_flops
 
 PRESETS = {
-    "modern": "Sized for the budget, with what the field has found to work.",
+    "modern": "Sized for the budget, with what pays: n-grams of characters, two levels of words.",
     "study": "The study's: sized for the budget, embeddings of single tokens; kept as it is.",
     "classic": "The coursework's: post-norm, ReLU, learned positions, constant learning rate.",
     "nanogpt": "nanoGPT's GPT and its CPU settings, to the letter (transformer only).",

@@ -66,8 +66,8 @@ def show_ladder(runs: list[Run]) -> None:
     run = rungs[0]
     st.markdown(
         f"Each was trained with at most {words.flops(run.config.training.budget)} floating-point "
-        f"operations on {words.plain(corpora.title(run.config.data))}. The loss is the mean "
-        "surprise per token of the test split, in nats."
+        f"operations on {words.plain(corpora.title(run.config.data))}, by the preset "
+        f"{run.config.preset}. The loss is the mean surprise per token of the test split, in nats."
     )
     ladder.show(rungs)
     st.page_link("pages/compare.py", label="Compare all runs →")
