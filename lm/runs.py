@@ -411,14 +411,22 @@ class RunStore:
             _write_json(folder / "status.json", status.to_dict())
         return read_run(self.root / run_id)
 
-    def ship(self, run: Run, run_id: str, *, weights: bool = True, name: str | None = None) -> Run:
+    def ship(
+        self,
+        run: Run,
+        run_id: str,
+        *,
+        weights: bool = True,
+        halved: bool = False,
+        name: str | None = None,
+    ) -> Run:
         """Copy a run that is complete, or has failed, to `run_id` as one that comes with the
         repository.
 
-        Its training state stays behind, its weights are kept in half precision, which changes
-        losses by less than 1e-4 of them, and nothing changes or deletes the copy any more. git
-        carries folders whose name begins with "shipped-". Without `weights` only what it came
-        to goes: settings, results, tokenizer, about `SHIPPED_ROWS` rows of metrics, and the last
+        Its training state stays behind, and nothing changes or deletes the copy any more. git
+        carries folders whose name begins with "shipped-". `halved` weights have 16 bits each,
+        which changes losses by less than 1e-4 of them. Without `weights` only what it came to
+        goes: settings, results, tokenizer, about `SHIPPED_ROWS` rows of metrics, and the last
         sample.
         """
         if run.state not in ("complete", "failed") or not run_id.startswith("shipped-"):
@@ -437,7 +445,8 @@ class RunStore:
                     if (run.path / file).exists():
                         shutil.copyfile(run.path / file, folder / file)
                 if run.weights_path.exists():
-                    _copy_halved(run.weights_path, folder / run.weights_path.name)
+                    copy = _copy_halved if halved else shutil.copyfile
+                    copy(run.weights_path, folder / run.weights_path.name)
             else:
                 samples = _read_rows(run.path / "samples.jsonl", Sample)[-1:]
                 for sample in samples:

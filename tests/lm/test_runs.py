@@ -346,10 +346,12 @@ def test_a_shipped_run_is_read_and_never_changed(store):
         weights = np.linspace(-3, 3, 1_000, dtype=np.float32)
         writer.checkpoint(10, save({"head.weight": weights}), b"state")
         writer.update(state="complete", now=True)
-    shipped = store.ship(run.reload(), "shipped-linear")
+    shipped = store.ship(run.reload(), "shipped-linear", halved=True)
     half = load_file(shipped.weights_path)["head.weight"]
     assert half.dtype == np.float16
     assert np.allclose(half, weights, rtol=1e-3)
+    whole = store.ship(run.reload(), "shipped-whole")
+    assert whole.weights_path.read_bytes() == run.weights_path.read_bytes()
     assert (shipped.shipped, shipped.state, shipped.resumable) == (True, "complete", False)
     assert len(shipped.metrics()) == 1
     assert {file.name for file in shipped.path.iterdir()} == {
