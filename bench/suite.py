@@ -15,11 +15,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
-from unittest.mock import patch
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -135,10 +135,16 @@ def our_steps(shape: Shape, config: RunConfig, n: int) -> Callable[[], None]:
     batches = Batches(token_ids, model.lookback, config.sequence_length, seed=0)
     records = train(state, batches, config.training, steps)
 
+    # a run chooses its threads; beside the textbook loop both have all of them
+    all_threads = torch.get_num_threads()
+    threads = all_threads if shape.textbook else experiment.default_threads(steps.step.total)
+
     def take() -> None:
+        torch.set_num_threads(threads)
         for _ in range(n):
             if next(records, None) is None and state.step >= steps.n_steps:
                 raise RuntimeError("The benchmark took more steps than the run has.")
+        torch.set_num_threads(all_threads)
 
     return take
 
@@ -235,12 +241,12 @@ def vocabulary_rows() -> Iterator[Row]:
 
     shape, two_level = shape_with("softmax"), shape_with("two_level")
     ours = our_steps(shape, config_of(shape), 1)
-    plain = our_steps(shape, config_of(shape), 1)
+    plain = our_steps(replace(shape, textbook=True), config_of(shape), 1)  # with all threads
 
     def plainly() -> None:
-        with patch.object(training, "LARGE_VOCAB_SIZE", 10**9):
-            with patch.object(products, "LARGE_PRODUCT", 10**18):  # by PyTorch's own GEMM
-                plain()
+        by_pytorch = patch.object(products, "LARGE_PRODUCT", 10**18)  # by its own GEMM
+        with patch.object(training, "LARGE_VOCAB_SIZE", 10**9), by_pytorch:
+            plain()
 
     times = in_turns(
         ours=ours, two_level=our_steps(two_level, config_of(two_level), 1), plain=plainly
