@@ -262,7 +262,13 @@ class _SelfAttention:
     ) -> None:
         self.pre = config.norm_position == "pre"
         self.length, self.d_head = config.context_length, config.d_head
-        self.n_heads, self.qk_norm = config.n_heads, config.qk_norm
+        self.n_heads = config.n_heads
+        # |query|² and |key|² to what they are divided by, squared: norms, and scores' own scale
+        self.normalisers: tuple[np.ndarray, np.ndarray] | None = None
+        if config.qk_norm:
+            of_queries = np.repeat([True, False], self.n_heads)
+            by = np.where(of_queries, 1, 1 / self.d_head)
+            self.normalisers = np.float32(by), np.float32(by * self.d_head * QK_EPSILON)
         self.embed = embed
         self.positions: np.ndarray | None = weights.get("position_embedding.weight")
         self.rotations: np.ndarray | None = None  # (length, 1, d_head / 2), complex
@@ -323,9 +329,11 @@ class _SelfAttention:
         stop = start + n_new
         split = qkv.reshape(n_rows, n_new, 3 * self.n_heads, self.d_head)
         query_key = split[:, :, : 2 * self.n_heads]
-        if self.qk_norm:
-            squares = np.einsum("bthd,bthd->bth", query_key, query_key)[..., None] / self.d_head
-            query_key = query_key / np.sqrt(squares + QK_EPSILON)
+        if self.normalisers is not None:
+            squares = np.einsum("bthd,bthd->bth", query_key, query_key)
+            squares *= self.normalisers[0]
+            squares += self.normalisers[1]
+            query_key = query_key / np.sqrt(squares, out=squares)[..., None]
         if self.rotations is not None:
             query_key = np.ascontiguousarray(query_key).view(np.complex64)
             query_key = (query_key * self.rotations[start:stop]).view(np.float32)
@@ -333,11 +341,11 @@ class _SelfAttention:
         keys[:, :, start:stop] = by_head[:, self.n_heads :]
         values[:, :, start:stop] = split[:, :, 2 * self.n_heads :].transpose(0, 2, 1, 3)
         scores = np.matmul(by_head[:, : self.n_heads], keys[:, :, :stop].swapaxes(2, 3))
-        scores *= np.float32(self.d_head**-0.5)
         if n_new > 1:  # a token sees itself and what precedes it
             hidden = np.arange(stop) > np.arange(start, stop)[:, None]
             scores[..., hidden] = -np.inf
-        scores -= scores.max(-1, keepdims=True)
+        if self.normalisers is None:  # normalised, they are at most √d_head
+            scores -= scores.max(-1, keepdims=True)
         np.exp(scores, out=scores)
         mixed = np.matmul(scores, values[:, :, :stop])  # (B, H, T, d_head)
         mixed /= scores.sum(-1, keepdims=True)
@@ -370,6 +378,8 @@ class _Block:
         pre = config.norm_position == "pre"
         self.attention_norm = _Norm(config.norm, weights, f"{name}.attention_norm")
         maps = linear("attention.query_key_value")
+        if not config.qk_norm:
+            maps = _scaled(maps, config.n_heads * config.d_head, config.d_head**-0.5)
         if config.positional_encoding == "rotary":
             maps = _pairs_together(maps, config.n_heads, config.d_head)
         self.query_key_value = self.attention_norm.into(maps) if pre else maps
@@ -392,6 +402,16 @@ class _Block:
         else:
             inner = _activate(self.activation, _apply(x, self.up))
         return _apply(inner, self.down)
+
+
+def _scaled(
+    layer: tuple[np.ndarray, np.ndarray | None], n_columns: int, scale: float
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The first columns of a map times `scale`: queries, so that scores need no scaling."""
+    factors = np.ones(layer[0].shape[1], np.float32)
+    factors[:n_columns] = scale
+    matrix, bias = layer
+    return matrix * factors, None if bias is None else bias * factors
 
 
 def _pairs_together(
