@@ -1,4 +1,4 @@
-"""Training FLOPs of one step as PyTorch's FlopCounterMode sees them, on fake tensors.
+"""Training FLOPs of one step as PyTorch's FlopCounterMode sees them, on the meta device.
 
 Nothing is computed: shapes alone are propagated through forward, backward and optimizer, with
 the math attention kernel forced (on CPU, torch 2.13 counts 0 for its fused one). `lm.flops`
@@ -10,17 +10,14 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from lm.config import ModelConfig, TrainingConfig
 from lm.flops import FlopCount
-from lm.losses import LARGE_VOCAB_SIZE
 from lm.models import build_model
 from lm.optim import build_optimizers
-from lm.products import rounded_to
-from lm.training import Batch, loss_of
+from lm.training import Batch, loss_of, splits_logits
 
 
 @lru_cache(maxsize=256)
@@ -36,25 +33,23 @@ def measured_step_flops(
 
     Once per shape, on an uncompiled model; multiply by the steps of that shape.
     """
-    with FakeTensorMode(), sdpa_kernel(SDPBackend.MATH):
+    with torch.device("meta"):
         model = build_model(config, vocab_size)
-        optimizers = build_optimizers(model, training)
         batch = Batch.empty(model, batch_size, sequence_length)
-        with (
-            rounded_to(training.precision, torch.device("cpu")),
-            FlopCounterMode(display=False) as counter,
-        ):
+    optimizers = build_optimizers(model, training)
+    with sdpa_kernel(SDPBackend.MATH):
+        with FlopCounterMode(display=False) as counter:
             loss = loss_of(model, batch, training.objective)
             forward = counter.get_total_flops()
             loss.backward()
             both = counter.get_total_flops()
-        if vocab_size >= LARGE_VOCAB_SIZE:  # its loss computes gradients in the forward pass
+        if splits_logits(model):  # then the loss computes gradients in the forward pass
             with FlopCounterMode(display=False) as alone, torch.no_grad():
                 loss_of(model, batch, training.objective)
             forward = alone.get_total_flops()
-        with FlopCounterMode(display=False) as update:
-            for optimizer in optimizers:
-                optimizer.step()
+    with FlopCounterMode(display=False) as update:
+        for optimizer in optimizers:
+            optimizer.step()
     return FlopCount(
         forward=forward,
         backward=both - forward,

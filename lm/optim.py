@@ -37,12 +37,14 @@ def build_optimizers(model: LanguageModel, training: TrainingConfig) -> Optimize
         ]
     else:
         muon = training.optimizer == "muon"
+        real = rest[0].device.type != "meta"  # where no kernel computes, and none is fused
         optimizers = [
             torch.optim.AdamW(
                 groups,
                 lr=training.adamw_learning_rate if muon else training.learning_rate,
                 betas=(training.beta1, training.beta2),
-                fused=True,
+                fused=real,
+                foreach=not real,
             )
         ]
         if muon:

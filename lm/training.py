@@ -102,6 +102,12 @@ class Batches:
         return self._starts
 
 
+def splits_logits(model: LanguageModel) -> bool:
+    """Whether the loss of a model takes its logits in pieces, gradients with them."""
+    one_level = not isinstance(model.head, TwoLevelHead)
+    return one_level and model.vocab_size >= LARGE_VOCAB_SIZE and model.head.bias is None
+
+
 def loss_of(model: LanguageModel, batch: Batch, objective: str) -> Tensor:
     """Mean nats per prediction of a batch, with gradient."""
     past = WindowPast(batch.before) if batch.before is not None else None
@@ -111,7 +117,7 @@ def loss_of(model: LanguageModel, batch: Batch, objective: str) -> Tensor:
     features, targets = features.flatten(0, 1), targets.flatten()
     if isinstance(model.head, TwoLevelHead):
         return two_level_nats(model.head, features, targets).mean()
-    if model.vocab_size >= LARGE_VOCAB_SIZE and model.head.bias is None:
+    if splits_logits(model):
         return large_vocab_loss(features, model.head.weight, targets)
     return F.cross_entropy(model.head(features), targets)
 
