@@ -74,7 +74,7 @@ def two_level_nats(head: TwoLevelHead, features: Tensor, targets: Tensor) -> Ten
     return nats
 
 
-# How many predictions a cluster gets depends on the data, which tensors without data do not have. As an
+# How many predictions a cluster gets depends on the data, and a step is counted without any. As an
 # operator of its own the loss has shapes and FLOPs all the same: each prediction meets all clusters
 # and `size` words.
 
