@@ -25,7 +25,7 @@ from lm.config import (
 )
 from lm.flops import cluster_shape
 from lm.hashing import table_rows
-from lm.products import Linear
+from lm.products import Linear, causal_attention
 
 
 class LanguageModel(nn.Module):
@@ -311,22 +311,21 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: Tensor, rotation: Tensor | None, past: KeyValuePast | None) -> Tensor:
         projected = self.query_key_value(x).unflatten(-1, (3, self.n_heads, self.d_head))
         projected = projected.permute(2, 0, 3, 1, 4)  # (3, B, H, T, d_head)
-        queries_keys, values = projected[:2], projected[2]
+        queries_keys, values = projected.split((2, 1))
         if self.qk_norm:
             queries_keys = F.rms_norm(queries_keys, (self.d_head,))
         if rotation is not None:
             queries_keys = _rotate(queries_keys, rotation)
         queries, keys = queries_keys.unbind()  # each (B, H, T, d_head)
+        values = values.squeeze(0)
         if past is not None:
             keys, values = past.extend(self.index, keys, values)
-        mixed = F.scaled_dot_product_attention(
-            queries,
-            keys,
-            values,
-            attn_mask=_causal_mask(queries, keys),
-            dropout_p=self.dropout.p if self.training else 0.0,
-            is_causal=queries.shape[2] == keys.shape[2],
-        )  # (B, H, T, d_head)
+        dropout = self.dropout.p if self.training else 0.0
+        if queries.shape[2] == keys.shape[2]:
+            mixed = causal_attention(queries, keys, values, dropout)
+        else:
+            mask = _causal_mask(queries, keys)
+            mixed = F.scaled_dot_product_attention(queries, keys, values, mask, dropout)
         return self.dropout(self.output(mixed.transpose(1, 2).flatten(2)))
 
 
@@ -368,9 +367,9 @@ def _norm(config: AttentionConfig | TransformerConfig) -> nn.Module:
 
 
 def _causal_mask(queries: Tensor, keys: Tensor) -> Tensor | None:
-    """None where the kernel's own rule or a single query needs no mask."""
+    """What queries of the last positions may see; None for the very last, which sees all."""
     n_queries, n_keys = queries.shape[2], keys.shape[2]
-    if n_queries in (1, n_keys):
+    if n_queries == 1:
         return None
     mask = torch.ones(n_queries, n_keys, dtype=torch.bool, device=queries.device)
     return mask.tril(n_keys - n_queries)

@@ -1,9 +1,10 @@
-"""Linear maps are PyTorch's to rounding, whichever library multiplies."""
+"""Linear maps and attention are PyTorch's to rounding, whichever library multiplies."""
 
 import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from lm import products
@@ -11,7 +12,7 @@ from lm.config import TrainingConfig
 from lm.flops import step_flops
 from lm.meter import count_flops, measured_step_flops
 from lm.models import build_model
-from lm.products import Linear, fast_products, rounded_to
+from lm.products import Linear, causal_attention, fast_products, rounded_to
 from lm.training import Batches, loss_of
 from tests.lm.test_models import SMALL, every_architecture
 
@@ -95,6 +96,43 @@ def test_small_products_are_left_to_pytorch(monkeypatch):
     layer, x, _ = a_layer(True)
     assert torch.equal(layer(x), nn.Linear.forward(layer, x))
     assert layer(x).grad_fn.name() == nn.Linear.forward(layer, x).grad_fn.name()
+
+
+def attended(attend, *inputs) -> list[torch.Tensor]:
+    """Output and gradients of attention."""
+    inputs = [x.detach().requires_grad_() for x in inputs]
+    y = attend(*inputs)
+    by_y = torch.randn(y.shape, generator=torch.Generator().manual_seed(7)).to(y)
+    return [y, *torch.autograd.grad(y, inputs, by_y)]
+
+
+@pytest.mark.parametrize("onednn", EVERY_LIBRARY)
+@pytest.mark.parametrize("length", [2, 65])
+def test_attention_is_exact_to_its_rounding(length, onednn, monkeypatch):
+    monkeypatch.setattr(products, "onednn_is_exact", lambda: onednn)
+    torch.manual_seed(0)
+    packed = torch.randn(3, length, 3, 2, 24).permute(2, 0, 3, 1, 4)  # as the model has it
+    exact = attended(
+        lambda *x: F.scaled_dot_product_attention(*x, is_causal=True), *packed.double()
+    )
+    for ours, theirs in zip(
+        attended(lambda *x: causal_attention(*x, 0.0), *packed), exact, strict=True
+    ):
+        assert ours.shape == (3, 2, length, 24)
+        assert error(ours, theirs) < 5e-6
+
+
+def test_attention_keeps_scores_only_where_they_are_few_and_whole(monkeypatch):
+    monkeypatch.setattr(products, "onednn_is_exact", lambda: True)
+    x = torch.randn(2, 2, 8, 4, requires_grad=True)
+
+    def explicit(dropout: float = 0.0) -> bool:
+        return "FastAttention" in causal_attention(x, x, x, dropout).grad_fn.name()
+
+    assert explicit()
+    assert not explicit(dropout=0.1)
+    monkeypatch.setattr(products, "MOST_SCORES", 2 * 2 * 8 * 8 - 1)
+    assert not explicit()
 
 
 @every_architecture
