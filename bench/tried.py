@@ -2,21 +2,26 @@
 
     python -m bench.tried [--budget 1e12] [--seeds 3]
 
-Each variant trains the default transformer of a budget, its loop as runs take it but for the one
-thing that the variant is about: averages of the weights over the last steps, logits that are
-capped softly, batches that grow. What is printed is the validation loss, the mean of the seeds
-with the least and the largest.
+Each variant trains the default transformer of a budget with one thing changed: averages of the
+weights over the last steps, logits that are capped softly, batches that grow, noise, penalties
+that need no labels. What is printed is the validation loss, the mean of the seeds with the least
+and the largest.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from statistics import mean
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lm.config import DataConfig, RunConfig, TrainingConfig
@@ -27,11 +32,13 @@ from lm.flops import plan, step_flops
 from lm.models import LanguageModel, build_model
 from lm.optim import build_optimizers, clip_gradients, lr_scale, set_learning_rate
 from lm.recipes import resolve
-from lm.training import Batches, TrainingState, loss_of, train
+from lm.training import Batch, Batches, TrainingState, loss_of, train
 
 LAST_SHARES = (0.05, 0.1, 0.25)  # of the steps, whose weights are averaged
 EMA_DECAYS = (0.9, 0.98)  # of exponential moving averages
 CAPS = (10.0, 20.0)
+NOISES = (0.01, 0.03)
+PENALTIES = (0.03, 0.1)
 BATCHES = ((0.5,), (0.75,), (0.5, 1.0), (0.25, 0.5, 1.0, 2.0))  # shares of the default's
 
 
@@ -60,6 +67,38 @@ class SoftCapped(nn.Module):
         return self.cap * (self.head(features) / self.cap).tanh()
 
 
+Loss = Callable[[LanguageModel, Batch], Tensor]
+
+
+def plain(model: LanguageModel, batch: Batch) -> Tensor:
+    return loss_of(model, batch, "all_positions")
+
+
+def noisy(share: float) -> Loss:
+    """Of inputs of which a share are other tokens (Xie et al., arXiv 1703.02573)."""
+
+    def loss(model: LanguageModel, batch: Batch) -> Tensor:
+        chosen = torch.rand(batch.inputs.shape) < share
+        others = torch.randint(model.vocab_size, batch.inputs.shape)
+        return plain(model, replace(batch, inputs=torch.where(chosen, others, batch.inputs)))
+
+    return loss
+
+
+def penalised(entropy: float = 0.0, log_z: float = 0.0) -> Loss:
+    """Less `entropy` times that of the prediction (Pereyra et al., arXiv 1701.06548), and with
+    `log_z` times the square of the logarithm of softmax's denominator."""
+
+    def loss(model: LanguageModel, batch: Batch) -> Tensor:
+        logits = model(batch.inputs).flatten(0, 1)
+        log_p = logits.log_softmax(-1)
+        mean_entropy = -(log_p.exp() * log_p).sum(-1).mean()
+        squares = logits.logsumexp(-1).square().mean()
+        return F.nll_loss(log_p, batch.targets.flatten()) - entropy * mean_entropy + log_z * squares
+
+    return loss
+
+
 class Trial:
     """A corpus and a config, of which variants are trained."""
 
@@ -79,41 +118,34 @@ class Trial:
         valid = self.corpus.valid
         return evaluate(model, valid.token_ids, n_chars=valid.n_chars).loss
 
-    def averaged(self, final_lr_fraction: float) -> Iterator[tuple[str, float]]:
+    def averaged(self, final_lr_fraction: float) -> dict[str, float]:
         """The last weights of a run, and averages of those on the way."""
         training = self.config.training.replace(final_lr_fraction=final_lr_fraction)
         state, batches = self.start(training)
-        lasts = {share: Average(state.model) for share in LAST_SHARES}
-        emas = {decay: Average(state.model, decay) for decay in EMA_DECAYS}
+        averages = {f"mean of the last {share:.0%}": Average(state.model) for share in LAST_SHARES}
+        moving = {f"moving average, {decay}": Average(state.model, decay) for decay in EMA_DECAYS}
+        begins = dict(zip(averages, LAST_SHARES, strict=True)) | dict.fromkeys(moving, 1.0)
+        averages |= moving
         for _ in train(state, batches, training, self.plan):
-            for share, average in lasts.items():
-                if state.step > self.plan.n_steps * (1 - share):
+            for what, average in averages.items():
+                if state.step > self.plan.n_steps * (1 - begins[what]):
                     average.add(state.model)
-            for average in emas.values():
-                average.add(state.model)
-        yield "the last weights", self.loss(state.model)
-        for share, average in lasts.items():
-            yield f"mean of the last {share:.0%}", self.loss(average.model)
-        for decay, average in emas.items():
-            yield f"moving average, {decay}", self.loss(average.model)
+        models = {"last weights": state.model, **{w: a.model for w, a in averages.items()}}
+        rate = f"learning rate down to {final_lr_fraction:g}"
+        return {f"{rate}: {what}": self.loss(model) for what, model in models.items()}
 
-    def capped(self, cap: float) -> float:
-        """With logits capped softly."""
-        training = self.config.training
-        state, batches = self.start(training)
-        state.model.head = SoftCapped(state.model.head, cap)
-        for _ in train(state, batches, training, self.plan):
-            pass
-        return self.loss(state.model)
-
-    def in_batches(self, shares: tuple[float, ...]) -> float:
-        """Batches of these shares of the default's, one after another, each for as many FLOPs.
-
-        The learning rate follows the FLOPs, and the root of a share below 1.
+    def trained(
+        self, loss: Loss = plain, shares: tuple[float, ...] = (1.0,), cap: float = math.inf
+    ) -> float:
+        """With another loss, logits that are capped, or batches of those shares of the default's,
+        one after another, each for as many FLOPs. The learning rate follows the FLOPs, and the
+        root of a share below 1.
         """
         training = self.config.training
         state, batches = self.start(training)
         model, (rows, length) = state.model, self.plan.shape
+        if cap < math.inf:
+            model.head = SoftCapped(model.head, cap)
         budget, spent, first_row = self.plan.flops.total, 0, 0
         while True:
             share = shares[min(len(shares) - 1, spent * len(shares) // budget)]
@@ -127,10 +159,11 @@ class Trial:
             ).total
             if spent > budget:
                 return self.loss(model)
+            torch.manual_seed((training.seed << 32) + first_row)
             model.train()
             rate = lr_scale(training, spent, budget) * min(1.0, share**0.5)
             set_learning_rate(state.optimizers, rate)
-            loss_of(model, batches(first_row, n_rows, length), training.objective).backward()
+            loss(model, batches(first_row, n_rows, length)).backward()
             clip_gradients(model, training.grad_clip)
             for optimizer in state.optimizers:
                 optimizer.step()
@@ -138,19 +171,28 @@ class Trial:
             first_row += n_rows
 
 
-def losses(trial: Trial) -> Iterator[tuple[str, float]]:
-    """Each variant's validation loss."""
-    for end, final in (("0", 0.0), ("a fifth", 0.2)):
-        for what, loss in trial.averaged(final):
-            yield f"learning rate down to {end}: {what}", loss
+def losses(trial: Trial) -> Iterator[tuple[str, Callable[[], dict[str, float]]]]:
+    """Variants, and how each comes to its validation losses."""
+    for final in (0.0, 0.2):
+        yield f"learning rate down to {final:g}", partial(trial.averaged, final)
+
+    def variant(name: str, **changes: Any) -> tuple[str, Callable[[], dict[str, float]]]:
+        return name, lambda: {name: trial.trained(**changes)}
+
     for cap in CAPS:
-        yield f"logits capped at {cap:g}", trial.capped(cap)
+        yield variant(f"logits capped at {cap:g}", cap=cap)
     for shares in BATCHES:
-        yield f"batches of {', '.join(f'{share:g}' for share in shares)}", trial.in_batches(shares)
+        words = ", ".join(f"{share:g}" for share in shares)
+        yield variant(f"batches of {words}", shares=shares)
+    for share in NOISES:
+        yield variant(f"{share:.0%} of inputs at random", loss=noisy(share))
+    for weight in PENALTIES:
+        yield variant(f"entropy rewarded by {weight:g}", loss=penalised(entropy=weight))
+        yield variant(f"log Z² penalised by {weight:g}", loss=penalised(log_z=weight))
 
 
-def compare(data: DataConfig, budget: float, seeds: int) -> dict[str, list[float]]:
-    """Each variant's validation losses, one for each seed."""
+def compare(data: DataConfig, budget: float, seeds: int, only: str = "") -> dict[str, list[float]]:
+    """The validation losses, one for each seed, of the variants whose name holds `only`."""
     keep_memory()
     corpus = load(data)
     by_variant: dict[str, list[float]] = {}
@@ -163,9 +205,11 @@ def compare(data: DataConfig, budget: float, seeds: int) -> dict[str, list[float
             budget=budget,
             training={"seed": seed},
         )
-        for what, loss in losses(Trial(corpus, config)):
-            by_variant.setdefault(what, []).append(loss)
-            print(f"  seed {seed}: {what:55} {loss:.4f}", file=sys.stderr, flush=True)
+        for name, run in losses(Trial(corpus, config)):
+            if only in name:
+                for what, loss in run().items():
+                    by_variant.setdefault(what, []).append(loss)
+                    print(f"  seed {seed}: {what:55} {loss:.4f}", file=sys.stderr, flush=True)
     return by_variant
 
 
@@ -173,8 +217,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--budget", type=float, default=1e12)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--split", default="study")
+    parser.add_argument("--only", default="", help="variants whose name holds this")
     options = parser.parse_args()
-    by_variant = compare(DataConfig(), options.budget, options.seeds)
+    data = DataConfig(split=options.split)
+    by_variant = compare(data, options.budget, options.seeds, options.only)
     for what, values in by_variant.items():
         print(f"{what:63} {mean(values):.4f} [{min(values):.4f}, {max(values):.4f}]")
 
