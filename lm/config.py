@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.fields import FieldInfo
 
 SCHEMA_VERSION = 1
+WORD_VOCAB_SIZE = 2_000  # from here on tokens are words, and not characters or short byte pairs
 ROTARY_BASE = 1_000.0  # contexts are short here: 10,000 leaves half of the pairs almost still
 
 

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lm.config import WORD_VOCAB_SIZE
 from lm.datasets import Corpus, Split
 from lm.records import Evaluation
 
-LARGE_VOCAB_SIZE = 2_000  # from here on tokens are words, whose n-grams are rarer
-ORDER, LARGE_VOCAB_ORDER = 6, 5
+ORDER, WORD_ORDER = 6, 5  # n-grams of words are rarer
 
 
 def order_for(vocab_size: int) -> int:
     """As long an n-gram as pays on corpora of a few megabytes."""
-    return LARGE_VOCAB_ORDER if vocab_size >= LARGE_VOCAB_SIZE else ORDER
+    return WORD_ORDER if vocab_size >= WORD_VOCAB_SIZE else ORDER
 
 
 def unigram(token_ids: np.ndarray, vocab_size: int) -> np.ndarray:

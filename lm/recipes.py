@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lm.config import (
+    WORD_VOCAB_SIZE,
     ConfigError,
     DataConfig,
     ModelConfig,
@@ -33,7 +34,6 @@ PRESETS = {
 }
 REFERENCE_BUDGET = 1e12  # sizes the model where the horizon is given in steps or epochs
 REFERENCE_VOCAB_SIZE = 65  # the ladders' own: Tiny Shakespeare's characters
-LARGE_VOCAB_SIZE = 2_000  # words, and not characters or short byte pairs
 NGRAM_ROWS = 16_384  # a megabyte for each length of n-gram
 MIN_STEPS = 100  # where a budget is small, batches shrink rather than the steps
 
@@ -109,17 +109,9 @@ def _attention(
     return Rung(budget, {**shape, **_ngrams(ngrams)}, {"batch_size": batch, **update})
 
 
-def _transformer(
-    budget: float,
-    d: int,
-    layers: int,
-    heads: int,
-    context: int,
-    batch: int,
-    update: Values = _MUON,
-    ngrams: int = 1,
-) -> Rung:
-    rung = _attention(budget, d, layers, heads, context, batch, update, ngrams)
+def _transformer(budget: float, d: int, *shape: Any, **others: Any) -> Rung:
+    """As `_attention` takes it, with a feed-forward of four times the width."""
+    rung = _attention(budget, d, *shape, **others)
     return Rung(rung.budget, {**rung.model, "d_ff": 4 * d}, rung.training)
 
 
@@ -212,7 +204,7 @@ def _words(rung: Rung) -> Rung:
     return Rung(rung.budget, {**rung.model, **_TWO_LEVELS}, rung.training)
 
 
-# From LARGE_VOCAB_SIZE on. Two levels make a prediction a tenth as dear. PTB at 1e12 FLOPs, d_model
+# From WORD_VOCAB_SIZE on. Two levels make a prediction a tenth as dear. PTB at 1e12 FLOPs, d_model
 # 48: validation loss 4.92, and 5.44 with one level (d_model 32, its best); tied 5.03 and untied
 # 5.07, Muon 4.92 and AdamW 5.09. N-grams of words do not pay: order 2 gains 0.02 there, and loses
 # 0.07 at 3e12 and 0.20 at 1e13. At 3e12 three layers reach 4.77 and two 4.85.
@@ -323,7 +315,7 @@ def resolve(
     training = {name: getattr(checked, name) for name in training}
     if preset in LADDERS:
         spendable = horizon.get("budget") or REFERENCE_BUDGET
-        words = vocab_size >= LARGE_VOCAB_SIZE and architecture in ("attention", "transformer")
+        words = vocab_size >= WORD_VOCAB_SIZE and architecture in ("attention", "transformer")
         if words and preset == "modern":
             rung = [rung for rung in WORDS[architecture] if rung.budget <= spendable][-1]
             price = rung.budget
