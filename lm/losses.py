@@ -2,9 +2,9 @@
 
 The logits of 1,024 words of WikiText-2 are 136 MB, which a step would write and read six times
 over. Here some rows at a time go through the output matrix, the softmax and both gradients: the
-same products, the same result to rounding, in a quarter of the memory. Against PyTorch's own it
-is faster, 1.3 to 1.5 times (`python -m lm bench`); where a process keeps the memory that it frees,
-as runs do under glibc, a plain softmax by fast products is the faster one, by 1.2 times.
+same products, the same result to rounding, in a quarter of the memory. PyTorch's own is slower
+(`python -m lm bench`); a plain softmax by fast products, in memory that a process keeps, is as fast
+on one thread and a tenth faster on two.
 
 Of a two-level softmax a loss needs, beside the clusters, the words of the target's own. Targets
 are sorted, so that each cluster's words are multiplied once, by all that predict one of them.
@@ -46,14 +46,15 @@ class _LinearCrossEntropy(torch.autograd.Function):
             part, wanted = features[start : start + rows], targets[start : start + rows, None]
             with fast_products():
                 logits = part @ weight.T  # (rows, V)
-            log_total = logits.logsumexp(1, keepdim=True)
-            total += (log_total - logits.gather(1, wanted)).sum()
+            own, most = logits.gather(1, wanted), logits.amax(1, keepdim=True)
+            sums = logits.sub_(most).exp_().sum(1, keepdim=True)
+            total += (most + sums.log() - own).sum()
             if gradients:  # softmax less one-hot, over N
-                logits.sub_(log_total).exp_()
+                logits.div_(sums)
                 logits.scatter_add_(1, wanted, logits.new_full(wanted.shape, -1.0))
                 with fast_products():
                     by_features[start : start + rows] = logits @ weight
-                    torch.addmm(by_weight, logits.T, part, out=by_weight)  # addmm_ goes uncounted
+                    by_weight += logits.T @ part
         if gradients:
             ctx.save_for_backward(by_features.div_(n), by_weight.div_(n))
         return total / n
