@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,19 +28,21 @@ from bench import textbook
 from lm import experiment, recipes
 from lm.config import DataConfig, RunConfig, Sampling
 from lm.evaluation import evaluate
-from lm.execution import keep_memory
+from lm.execution import keep_memory, threads
 from lm.flops import plan
 from lm.generation import as_decoder, generate, generate_several
 from lm.jobs import JobQueue
 from lm.meter import measured_step_flops
 from lm.models import LanguageModel, build_model
 from lm.optim import build_optimizers
+from lm.parallel import can_fork
 from lm.products import fast_products
 from lm.runs import RunStore
 from lm.training import Batches, TrainingState, train
 
 N_TOKENS = 300_000  # of invented text
 TURNS = 5
+FLOPS_IN_A_TURN = 3e10  # steps follow one another, as in a run: the first after others is slower
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,26 +127,25 @@ def config_of(shape: Shape) -> RunConfig:
     )
 
 
-def our_steps(shape: Shape, config: RunConfig, n: int) -> Callable[[], None]:
-    """`n` steps of the loop that trains runs, records and all."""
+def our_steps(
+    shape: Shape, config: RunConfig, n: int, cores: int | None = None, forks: bool = True
+) -> Callable[[], None]:
+    """`n` steps of the loop that trains runs, records and all, on as many cores as one chooses."""
     torch.manual_seed(0)
     model = build_model(config.model, shape.vocab_size)
     state = TrainingState(model=model, optimizers=build_optimizers(model, config.training))
     steps = plan(config, shape.vocab_size, N_TOKENS)
     token_ids = torch.randint(shape.vocab_size, (N_TOKENS,))
     batches = Batches(token_ids, model.lookback, config.sequence_length, seed=0)
-    records = train(state, batches, config.training, steps)
-
-    # a run chooses its threads; beside the textbook loop both have all of them
-    all_threads = torch.get_num_threads()
-    threads = all_threads if shape.textbook else experiment.default_threads(steps.step.total)
+    cores = cores or experiment.default_threads(steps.step.total)
+    processes = cores if forks and can_fork(token_ids.device) else 1
+    records = train(state, batches, config.training, steps, processes)
 
     def take() -> None:
-        torch.set_num_threads(threads)
-        for _ in range(n):
-            if next(records, None) is None and state.step >= steps.n_steps:
-                raise RuntimeError("The benchmark took more steps than the run has.")
-        torch.set_num_threads(all_threads)
+        with threads(cores if processes == 1 else 1):
+            for _ in range(n):
+                if next(records, None) is None and state.step >= steps.n_steps:
+                    raise RuntimeError("The benchmark took more steps than the run has.")
 
     return take
 
@@ -176,10 +177,11 @@ def training_rows(folder: Path) -> Iterator[Row]:
         config = config_of(shape)
         rounded = config.replace(training=config.training.replace(precision="bfloat16"))
         steps = plan(config, shape.vocab_size, N_TOKENS)
-        n = max(1, min(50, round(5e9 / steps.step.total)))
+        n = max(2, min(50, round(FLOPS_IN_A_TURN / steps.step.total)))
+        cores = torch.get_num_threads() if shape.textbook else None  # as many as it has
         actions = {
-            "ours": our_steps(shape, config, n),
-            "bfloat16": our_steps(shape, rounded, n),
+            "ours": our_steps(shape, config, n, cores),
+            "bfloat16": our_steps(shape, rounded, n, cores),
             "peak": fastest,
             "pytorch": lambda: a @ a,
         }
@@ -241,7 +243,7 @@ def vocabulary_rows() -> Iterator[Row]:
 
     shape, two_level = shape_with("softmax"), shape_with("two_level")
     ours = our_steps(shape, config_of(shape), 1)
-    plain = our_steps(replace(shape, textbook=True), config_of(shape), 1)  # with all threads
+    plain = our_steps(shape, config_of(shape), 1, cores=torch.get_num_threads(), forks=False)
 
     def plainly() -> None:
         by_pytorch = patch.object(products, "LARGE_PRODUCT", 10**18)  # by its own GEMM
@@ -265,7 +267,7 @@ def vocabulary_rows() -> Iterator[Row]:
 def meter_row() -> Row:
     shape = SHAPES[2]
     config = config_of(shape)
-    run = 1000 * in_turns(step=our_steps(shape, config, 3))["step"] / 3
+    run = 1000 * in_turns(step=our_steps(shape, config, 5))["step"] / 5
     length = config.sequence_length
     measured_step_flops.cache_clear()
     count = seconds(

@@ -941,6 +941,9 @@ def _sample(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
+    # the textbook loop as its users run it: idle threads spin for a while, which is the default of
+    # the OpenMP that torch brings, and which `lm` does without
+    os.environ.setdefault("GOMP_SPINCOUNT", "300000")
     try:
         from bench import suite
     except ModuleNotFoundError as error:

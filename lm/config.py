@@ -366,7 +366,11 @@ class TrainingConfig(Config):
     grad_clip: float = setting(1.0, "Largest gradient norm; 0 clips nothing.", ge=0, le=1e6)
     seed: int = setting(0, "First weights, data order and dropout.", ge=0, le=2**31 - 1)
     threads: int | None = setting(
-        None, "Processor threads. Left out: chosen for this machine, and stored.", ge=1, le=1024
+        None,
+        "Threads to compute on, each a process where there are several on Linux. Left out: "
+        "chosen for this machine, and stored.",
+        ge=1,
+        le=1024,
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "Where to compute.")
     precision: Literal["float32", "bfloat16"] = setting(

@@ -31,6 +31,7 @@ from lm.generation import generate
 from lm.meter import measured_step_flops
 from lm.models import build_model, weights
 from lm.optim import build_optimizers
+from lm.parallel import HelperError, can_fork
 from lm.records import Evaluation, Sample, StepRecord
 from lm.runs import Run, RunError, RunWriter, State
 from lm.tokenizers import UnknownTokenError
@@ -97,13 +98,18 @@ def execute_run(
                 raise Halt("paused", answer if isinstance(answer, str) else None)
 
         keep_memory()
-        with _threads(run.facts["threads"]), _end_recorded(writer):
+        with _end_recorded(writer):
             writer.update(state="running", reason=None, pid=os.getpid(), now=True)
-            execution = _Execution(
-                writer, on_record or (lambda record: None), check_requests, corpus
-            )
-            execution.train(until_step)
-            execution.finish()
+            with threads(1):
+                execution = _Execution(
+                    writer, on_record or (lambda record: None), check_requests, corpus
+                )
+            n_cores = run.facts["threads"]
+            n_processes = n_cores if can_fork(execution.device) else 1
+            with threads(1 if n_processes > 1 else n_cores):
+                execution.train(until_step, n_processes)
+            with threads(n_cores):
+                execution.finish()
     return run.reload()
 
 
@@ -123,7 +129,7 @@ def _end_recorded(writer: RunWriter) -> Iterator[None]:
 def _end(error: BaseException) -> tuple[State, str | None]:
     if isinstance(error, Halt):
         return error.state, error.reason
-    if isinstance(error, RunError | DatasetError):
+    if isinstance(error, RunError | DatasetError | HelperError):
         return "stopped", str(error)  # resume it once that is cured
     if isinstance(error, KeyboardInterrupt):
         return "stopped", "It was interrupted from the keyboard."
@@ -133,7 +139,8 @@ def _end(error: BaseException) -> tuple[State, str | None]:
 
 
 @contextlib.contextmanager
-def _threads(n: int) -> Iterator[None]:
+def threads(n: int) -> Iterator[None]:
+    """Within, torch computes with `n` threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:
@@ -211,7 +218,7 @@ class _Execution:
         self.sample_steps = sample_schedule(self.plan)
         writer.update(device=self.device.type, n_steps=self.plan.n_steps, **self._progress())
 
-    def train(self, until_step: int | None) -> None:
+    def train(self, until_step: int | None, n_processes: int) -> None:
         """Take the steps that are left. Raises `Halt`, checkpointed, when asked to leave off."""
         state = self.state
         token_ids = torch.as_tensor(self.corpus.train.token_ids, device=self.device)
@@ -226,14 +233,16 @@ class _Execution:
             self.check_requests()
             if last <= state.step < self.plan.n_steps:
                 raise Halt("paused")
-            for record in train(state, batches, self.config.training, self.plan):
-                if record is not None:
-                    self._record(record)
-                if self.writer.due:
-                    self.writer.update(**self._progress())
-                self.check_requests()
-                if last <= state.step < self.plan.n_steps:
-                    raise Halt("paused")
+            steps = train(state, batches, self.config.training, self.plan, n_processes)
+            with contextlib.closing(steps):  # its processes end with it
+                for record in steps:
+                    if record is not None:
+                        self._record(record)
+                    if self.writer.due:
+                        self.writer.update(**self._progress())
+                    self.check_requests()
+                    if last <= state.step < self.plan.n_steps:
+                        raise Halt("paused")
         except Halt:
             self._checkpoint()
             raise

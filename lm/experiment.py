@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -16,9 +17,10 @@ from lm.flops import n_params, plan
 from lm.records import StepRecord
 from lm.runs import Run, RunStore
 
-# A second thread made steps of 7e8 FLOPs 1.7 times as long, of 2e9 1.1 times, of 6e9 changed
-# nothing, and of 1e10 saved a fifth (two otherwise idle cores).
-FLOPS_PER_STEP_AND_THREAD = 4e9
+# On Linux each thread is a process of its own (lm/parallel.py). Two of them on two otherwise idle
+# cores were as fast as one at 1e9 FLOPs a step, 1.5 to 1.6 times at 4e9 to 5e10. Elsewhere they are
+# threads of one process: at 7e8 they took 1.7 times as long as one, at 1e10 a fifth less.
+FLOPS_PER_STEP_AND_THREAD = 1.5e9 if sys.platform == "linux" else 4e9
 MOST_THREADS = 4  # what a small model can use, and other runs want some
 
 

@@ -8,7 +8,7 @@ bit for bit, at the same number of threads.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,7 @@ from lm.flops import Plan
 from lm.losses import LARGE_VOCAB_SIZE, large_vocab_loss, two_level_nats
 from lm.models import LanguageModel, TwoLevelHead, WindowPast, load_weights, weights
 from lm.optim import Optimizers, clip_gradients, lr_scale, set_learning_rate
+from lm.parallel import in_processes
 from lm.products import rounded_to
 from lm.records import StepRecord
 
@@ -169,49 +170,67 @@ def record_interval(n_steps: int) -> int:
 
 
 def train(
-    state: TrainingState, batches: Batches, training: TrainingConfig, plan: Plan
-) -> Iterator[StepRecord | None]:
+    state: TrainingState,
+    batches: Batches,
+    training: TrainingConfig,
+    plan: Plan,
+    n_processes: int = 1,
+) -> Generator[StepRecord | None, None, None]:
     """Take the remaining steps of `plan`, yielding after each: its record, or None between them.
 
-    `state` is complete at every yield: whoever iterates may checkpoint or stop there. Raises
-    `NonFiniteLossError`, naming the first such step.
+    `state` is complete at every yield: whoever iterates may checkpoint or stop there. The rows of
+    a step are divided among `n_processes`, this one among them. Raises `NonFiniteLossError`,
+    naming the first such step.
     """
     model, every = state.model, record_interval(plan.n_steps)
     parameters = list(model.parameters())
     rows_per_step = plan.shape[0]
-    while state.step < plan.n_steps:
-        started_at = time.perf_counter()
-        step = state.step + 1
+    n_parts = min(n_processes, rows_per_step)
+
+    def part(step: int, i: int) -> Tensor | None:
+        """Gradients of the i-th part of a step's rows, and its share of the mean loss."""
         n_rows, length = plan.shape_at(step)
-        batch = batches((step - 1) * rows_per_step, n_rows, length)
-        torch.manual_seed((training.seed << 32) + step)  # dropout
+        last = n_parts - i  # counted from the end, where the parts of few rows are
+        first, end = n_rows * (last - 1) // n_parts, n_rows * last // n_parts
+        if first == end:
+            return None
+        batch = batches((step - 1) * rows_per_step + first, end - first, length)
+        torch.manual_seed((training.seed << 32) + (i << 24) + step)  # dropout
         model.train()
-        learning_rate = set_learning_rate(state.optimizers, lr_scale(training, step, plan.n_steps))
         with rounded_to(training.precision, batch.inputs.device):
-            loss = loss_of(model, batch, training.objective)
+            loss = loss_of(model, batch, training.objective) * ((end - first) / n_rows)
         loss.backward()
-        grad_norm = clip_gradients(model, training.grad_clip)
-        for optimizer in state.optimizers:
-            optimizer.step()
-        for parameter in parameters:
-            parameter.grad = None
-        state.step = step
-        state.losses.append(loss.detach())
-        record = None
-        if step <= FIRST_RECORDS or step % every == 0 or step == plan.n_steps:
-            losses = torch.stack(state.losses).tolist()  # the only wait for the device
-            for i, value in enumerate(losses, start=step + 1 - len(losses)):
-                if not np.isfinite(value):
-                    raise NonFiniteLossError(i, value)
-            state.losses = []
-            record = StepRecord(
-                step=step,
-                tokens=plan.tokens_at(step),
-                flops=plan.flops_at(step).total,
-                seconds=state.seconds + time.perf_counter() - started_at,
-                train_loss=float(np.mean(losses)),
-                learning_rate=learning_rate,
-                grad_norm=float(grad_norm),
-            )
-        state.seconds += time.perf_counter() - started_at
-        yield record
+        return loss.detach()
+
+    with in_processes(model, n_parts, part) as gradients_of:
+        while state.step < plan.n_steps:
+            started_at = time.perf_counter()
+            step = state.step + 1
+            scale = lr_scale(training, step, plan.n_steps)
+            learning_rate = set_learning_rate(state.optimizers, scale)
+            loss = gradients_of(step)
+            grad_norm = clip_gradients(model, training.grad_clip)
+            for optimizer in state.optimizers:
+                optimizer.step()
+            for parameter in parameters:
+                parameter.grad = None
+            state.step = step
+            state.losses.append(loss)
+            record = None
+            if step <= FIRST_RECORDS or step % every == 0 or step == plan.n_steps:
+                losses = torch.stack(state.losses).tolist()  # the only wait for the device
+                for i, value in enumerate(losses, start=step + 1 - len(losses)):
+                    if not np.isfinite(value):
+                        raise NonFiniteLossError(i, value)
+                state.losses = []
+                record = StepRecord(
+                    step=step,
+                    tokens=plan.tokens_at(step),
+                    flops=plan.flops_at(step).total,
+                    seconds=state.seconds + time.perf_counter() - started_at,
+                    train_loss=float(np.mean(losses)),
+                    learning_rate=learning_rate,
+                    grad_norm=float(grad_norm),
+                )
+            state.seconds += time.perf_counter() - started_at
+            yield record

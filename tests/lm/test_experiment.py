@@ -115,6 +115,17 @@ def test_a_run_paused_anywhere_ends_where_an_undisturbed_one_ends(store, undistu
     assert results(run) == results(undisturbed)
 
 
+def test_a_run_in_two_processes_may_pause_too(store):
+    settings = {"threads": 2, "optimizer": "adamw"}
+    undisturbed = execute(prepare(config(**settings), store))
+    run = prepare(config(**settings), store)
+    assert execute(run, until_step=7).status.checkpoint_step == 7
+    assert results(execute(run)) == results(undisturbed)
+    alone = execute(prepare(config(optimizer="adamw"), store))
+    assert results(alone)["weights"] != results(undisturbed)["weights"]
+    assert alone.status.valid.loss == pytest.approx(undisturbed.status.valid.loss, abs=0.05)
+
+
 def test_a_pause_between_two_records_loses_nothing(store):
     """More than 1,000 steps: a record has the mean of several, some from before the pause."""
     long = config(LinearConfig(context_length=2, d_embed=2), optimizer="adamw", steps=2_001)

@@ -1,0 +1,154 @@
+"""The gradients of a batch from several processes, each of which takes some of its rows.
+
+Threads of one process would meet at every operation, thousands of times a second. While they wait
+they must spin, which takes the core from those they wait for, or be woken, which takes longer
+than many an operation. Processes meet once per step. They are forked, so that they begin with all
+that this one knows, share its parameters, and leave their gradients in shared memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+
+import torch
+from torch import Tensor, nn
+
+ALIGNMENT = 16  # numbers of float32 in a cache line
+Part = Callable[[int, int], Tensor | None]
+
+
+class HelperError(RuntimeError):
+    """A process that computed a part of the gradients has ended or failed."""
+
+
+def can_fork(device: torch.device) -> bool:
+    """Whether processes may train together. torch forks well where it has no accelerator."""
+    no_accelerator = device.type == "cpu" and not torch.accelerator.is_available()
+    return sys.platform == "linux" and no_accelerator
+
+
+@contextlib.contextmanager
+def in_processes(model: nn.Module, n: int, part: Part) -> Iterator[Callable[[int], Tensor]]:
+    """A function of a step that sums its loss and its gradients over `n` parts.
+
+    `part(step, i)` computes the i-th: it adds the gradients of its share of the loss to the
+    model's parameters, and returns that share, or None if it has none. Part 0 is computed here,
+    the others by processes that live as long as the context. The same parts give the same bits.
+    Raises `HelperError`.
+    """
+    parameters = list(model.parameters())
+    if n == 1:
+        yield lambda step: _present(part(step, 0))
+        return
+    for parameter, shared in zip(parameters, _shared_like(parameters), strict=True):
+        parameter.data = shared.copy_(parameter.data)
+    helpers = [_Helper(parameters, i, part) for i in range(1, n)]
+    try:
+
+        def compute(step: int) -> Tensor:
+            for helper in helpers:
+                helper.begin(step)
+            loss = _present(part(step, 0))
+            for helper in helpers:
+                loss = loss + helper.add()
+            return loss
+
+        yield compute
+    finally:
+        for helper in helpers:
+            helper.end()
+
+
+def _present(loss: Tensor | None) -> Tensor:
+    assert loss is not None, "The first part of a batch has rows."
+    return loss
+
+
+def _shared_like(tensors: list[Tensor]) -> list[Tensor]:
+    """Zeros of these shapes in memory that forked processes share."""
+    sizes = [-(-tensor.numel() // ALIGNMENT) * ALIGNMENT for tensor in tensors]
+    memory = mmap.mmap(-1, 4 * sum(sizes))  # anonymous: not bounded by /dev/shm
+    pieces = torch.frombuffer(memory, dtype=torch.float32).split(sizes)
+    return [p[: t.numel()].view_as(t) for p, t in zip(pieces, tensors, strict=True)]
+
+
+class _Helper:
+    """A process that computes a part when told to."""
+
+    def __init__(self, parameters: list[nn.Parameter], index: int, part: Part) -> None:
+        self.parameters, self.index = parameters, index
+        self.gradients = _shared_like(parameters)
+        self.connection, theirs = multiprocessing.Pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _serve(theirs, self, part)
+        theirs.close()
+
+    def begin(self, step: int) -> None:
+        """Tell it to compute its part of a step."""
+        try:
+            self.connection.send(step)
+        except OSError:
+            raise HelperError(self._ended()) from None
+
+    @torch.no_grad()
+    def add(self) -> float:
+        """Wait for its gradients, add them, and return its share of the loss."""
+        try:
+            answer = self.connection.recv()
+        except (EOFError, OSError):
+            raise HelperError(self._ended()) from None
+        if isinstance(answer, str):
+            raise HelperError(answer)
+        if answer is None:
+            return 0.0
+        torch._foreach_add_([p.grad for p in self.parameters], self.gradients)
+        return answer
+
+    def end(self) -> None:
+        """Let it go."""
+        self.connection.close()
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+    def _ended(self) -> str:
+        return (
+            f"Process {self.pid}, which computed a part of each step, has ended. Resume the run; "
+            "if memory is short, with training.threads=1."
+        )
+
+
+def _serve(connection: Connection, helper: _Helper, part: Part) -> None:
+    """Compute parts until the other end is closed, which also happens when its process dies."""
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        own = connection.fileno()
+        os.closerange(3, own)  # locks among them, which would be held as long as one has them
+        os.closerange(own + 1, 65_536)
+        torch.set_num_threads(1)
+        while True:
+            connection.send(_answer(connection.recv(), helper, part))
+    except (EOFError, OSError):
+        pass
+    finally:
+        os._exit(0)
+
+
+def _answer(step: int, helper: _Helper, part: Part) -> float | str | None:
+    try:
+        loss = part(step, helper.index)
+        for parameter, shared in zip(helper.parameters, helper.gradients, strict=True):
+            if loss is not None:
+                shared.copy_(parameter.grad)
+            parameter.grad = None
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None if loss is None else float(loss)
