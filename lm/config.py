@@ -363,6 +363,13 @@ class TrainingConfig(Config):
     final_lr_fraction: float = setting(
         0.0, "Learning rate at the end, as a share of its peak.", ge=0, le=1
     )
+    z_loss: float = setting(
+        0.0,
+        "Weight of (log Z)² beside the loss, Z being the denominator of the output's softmax: a "
+        "regulariser that holds logits, and with them confidence, back.",
+        ge=0,
+        le=100,
+    )
     grad_clip: float = setting(1.0, "Largest gradient norm; 0 clips nothing.", ge=0, le=1e6)
     seed: int = setting(0, "First weights, data order and dropout.", ge=0, le=2**31 - 1)
     threads: int | None = setting(
@@ -408,6 +415,11 @@ class RunConfig(Config):
                 f"training.sequence_length must not exceed model.context_length for "
                 f"{architecture}. Received: sequence_length={row}, "
                 f"context_length={context_length}."
+            )
+        if self.training.z_loss and getattr(self.model, "output", "softmax") != "softmax":
+            raise ValueError(
+                "training.z_loss goes with model.output 'softmax', whose one denominator it holds "
+                f"back. Received: z_loss={self.training.z_loss:g}, output='{self.model.output}'."
             )
         if self.training.optimizer == "muon" and architecture == "linear":
             raise ValueError(

@@ -27,9 +27,14 @@ LARGE_VOCAB_SIZE = 8_192  # from here on; below, the logits stay in the cache an
 LOGITS_AT_ONCE = 2**23  # 32 MB of float32; a fourth of that takes a seventh longer
 
 
-def large_vocab_loss(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """Mean nats of `targets` (N,) under logits `features` (N, d) times `weight` (V, d)."""
-    return _LinearCrossEntropy.apply(features, weight, targets, torch.is_grad_enabled())
+def large_vocab_loss(
+    features: Tensor, weight: Tensor, targets: Tensor, z_loss: float = 0.0
+) -> Tensor:
+    """Mean nats of `targets` (N,) under logits `features` (N, d) times `weight` (V, d).
+
+    The gradient is that of the nats and `z_loss` times (log Z)².
+    """
+    return _LinearCrossEntropy.apply(features, weight, targets, z_loss, torch.is_grad_enabled())
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -37,7 +42,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, features: Tensor, weight: Tensor, targets: Tensor, gradients: bool
+        ctx: Any, features: Tensor, weight: Tensor, targets: Tensor, z_loss: float, gradients: bool
     ) -> Tensor:
         by_features, by_weight = torch.empty_like(features), torch.zeros_like(weight)
         total = features.new_zeros(())
@@ -48,9 +53,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 logits = part @ weight.T  # (rows, V)
             own, most = logits.gather(1, wanted), logits.amax(1, keepdim=True)
             sums = logits.sub_(most).exp_().sum(1, keepdim=True)
-            total += (most + sums.log() - own).sum()
+            log_z = most + sums.log()
+            total += (log_z - own).sum()
             if gradients:  # softmax less one-hot, over N
-                logits.div_(sums)
+                logits.mul_((1 + 2 * z_loss * log_z) / sums)
                 logits.scatter_add_(1, wanted, logits.new_full(wanted.shape, -1.0))
                 with fast_products():
                     by_features[start : start + rows] = logits @ weight
@@ -60,9 +66,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return total / n
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         by_features, by_weight = ctx.saved_tensors
-        return by_features * gradient, by_weight * gradient, None, None
+        return by_features * gradient, by_weight * gradient, None, None, None
 
 
 # --- two levels -----------------------------------------------------------------------------------

@@ -39,13 +39,13 @@ def measured_step_flops(
     optimizers = build_optimizers(model, training)
     with sdpa_kernel(SDPBackend.MATH):
         with FlopCounterMode(display=False) as counter:
-            loss = loss_of(model, batch, training.objective)
+            loss = loss_of(model, batch, training.objective, training.z_loss)
             forward = counter.get_total_flops()
             loss.backward()
             both = counter.get_total_flops()
         if splits_logits(model):  # then the loss computes gradients in the forward pass
             with FlopCounterMode(display=False) as alone, torch.no_grad():
-                loss_of(model, batch, training.objective)
+                loss_of(model, batch, training.objective, training.z_loss)
             forward = alone.get_total_flops()
     with FlopCounterMode(display=False) as update:
         for optimizer in optimizers:

@@ -109,8 +109,11 @@ def splits_logits(model: LanguageModel) -> bool:
     return one_level and model.vocab_size >= LARGE_VOCAB_SIZE and model.head.bias is None
 
 
-def loss_of(model: LanguageModel, batch: Batch, objective: str) -> Tensor:
-    """Mean nats per prediction of a batch, with gradient."""
+def loss_of(model: LanguageModel, batch: Batch, objective: str, z_loss: float = 0.0) -> Tensor:
+    """Mean nats per prediction of a batch, with gradient.
+
+    The gradient is that of the nats and `z_loss` times (log Z)² (arXiv 2204.02311, section 5).
+    """
     past = WindowPast(batch.before) if batch.before is not None else None
     features, targets = model.features(batch.inputs, past), batch.targets  # (B, T, d), (B, T)
     if objective == "last_position":
@@ -119,8 +122,13 @@ def loss_of(model: LanguageModel, batch: Batch, objective: str) -> Tensor:
     if isinstance(model.head, TwoLevelHead):
         return two_level_nats(model.head, features, targets).mean()
     if splits_logits(model):
-        return large_vocab_loss(features, model.head.weight, targets)
-    return F.cross_entropy(model.head(features), targets)
+        return large_vocab_loss(features, model.head.weight, targets, z_loss)
+    logits = model.head(features)
+    nats = F.cross_entropy(logits, targets)
+    if not z_loss:
+        return nats
+    penalty = z_loss * logits.logsumexp(-1).square().mean()
+    return nats + (penalty - penalty.detach())
 
 
 @dataclass(kw_only=True)
@@ -198,7 +206,9 @@ def train(
         torch.manual_seed((training.seed << 32) + (i << 24) + step)  # dropout
         model.train()
         with rounded_to(training.precision, batch.inputs.device):
-            loss = loss_of(model, batch, training.objective) * ((end - first) / n_rows)
+            loss = loss_of(model, batch, training.objective, training.z_loss) * (
+                (end - first) / n_rows
+            )
         loss.backward()
         return loss.detach()
 

@@ -20,16 +20,19 @@ from lm.training import Batch, loss_of
 SMALL = TransformerConfig(d_model=8, n_heads=1, n_layers=1, d_ff=8, context_length=8)
 
 
+@pytest.mark.parametrize("z_loss", [0.0, 0.3])
 @pytest.mark.parametrize("n", [1, 63, 64, 130])  # 64 rows of such logits are taken at a time
-def test_loss_and_gradients_are_those_of_plain_cross_entropy(n):
+def test_loss_and_gradients_are_those_of_plain_cross_entropy(n, z_loss):
     random = torch.Generator().manual_seed(n)
     vocab_size = 32_768
     features = torch.randn(n, 12, generator=random, requires_grad=True)
     weight = torch.randn(vocab_size, 12, generator=random, requires_grad=True)
     targets = torch.randint(vocab_size, (n,), generator=random)
-    plain = F.cross_entropy(features @ weight.T, targets)
-    expected = torch.autograd.grad(2 * plain, [features, weight])
-    pieces = large_vocab_loss(features, weight, targets)
+    logits = features @ weight.T
+    plain = F.cross_entropy(logits, targets)
+    penalised = plain + z_loss * logits.logsumexp(-1).square().mean()
+    expected = torch.autograd.grad(2 * penalised, [features, weight])
+    pieces = large_vocab_loss(features, weight, targets, z_loss)
     gradients = torch.autograd.grad(2 * pieces, [features, weight])
     torch.testing.assert_close(pieces, plain)
     for ours, theirs in zip(gradients, expected, strict=True):
@@ -64,6 +67,26 @@ def test_a_step_on_a_large_vocabulary_costs_and_learns_what_the_plain_one_does(o
     assert counted == formula.total
     for parameter, gradient in zip(parameters.values(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("vocab_size", [11, LARGE_VOCAB_SIZE])
+def test_a_penalty_is_in_the_gradient_and_not_in_the_loss(vocab_size):
+    model = build_model(SMALL, vocab_size)
+    torch.nn.init.normal_(model.head.weight, generator=torch.Generator().manual_seed(0))
+    tokens = torch.randint(vocab_size, (3, 9), generator=torch.Generator().manual_seed(1))
+    batch = Batch(inputs=tokens[:, :-1], targets=tokens[:, 1:], before=None)
+    parameters = list(model.parameters())
+    logits = model(batch.inputs)
+    nats = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten())
+    penalised = nats + 0.2 * logits.logsumexp(-1).square().mean()
+    expected = torch.autograd.grad(penalised, parameters)
+    loss = loss_of(model, batch, "all_positions", z_loss=0.2)
+    torch.testing.assert_close(loss, nats)
+    for ours, theirs in zip(torch.autograd.grad(loss, parameters), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=2e-5)
+    assert count_flops(lambda: loss_of(model, batch, "all_positions", z_loss=0.2)) == count_flops(
+        lambda: loss_of(model, batch, "all_positions")
+    )
 
 
 # --- two levels -----------------------------------------------------------------------------------
