@@ -416,11 +416,6 @@ class RunConfig(Config):
                 f"{architecture}. Received: sequence_length={row}, "
                 f"context_length={context_length}."
             )
-        if self.training.z_loss and getattr(self.model, "output", "softmax") != "softmax":
-            raise ValueError(
-                "training.z_loss goes with model.output 'softmax', whose one denominator it holds "
-                f"back. Received: z_loss={self.training.z_loss:g}, output='{self.model.output}'."
-            )
         if self.training.optimizer == "muon" and architecture == "linear":
             raise ValueError(
                 "training.optimizer must be adamw or sgd for linear, which has no hidden matrix "

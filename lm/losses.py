@@ -74,10 +74,15 @@ class _LinearCrossEntropy(torch.autograd.Function):
 # --- two levels -----------------------------------------------------------------------------------
 
 
-def two_level_nats(head: TwoLevelHead, features: Tensor, targets: Tensor) -> Tensor:
-    """-ln p of each of `targets` (N,) after `features` (N, d), with gradient."""
+def two_level_nats(
+    head: TwoLevelHead, features: Tensor, targets: Tensor, z_loss: float = 0.0
+) -> Tensor:
+    """-ln p of each of `targets` (N,) after `features` (N, d), with gradient.
+
+    The gradient is that of the nats and `z_loss` times (log Z)² of both softmaxes.
+    """
     clusters, words = head.clusters.weight, head.weight
-    nats, *_ = _two_level_nats(features, clusters, words, targets, head.size)
+    nats, *_ = _two_level_nats(features, clusters, words, targets, head.size, z_loss)
     return nats
 
 
@@ -87,24 +92,27 @@ def two_level_nats(head: TwoLevelHead, features: Tensor, targets: Tensor) -> Ten
 
 
 def nats_by_cluster(
-    features: Tensor, clusters: Tensor, words: Tensor, targets: Tensor, size: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    features: Tensor, clusters: Tensor, words: Tensor, targets: Tensor, size: int, z_loss: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """-ln p of `targets`, (N,), and for the gradients: the order of targets by id, (N,), and in
-    that order the log-probabilities of clusters, (N, C), and within the target's own, (N, size).
+    that order the log-probabilities of clusters, (N, C), and within the target's own, (N, size),
+    and what their probabilities are weighted by, (N, 2).
     """
     ordered, order = targets.sort(stable=True)
     x = features[order]
-    of_cluster = (x @ clusters.T).log_softmax(1)
+    of_cluster = x @ clusters.T
     within = x.new_empty(len(x), size)
     for rows, _, matrix in _by_cluster(ordered, words, size):
         torch.mm(x[rows], matrix.T, out=within[rows])
     last = ordered >= (len(clusters) - 1) * size  # its missing words
     within[:, len(words) - (len(clusters) - 1) * size :].masked_fill_(last[:, None], -torch.inf)
-    within = within.log_softmax(1)
+    log_z = torch.cat([scores.logsumexp(1, keepdim=True) for scores in (of_cluster, within)], 1)
+    of_cluster -= log_z[:, :1]
+    within -= log_z[:, 1:]
     place = ordered[:, None]
     log_p = of_cluster.gather(1, place // size) + within.gather(1, place % size)
     nats = torch.empty_like(log_p[:, 0]).scatter_(0, order, -log_p[:, 0])
-    return nats, order, of_cluster, within
+    return nats, order, of_cluster, within, 1 + 2 * z_loss * log_z
 
 
 def gradients_by_cluster(
@@ -116,15 +124,18 @@ def gradients_by_cluster(
     order: Tensor,
     of_cluster: Tensor,
     within: Tensor,
+    weights: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """By features, clusters and words, given what `nats_by_cluster` left and the nats' (N,)."""
     size = within.shape[1]
     ordered, x, scale = targets[order], features[order], gradient[order, None]
     place = ordered[:, None]
     less = scale.new_full((1, 1), -1.0).expand_as(scale)
-    errors = of_cluster.exp().scatter_add_(1, place // size, less).mul_(scale)
+    errors = of_cluster.exp().mul_(weights[:, :1])
+    errors.scatter_add_(1, place // size, less).mul_(scale)
     by_x, by_clusters = errors @ clusters, errors.T @ x
-    errors = within.exp().scatter_add_(1, place % size, less).mul_(scale)
+    errors = within.exp().mul_(weights[:, 1:])
+    errors.scatter_add_(1, place % size, less).mul_(scale)
     by_words = torch.zeros_like(words)
     for rows, own, matrix in _by_cluster(ordered, words, size):
         torch.addmm(by_x[rows], errors[rows], matrix, out=by_x[rows])
@@ -157,10 +168,10 @@ _two_level_gradients = torch.library.custom_op(
 
 @_two_level_nats.register_fake
 def _(
-    features: Tensor, clusters: Tensor, words: Tensor, targets: Tensor, size: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    features: Tensor, clusters: Tensor, words: Tensor, targets: Tensor, size: int, z_loss: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     n = len(features)
-    shapes = features.new_empty(n, len(clusters)), features.new_empty(n, size)
+    shapes = (features.new_empty(n, width) for width in (len(clusters), size, 2))
     return features.new_empty(n), torch.empty_like(targets), *shapes
 
 
@@ -178,19 +189,19 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
 
 
 def _backward(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
-    return *_two_level_gradients(gradient, *ctx.saved_tensors), None, None
+    return *_two_level_gradients(gradient, *ctx.saved_tensors), None, None, None
 
 
 _two_level_nats.register_autograd(_backward, setup_context=_keep)
 
 
 @register_flop_formula(torch.ops.lm.two_level_nats)
-def _(features: Any, clusters: Any, words: Any, targets: Any, size: int, **_: Any) -> int:
+def _(features: Any, clusters: Any, words: Any, targets: Any, size: int, *_: Any, **__: Any) -> int:
     (n, d), (n_clusters, _) = features, clusters
     return 2 * n * d * (n_clusters + size)
 
 
 @register_flop_formula(torch.ops.lm.two_level_gradients)
 def _(gradient: Any, features: Any, clusters: Any, *rest: Any, **_: Any) -> int:
-    (n, d), (n_clusters, _), (_, size) = features, clusters, rest[-1]
+    (n, d), (n_clusters, _), (_, size) = features, clusters, rest[-2]
     return 4 * n * d * (n_clusters + size)

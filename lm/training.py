@@ -120,7 +120,7 @@ def loss_of(model: LanguageModel, batch: Batch, objective: str, z_loss: float = 
         features, targets = features[:, -1:], targets[:, -1:]
     features, targets = features.flatten(0, 1), targets.flatten()
     if isinstance(model.head, TwoLevelHead):
-        return two_level_nats(model.head, features, targets).mean()
+        return two_level_nats(model.head, features, targets, z_loss).mean()
     if splits_logits(model):
         return large_vocab_loss(features, model.head.weight, targets, z_loss)
     logits = model.head(features)

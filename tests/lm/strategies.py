@@ -96,11 +96,10 @@ def model_configs() -> st.SearchStrategy[ModelConfig]:
 @st.composite
 def training_configs(draw: st.DrawFn, model: ModelConfig) -> TrainingConfig:
     optimizers = ["adamw", "sgd"] + ["muon"] * (model.architecture != "linear")
-    two_levels = getattr(model, "output", "softmax") == "two_level"
     return TrainingConfig(
         steps=3,
         optimizer=draw(st.sampled_from(optimizers)),
         objective=draw(st.sampled_from(["all_positions", "last_position"])),
         precision=draw(st.sampled_from(["float32", "bfloat16"])),
-        z_loss=0.0 if two_levels else draw(st.sampled_from([0.0, 0.1])),
+        z_loss=draw(st.sampled_from([0.0, 0.1])),
     )

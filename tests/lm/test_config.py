@@ -103,12 +103,6 @@ def test_rules_between_model_and_training():
     assert run_config(MLPConfig(context_length=8), objective="last_position").sequence_length == 1
 
 
-def test_a_penalty_of_one_softmax_needs_one():
-    with pytest.raises(ConfigError, match=r"z_loss goes with model.output 'softmax'.*z_loss=0.1"):
-        run_config(TransformerConfig(output="two_level"), z_loss=0.1)
-    assert run_config(TransformerConfig(), z_loss=0.1).training.z_loss == 0.1
-
-
 def test_nested_errors_carry_the_whole_name():
     with pytest.raises(ConfigError, match=r"^model\.d_model must be a whole number from 1 to"):
         run_config({"architecture": "transformer", "d_model": 0})

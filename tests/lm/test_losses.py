@@ -92,9 +92,10 @@ def test_a_penalty_is_in_the_gradient_and_not_in_the_loss(vocab_size):
 # --- two levels -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("z_loss", [0.0, 0.3])
 @pytest.mark.parametrize("n", [1, 40])
 @pytest.mark.parametrize("vocab_size", [1, 2, 65, 100, 1_001])
-def test_a_cluster_alone_gives_what_the_whole_vocabulary_does(vocab_size, n):
+def test_a_cluster_alone_gives_what_the_whole_vocabulary_does(vocab_size, n, z_loss):
     random = torch.Generator().manual_seed(n)
     head = TwoLevelHead(6, vocab_size)
     features = torch.randn(n, 6, generator=random, requires_grad=True)
@@ -103,8 +104,12 @@ def test_a_cluster_alone_gives_what_the_whole_vocabulary_does(vocab_size, n):
     weight = torch.randn(n, generator=random)  # a gradient of its own for each prediction
     factors = [features, head.clusters.weight, head.weight]
     plain = -head(features).gather(1, targets[:, None])[:, 0]
-    expected = torch.autograd.grad((weight * plain).sum(), factors)
-    nats = two_level_nats(head, features, targets)
+    scores = F.pad(F.linear(features, head.weight), (0, -vocab_size % head.size), value=-torch.inf)
+    own = scores.unflatten(1, (-1, head.size))[torch.arange(n), targets // head.size]
+    penalty = own.logsumexp(1).square() + head.clusters(features).logsumexp(1).square()
+    penalised = weight * (plain + z_loss * penalty)
+    expected = torch.autograd.grad(penalised.sum(), factors)
+    nats = two_level_nats(head, features, targets, z_loss)
     gradients = torch.autograd.grad((weight * nats).sum(), factors)
     torch.testing.assert_close(nats, plain)
     for ours, theirs in zip(gradients, expected, strict=True):
@@ -120,7 +125,7 @@ def test_flops_do_not_depend_on_which_words_are_predicted(vocab_size, spread):
     features, targets = torch.randn(n, d), vocab_size - 1 - torch.arange(n) % spread % vocab_size
     kept = []
     forward = count_flops(
-        lambda: kept.extend(nats_by_cluster(features, clusters, words, targets, size))
+        lambda: kept.extend(nats_by_cluster(features, clusters, words, targets, size, 0.1))
     )
     nats, *kept = kept
     backward = count_flops(
@@ -139,5 +144,12 @@ def test_clusters_cover_the_vocabulary_and_none_is_empty(vocab_size):
 
 def test_the_operators_keep_torchs_rules():
     head = TwoLevelHead(6, 65)
-    arguments = torch.randn(5, 6), head.clusters.weight, head.weight, torch.arange(5), head.size
+    arguments = (
+        torch.randn(5, 6),
+        head.clusters.weight,
+        head.weight,
+        torch.arange(5),
+        head.size,
+        0.1,
+    )
     torch.library.opcheck(torch.ops.lm.two_level_nats.default, arguments)
