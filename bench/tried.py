@@ -2,10 +2,10 @@
 
     python -m bench.tried [--budget 1e12] [--seeds 3]
 
-Each variant trains the default transformer of a budget with one thing changed: averages of the
-weights over the last steps, logits that are capped softly, batches that grow, noise, penalties
-that need no labels. What is printed is the validation loss, the mean of the seeds with the least
-and the largest.
+Each variant trains the default transformer of a budget, without the penalty that it has by now,
+with one thing changed: averages of the weights over the last steps, logits that are capped softly,
+batches that grow, noise, penalties that need no labels. What is printed is the validation loss,
+the mean of the seeds with the least and the largest.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LAST_SHARES = (0.05, 0.1, 0.25)  # of the steps, whose weights are averaged
 EMA_DECAYS = (0.9, 0.98)  # of exponential moving averages
 CAPS = (10.0, 20.0)
 NOISES = (0.01, 0.03)
-PENALTIES = (0.03, 0.1)
+PENALTIES = (0.03, 0.1, 0.2, 0.5)
 BATCHES = ((0.5,), (0.75,), (0.5, 1.0), (0.25, 0.5, 1.0, 2.0))  # shares of the default's
 
 
@@ -203,7 +203,7 @@ def compare(data: DataConfig, budget: float, seeds: int, only: str = "") -> dict
             vocab_size=corpus.tokenizer.vocab_size,
             n_train_tokens=corpus.train.n_tokens,
             budget=budget,
-            training={"seed": seed},
+            training={"seed": seed, "z_loss": 0.0},  # a penalty is one of the variants
         )
         for name, run in losses(Trial(corpus, config)):
             if only in name:
