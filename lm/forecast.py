@@ -16,7 +16,7 @@ from lm.runs import Run
 # On two cores of a server: a step costs its matrix products at this rate, and besides about as
 # much time for every part of the model, however small, and for every number that is updated
 # (tables of n-grams have a million).
-FLOPS_PER_SECOND = 6e10
+FLOPS_PER_SECOND = 1e11
 SECONDS_PER_MODULE = 1.2e-4
 SECONDS_PER_PARAMETER = 2.5e-9
 SECONDS_PER_STEP = 4e-4
