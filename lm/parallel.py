@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 
@@ -86,7 +87,9 @@ class _Helper:
         self.parameters, self.index = parameters, index
         self.gradients = _shared_like(parameters)
         self.connection, theirs = multiprocessing.Pipe()
-        self.pid = os.fork()
+        with warnings.catch_warnings():  # of other threads, which hold nothing that it needs
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.pid = os.fork()
         if self.pid == 0:
             _serve(theirs, self, part)
         theirs.close()
