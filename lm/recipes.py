@@ -338,15 +338,15 @@ def resolve(
     if preset in LADDERS:
         spendable = horizon.get("budget") or REFERENCE_BUDGET
         words = vocab_size >= WORD_VOCAB_SIZE and architecture in ("attention", "transformer")
+        characters = data.tokenizer in ("char", "byte")
         if words and preset == "modern":
             rung = [rung for rung in WORDS[architecture] if rung.budget <= spendable][-1]
             price = rung.budget
         else:
-            characters = data.tokenizer in ("char", "byte")
             ladder = LADDERS[preset] if characters else STUDY
             rung, price = _rung(ladder[architecture], architecture, spendable, vocab_size)
         base_model, base_training = rung.model, dict(rung.training)
-        if preset == "modern" and spendable >= Z_LOSS_BUDGET and not words:
+        if preset == "modern" and spendable >= Z_LOSS_BUDGET and characters:
             base_training["z_loss"] = Z_LOSS
         if words:
             base_model, base_training = {**_TIED, **base_model}, {**base_training, **_MUON}
@@ -455,7 +455,7 @@ def _ngram_order(config: ModelConfig, repeats: float) -> int:
 
     On 100,000 characters at 1e11 FLOPs, validation losses at orders 1 to 5: transformer, 7 times
     through, 1.706, 1.709, 1.618, 1.677, 1.872; MLP, 13 times, 1.721, 1.635, 1.791, 2.791, 4.210.
-    nanoGPT's split at 3e13, 2.9 times, d_model 192: orders 3 to 5 1.496, 1.474, 1.471.
+    nanoGPT's split at 3e13, 1.8 times, d_model 192: orders 3 to 5 1.496, 1.474, 1.471.
     """
     if config.architecture == "linear":
         repeats /= 4  # it has nothing else that could learn by heart
