@@ -25,20 +25,22 @@ import numpy as np
 import torch
 
 from bench import textbook
-from lm import experiment, recipes
-from lm.config import DataConfig, RunConfig, Sampling
-from lm.evaluation import evaluate
-from lm.execution import keep_memory, threads
-from lm.flops import plan
-from lm.generation import as_decoder, generate, generate_several
+from lm.architectures.shared.models import LanguageModel, build_model
+from lm.architectures.shared.products import fast_products
+from lm.datasets.config import DataConfig
 from lm.jobs import JobQueue
-from lm.meter import measured_step_flops
-from lm.models import LanguageModel, build_model
-from lm.optim import build_optimizers
-from lm.parallel import can_fork
-from lm.products import fast_products
-from lm.runs import RunStore
-from lm.training import Batches, TrainingState, train
+from lm.runs import RunStore, recipes
+from lm.runs.config import RunConfig
+from lm.runs.plan import plan
+from lm.runs.prepare import default_threads, prepare
+from lm.training.evaluation import evaluate
+from lm.training.execution import keep_memory, threads
+from lm.training.loop import Batches, TrainingState, train
+from lm.training.meter import measured_step_flops
+from lm.training.parallel import can_fork
+from lm.updates.optimizers import build_optimizers
+from lm.writing.generation import as_decoder, generate, generate_several
+from lm.writing.sampling import Sampling
 
 N_TOKENS = 300_000  # of invented text
 TURNS = 5
@@ -137,7 +139,7 @@ def our_steps(
     steps = plan(config, shape.vocab_size, N_TOKENS)
     token_ids = torch.randint(shape.vocab_size, (N_TOKENS,))
     batches = Batches(token_ids, model.lookback, config.sequence_length, seed=0)
-    cores = cores or experiment.default_threads(steps.step.total)
+    cores = cores or default_threads(steps.step.total)
     processes = cores if forks and can_fork(token_ids.device) else 1
     records = train(state, batches, config.training, steps, processes)
 
@@ -223,7 +225,8 @@ def training_rows(folder: Path) -> Iterator[Row]:
 
 def vocabulary_rows() -> Iterator[Row]:
     """A step on WikiText-2's full vocabulary, with the plain softmax beside it."""
-    from lm import products, training
+    from lm.architectures.shared import products
+    from lm.training import loop
 
     def shape_with(output: str) -> Shape:
         return Shape(
@@ -247,7 +250,7 @@ def vocabulary_rows() -> Iterator[Row]:
 
     def plainly() -> None:
         by_pytorch = patch.object(products, "LARGE_PRODUCT", 10**18)  # by its own GEMM
-        with patch.object(training, "LARGE_VOCAB_SIZE", 10**9), by_pytorch:
+        with patch.object(loop, "LARGE_VOCAB_SIZE", 10**9), by_pytorch:
             plain()
 
     times = in_turns(
@@ -384,7 +387,7 @@ def start_rows(folder: Path) -> Iterator[Row]:
         steps=1,
         model={"context_length": 2, "d_embed": 2},
     )
-    first = experiment.prepare(config, store)
+    first = prepare(config, store)
     document = {path.name: path.read_text() for path in first.path.glob("*.json")}
     for i in range(999):
         copy = store.root / f"linear-known_entropy-{i}"
@@ -404,7 +407,7 @@ def start_rows(folder: Path) -> Iterator[Row]:
     time.sleep(5)
     times = []
     for seed in range(3):
-        run = experiment.prepare(config.replace(training=config.training.replace(seed=seed)), store)
+        run = prepare(config.replace(training=config.training.replace(seed=seed)), store)
         started_at = time.perf_counter()
         queue.submit(run)
         while run.reload().state == "created":

@@ -13,11 +13,13 @@ import time
 from pathlib import Path
 from statistics import median
 
-from lm.config import RunConfig
-from lm.experiment import execute, n_cores, prepare
+from lm.base.machine import n_cores
 from lm.jobs import JobQueue
+from lm.jobs.sweeps import Sweep, expand, run_sweep
 from lm.runs import RunStore
-from lm.sweep import Sweep, expand, run_sweep
+from lm.runs.config import RunConfig
+from lm.runs.prepare import prepare
+from lm.training import execute
 
 N_RUNS = 4
 REPEATS = 2

@@ -24,15 +24,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lm.config import DataConfig, RunConfig, TrainingConfig
+from lm.architectures.shared.models import LanguageModel, build_model
 from lm.datasets import Corpus, load
-from lm.evaluation import evaluate
-from lm.execution import keep_memory
-from lm.flops import plan, step_flops
-from lm.models import LanguageModel, build_model
-from lm.optim import build_optimizers, clip_gradients, lr_scale, set_learning_rate
-from lm.recipes import resolve
-from lm.training import Batch, Batches, TrainingState, loss_of, train
+from lm.datasets.config import DataConfig
+from lm.runs.config import RunConfig
+from lm.runs.flops import step_flops
+from lm.runs.plan import plan
+from lm.runs.recipes import resolve
+from lm.training.evaluation import evaluate
+from lm.training.execution import keep_memory
+from lm.training.loop import Batch, Batches, TrainingState, loss_of, train
+from lm.updates.config import TrainingConfig
+from lm.updates.optimizers import build_optimizers, clip_gradients, lr_scale, set_learning_rate
 
 LAST_SHARES = (0.05, 0.1, 0.25)  # of the steps, whose weights are averaged
 EMA_DECAYS = (0.9, 0.98)  # of exponential moving averages

@@ -9,29 +9,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lm.checkpoint import load_model
-    from lm.config import DataConfig, RunConfig, Sampling
-    from lm.experiment import execute, prepare
-    from lm.generation import generate, prompt_ids
-    from lm.recipes import resolve
+    from lm.datasets.config import DataConfig
     from lm.runs import Run, RunStore
+    from lm.runs.config import RunConfig
+    from lm.runs.prepare import prepare
+    from lm.runs.recipes import resolve
+    from lm.training import execute
+    from lm.training.checkpoint import load_model
+    from lm.writing.generation import generate, prompt_ids
+    from lm.writing.sampling import Sampling
 
 # Threads that spin while they wait take the core from those they wait for: 2 threads on 2 busy
 # cores needed 790 ms for a step of 8 ms. OpenMP reads this once, when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 _HOMES = {
-    "DataConfig": "lm.config",
+    "DataConfig": "lm.datasets.config",
     "Run": "lm.runs",
-    "RunConfig": "lm.config",
+    "RunConfig": "lm.runs.config",
     "RunStore": "lm.runs",
-    "Sampling": "lm.config",
-    "execute": "lm.experiment",
-    "generate": "lm.generation",
-    "load_model": "lm.checkpoint",
-    "prepare": "lm.experiment",
-    "prompt_ids": "lm.generation",
-    "resolve": "lm.recipes",
+    "Sampling": "lm.writing.sampling",
+    "execute": "lm.training",
+    "generate": "lm.writing.generation",
+    "load_model": "lm.training.checkpoint",
+    "prepare": "lm.runs.prepare",
+    "prompt_ids": "lm.writing.generation",
+    "resolve": "lm.runs.recipes",
 }
 
 __all__ = [

@@ -10,10 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from lm import charts, datasets
-from lm.config import ConfigError, DataConfig, settings
+from lm.base.records import Evaluation
+from lm.base.settings import ConfigError, settings
 from lm.datasets import DATASETS, DOWNLOADS, Corpus, DatasetError, DatasetInfo
-from lm.records import Evaluation
-from lm.tokenizers import UnknownTokenError
+from lm.datasets.config import DataConfig
+from lm.datasets.tokenizers import UnknownTokenError
 from pages.common import corpora, drafts, forms, shell, words
 
 EXCERPT = 600  # characters

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from lm.config import Sampling
 from lm.runs import Run
+from lm.writing.sampling import Sampling
 from pages.common import caches, shell, tokens, words, writing
 
 MOST_RUNS = 4

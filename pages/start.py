@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from lm.config import Sampling
 from lm.runs import Run
+from lm.writing.sampling import Sampling
 from pages.common import caches, corpora, first_run, shell, tokens, words, writing
 
 PROMPT = "ROMEO:"

@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lm import charts, datasets, forecast, sweep
-from lm.config import ARCHITECTURES, ConfigError, RunConfig
+from lm import charts, datasets
+from lm.architectures.configs import ARCHITECTURES
+from lm.base.settings import ConfigError
 from lm.datasets import DATASETS, DatasetError
-from lm.runs import Run, RunError
-from lm.sweep import Estimate, Sweep, remembered
+from lm.jobs.sweeps import Estimate, Sweep, estimate, remembered, run_sweep
+from lm.runs import Run, RunError, forecast
+from lm.runs.config import RunConfig
 from pages.common import background, caches, corpora, drafts, panel, shell, sweeps, words
 from pages.common.background import Work
 
@@ -166,7 +168,7 @@ def own_sweep() -> None:
         return
     with right:
         try:
-            planned = sweep.estimate(configs, caches.store(), load=corpora.load)
+            planned = estimate(configs, caches.store(), load=corpora.load)
             work = background.works().get(_key(configs))
             _cost(planned)
             act(definition, configs, planned, work)
@@ -262,7 +264,7 @@ def _start(key: str, configs: Sequence[RunConfig]) -> None:
     store, jobs = caches.store(), caches.jobs()
 
     def train(report: background.Report, stopped: background.Stopped) -> dict[str, str]:
-        result = sweep.run_sweep(
+        result = run_sweep(
             configs,
             store,
             jobs,

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from lm import experiment, forecast, recipes
-from lm.config import RunConfig
+from lm.architectures.modules import modules
+from lm.base.records import StepRecord
 from lm.datasets import DATASETS, DatasetError
-from lm.flops import BudgetError, modules, step_flops_by_module
-from lm.records import StepRecord
-from lm.runs import Run, RunError
+from lm.runs import Run, RunError, forecast, recipes
+from lm.runs.config import RunConfig
+from lm.runs.flops import step_flops_by_module
+from lm.runs.plan import BudgetError
+from lm.runs.prepare import prepare
 from pages.common import caches, corpora, drafts, forms, panel, runs_table, shell, words
 from pages.common.drafts import Draft
 
@@ -283,7 +285,7 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     if not (start or restart) or draft.config is None:
         return
     try:
-        fresh = experiment.prepare(
+        fresh = prepare(
             draft.config, caches.store(), name=_name(draft.config, draft, runs), corpus=draft.corpus
         )
         if restart and run is not None:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
+from lm.base.files import PROJECT
 
 
 class DatasetError(ValueError):

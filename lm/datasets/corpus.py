@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lm.config import DataConfig
 from lm.datasets import known_entropy
 from lm.datasets.catalogue import TINY_SHAKESPEARE_SHA256, DatasetError, corpus_files
+from lm.datasets.config import DataConfig
 from lm.datasets.textfile import cut_text, read_text_file
-from lm.tokenizers import Tokenizer, train_tokenizer
+from lm.datasets.tokenizers import Tokenizer, train_tokenizer
 
 
 @dataclass(frozen=True)

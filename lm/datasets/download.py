@@ -11,12 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lm.datasets.catalogue import (
-    DATASETS,
-    TINY_SHAKESPEARE_SHA256,
-    DatasetError,
-    datasets_dir,
-)
+from lm.datasets.catalogue import DATASETS, TINY_SHAKESPEARE_SHA256, DatasetError, datasets_dir
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 

@@ -7,7 +7,8 @@ import os
 import re
 from pathlib import Path, PurePosixPath
 
-from lm.datasets.catalogue import PROJECT, DatasetError
+from lm.base.files import PROJECT
+from lm.datasets.catalogue import DatasetError
 
 MAX_BYTES = 100_000_000  # loading a text takes about 15 times its size of memory
 

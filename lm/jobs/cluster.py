@@ -22,12 +22,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lm.config import ConfigError, DataConfig
+from lm.base.files import PROJECT
+from lm.base.machine import n_cores
+from lm.base.settings import ConfigError
 from lm.datasets import Corpus, load
-from lm.experiment import execute, n_cores
-from lm.jobs.queue import PROJECT, refusal
+from lm.datasets.config import DataConfig
+from lm.jobs.queue import refusal
 from lm.jobs.worker import in_a_sentence
 from lm.runs import Request, Run, RunError, RunWriter, read_run
+from lm.training import execute
 
 if TYPE_CHECKING:
     from ray import ObjectRef

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-from lm.config import ConfigError
+from lm.base.settings import ConfigError
 from lm.jobs.queue import JobQueue
 from lm.runs import Run
 

@@ -3,7 +3,8 @@
 Nothing is computed, so no thread of torch's exists yet when a worker is forked.
 """
 
-from lm.config import LinearConfig, TrainingConfig
-from lm.execution import measured_step_flops
+from lm.architectures.configs import LinearConfig
+from lm.training.execution import measured_step_flops
+from lm.updates.config import TrainingConfig
 
 measured_step_flops(LinearConfig(), 2, TrainingConfig(steps=1), batch_size=1, sequence_length=1)

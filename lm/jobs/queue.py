@@ -20,10 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lm.experiment import n_cores
+from lm.base.files import PROJECT
+from lm.base.machine import n_cores
 from lm.runs import Request, Run, RunError, RunWriter, read_run
-
-PROJECT = Path(__file__).parent.parent.parent
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from lm.datasets import DatasetError
-from lm.experiment import execute
 from lm.runs import RunError, read_run
+from lm.training import execute
 
 NICENESS = 10  # the page that shows the curve comes first
 EXPECTED = (RunError, DatasetError, ArithmeticError)  # errors whose message is a sentence

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lm import charts, ngram
+from lm import charts
+from lm.architectures.configs import ARCHITECTURES
 from lm.charts import COLORS, PALETTE, Look, Panel
-from lm.config import ARCHITECTURES, DataConfig
 from lm.datasets import DATASETS
+from lm.datasets.config import DataConfig
+from lm.datasets.counting import ngram
 from lm.runs import read_run
 from lm.study.sections import CHARACTERS, KNOBS, WORDS, Label, Study
 

@@ -10,13 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from lm import forecast
+from lm.architectures.configs import ARCHITECTURES
 from lm.charts import LEAST_SEEDS
-from lm.config import ARCHITECTURES, Sampling
 from lm.datasets import DATASETS
-from lm.decoding import load_decoder
-from lm.generation import generate, prompt_ids, text_pieces
-from lm.runs import RunStore
+from lm.runs import RunStore, forecast
 from lm.study.figures import Results, flops_in_words, meter_rows, words
 from lm.study.results import Interval, difference, signed
 from lm.study.sections import (
@@ -31,6 +28,9 @@ from lm.study.sections import (
     Knob,
     Published,
 )
+from lm.writing.generation import generate, prompt_ids, text_pieces
+from lm.writing.loading import load_decoder
+from lm.writing.sampling import Sampling
 
 PROMPTS = {
     CHARACTERS: "HAMLET:",

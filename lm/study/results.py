@@ -13,11 +13,12 @@ from statistics import fmean, stdev
 
 import pandas as pd
 
+from lm.architectures.modules import modules
 from lm.charts import LEAST_SEEDS
-from lm.flops import modules, step_flops_by_module
+from lm.jobs.sweeps import find
 from lm.runs import Run, RunStore
+from lm.runs.flops import step_flops_by_module
 from lm.study.sections import Factors, Family, Label, Study
-from lm.sweep import find
 
 # Two-sided 95 % of Student's t, by the number of seeds
 T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}

@@ -6,21 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lm.config import RunConfig
 from lm.datasets import DATASETS
 from lm.jobs.executors import Executor
+from lm.jobs.sweeps import Loader, PlannedRun, SweepProgress, SweepResult, estimate, run_sweep
 from lm.runs import Run, RunStore
+from lm.runs.config import RunConfig
 from lm.study import figures, report
-from lm.study.results import (
-    Validated,
-    choose,
-    chosen_factors,
-    found,
-    results,
-    validated,
-)
+from lm.study.results import Validated, choose, chosen_factors, found, results, validated
 from lm.study.sections import SECTIONS, Family, Label, Study
-from lm.sweep import Loader, PlannedRun, SweepProgress, SweepResult, estimate, run_sweep
 
 
 @dataclass(frozen=True, kw_only=True)

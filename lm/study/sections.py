@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from lm.config import ARCHITECTURES, RunConfig
+from lm.architectures.configs import ARCHITECTURES
 from lm.datasets import available
-from lm.sweep import Loader, Point, Sweep, expand
+from lm.jobs.sweeps import Loader, Point, Sweep, expand
+from lm.runs.config import RunConfig
 
 CHARACTERS, WORDS = "tiny_shakespeare", ("ptb", "wikitext-2")
 CORPORA = (CHARACTERS, *WORDS)

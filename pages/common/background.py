@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from lm import forecast
-from lm.sweep import SweepProgress
+from lm.jobs.sweeps import SweepProgress
+from lm.runs import forecast
 from pages.common import words
 
 Report = Callable[[SweepProgress], None]

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from lm.decoding import Decoder, load_decoder
-from lm.generation import next_token_logits, prompt_ids
+from lm.architectures.shared.decoding import Decoder
+from lm.datasets.tokenizers import Tokenizer
 from lm.jobs import JobQueue
 from lm.runs import STUDY, Run, RunStore, read_run
-from lm.tokenizers import Tokenizer
+from lm.writing.generation import next_token_logits, prompt_ids
+from lm.writing.loading import load_decoder
 from pages.common import tokens
 
 
@@ -50,7 +51,7 @@ def trained_runs() -> list[Run]:
 
 
 def decoder(run: Run) -> Decoder:
-    """The run's model with its weights, to write with. Raises `lm.decoding.CheckpointError`."""
+    """The run's model with its weights, to write with. Raises `CheckpointError`."""
     return _decoder(str(run.path), _stamp(run.weights_path))
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from lm import datasets, ngram
-from lm.config import DataConfig
+from lm import datasets
+from lm.base.files import PROJECT
+from lm.base.records import Evaluation
 from lm.datasets import DATASETS, Corpus, DatasetError, Splits
-from lm.records import Evaluation
+from lm.datasets.config import DataConfig
+from lm.datasets.counting import ngram
 
-UPLOADS = datasets.catalogue.PROJECT / "datasets" / "uploads"
+UPLOADS = PROJECT / "datasets" / "uploads"
 
 
 def available() -> list[str]:

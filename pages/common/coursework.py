@@ -10,13 +10,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from lm import charts, datasets, forecast
+from lm import charts, datasets
+from lm.base.machine import n_cores
 from lm.datasets import DATASETS
-from lm.experiment import n_cores
-from lm.runs import RunError, RunStore
+from lm.jobs.sweeps import remembered
+from lm.runs import RunError, RunStore, forecast
 from lm.study import figures, running
 from lm.study.sections import CORPORA, SCALES, Study, corpora_here
-from lm.sweep import remembered
 from pages.common import background, caches, panel, words
 from pages.common.background import Work
 

@@ -6,20 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lm import recipes
-from lm.config import (
-    ARCHITECTURES,
-    Config,
-    ConfigError,
-    DataConfig,
-    RunConfig,
-    Setting,
-    TrainingConfig,
-    settings,
-)
+from lm.architectures.configs import ARCHITECTURES
+from lm.architectures.modules import n_params
+from lm.base.settings import Config, ConfigError, Setting, settings
 from lm.datasets import DATASETS, Corpus, DatasetError
-from lm.experiment import check_length
-from lm.flops import BudgetError, Plan, n_params, plan
+from lm.datasets.config import DataConfig
+from lm.runs import recipes
+from lm.runs.config import RunConfig
+from lm.runs.plan import BudgetError, Plan, plan
+from lm.runs.prepare import check_length
+from lm.updates.config import TrainingConfig
 from pages.common import corpora, forms, words
 
 MANTISSAS = (1, 1.5, 2, 3, 5, 7)

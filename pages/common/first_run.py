@@ -1,8 +1,9 @@
 """The run behind "Train your first model": small, on a corpus that is there."""
 
-from lm import datasets, experiment, recipes
-from lm.config import DataConfig
-from lm.runs import Run
+from lm import datasets
+from lm.datasets.config import DataConfig
+from lm.runs import Run, recipes
+from lm.runs.prepare import prepare
 from pages.common import caches, corpora, words
 
 BUDGET = 1e11
@@ -32,6 +33,6 @@ def start() -> Run:
         n_train_tokens=corpus.train.n_tokens,
         budget=BUDGET,
     )
-    run = experiment.prepare(config, caches.store(), name="My first model", corpus=corpus)
+    run = prepare(config, caches.store(), name="My first model", corpus=corpus)
     caches.jobs().start(run)
     return run

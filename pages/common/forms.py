@@ -1,4 +1,4 @@
-"""A form derived from `lm.config.settings`: values follow a preset until the user sets them.
+"""A form derived from `lm.base.settings`: values follow a preset until the user sets them.
 
 What the user has set lies in one dictionary in the session, `Choices`, and in the URL; every
 widget shows either the user's value or the one that follows. Nothing else is kept, so a link
@@ -15,7 +15,7 @@ from typing import Any
 
 import streamlit as st
 
-from lm.config import Setting, rule
+from lm.base.settings import Setting, rule
 
 # What + and − add to whole numbers; wide ones keep heads of an even width.
 STEPS = {"d_model": 16, "d_ff": 32, "d_hidden": 32, "context_length": 8, "d_embed": 8}

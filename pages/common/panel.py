@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from lm import charts, flops, forecast
+from lm import charts
 from lm.datasets import DatasetError
-from lm.runs import Run, RunError
+from lm.runs import Run, RunError, forecast
+from lm.runs.plan import Plan, plan
 from pages.common import caches, corpora, forms, shell, tokens, words
 
 SECONDS_BETWEEN_UPDATES = 0.7
@@ -267,7 +268,7 @@ def _chart(run: Run, metrics: pd.DataFrame, now: str) -> None:
     st.progress(min(1.0, done), text=text)
     x, log_x = axis_controls()
     references = _references(run)
-    steps = flops.plan(run.config, run.vocab_size, run.facts["n_train_tokens"])
+    steps = plan(run.config, run.vocab_size, run.facts["n_train_tokens"])
     lowest = metrics[["train_loss", "sampled_val_loss"]].min().min()
     loss_chart(
         metrics,
@@ -286,7 +287,7 @@ def loss_chart(
     *,
     x: str,
     log_x: bool,
-    steps: flops.Plan,
+    steps: Plan,
     seconds: float,
     references: dict[str, float],
     architecture: str,
@@ -317,7 +318,7 @@ def loss_chart(
         )
 
 
-def _seconds_axis(run: Run, metrics: pd.DataFrame, steps: flops.Plan) -> float:
+def _seconds_axis(run: Run, metrics: pd.DataFrame, steps: Plan) -> float:
     """Where the time axis ends: the prediction, doubled while the run outlasts it."""
     if run.state == "complete" and len(metrics):
         return float(metrics["seconds"].iloc[-1])

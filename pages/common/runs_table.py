@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from lm import charts
-from lm.records import Evaluation
+from lm.base.records import Evaluation
 from lm.runs import Run
 from pages.common import caches, corpora, drafts, panel, words
 

@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lm import sweep
-from lm.config import ARCHITECTURES, ConfigError, RunConfig, Setting, rule
+from lm.architectures.configs import ARCHITECTURES
+from lm.base.settings import ConfigError, Setting, rule
+from lm.jobs import sweeps as jobs_sweeps
+from lm.jobs.sweeps import Sweep
 from lm.runs import SWEEPS, Run
-from lm.sweep import Sweep
+from lm.runs.config import RunConfig
 from pages.common import caches, corpora, drafts, forms, words
 
 PROJECT = Path(__file__).parents[2]
@@ -109,14 +111,14 @@ def expand(chosen: Sweep) -> list[RunConfig]:
 @st.cache_data(max_entries=64, show_spinner="Working the runs out …")
 def _expanded(text: str) -> list[RunConfig]:
     name, base, axes = json.loads(text)
-    return sweep.expand(Sweep(name=name, base=base, axes=axes), corpora.load)
+    return jobs_sweeps.expand(Sweep(name=name, base=base, axes=axes), corpora.load)
 
 
 def runs_of(configs: Sequence[RunConfig]) -> dict[RunConfig, Run]:
     """The runs among them that are on disk."""
     store, found = caches.store(), {}
     for config in configs:
-        run = sweep.find(store, config, corpora.load(config.data).sha256)
+        run = jobs_sweeps.find(store, config, corpora.load(config.data).sha256)
         if run is not None:
             found[config] = run
     return found
@@ -137,7 +139,7 @@ def frame(found: Mapping[RunConfig, Run], names: Sequence[str]) -> pd.DataFrame:
     rows = []
     for config, run in found.items():
         if run.state == "complete" and run.status.valid and run.status.test:
-            row = {name: sweep.value_of(config, name) for name in names}
+            row = {name: jobs_sweeps.value_of(config, name) for name in names}
             row |= {"flops": float(run.status.flops.total), "val_loss": run.status.valid.loss}
             row |= {"test_log_likelihood": run.status.test.log_likelihood}
             row |= {"run_id": run.run_id, "seed": config.training.seed}
@@ -161,5 +163,7 @@ def short(name: str) -> str:
 
 def _text(value: Any) -> str:
     return (
-        words.flops(value) if isinstance(value, float) and value >= 1e6 else sweep.in_words(value)
+        words.flops(value)
+        if isinstance(value, float) and value >= 1e6
+        else jobs_sweeps.in_words(value)
     )

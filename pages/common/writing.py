@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from lm.config import Sampling
-from lm.generation import GeneratedToken, generate, prompt_ids, text_pieces
 from lm.runs import Run
+from lm.writing.generation import GeneratedToken, generate, prompt_ids, text_pieces
+from lm.writing.sampling import Sampling
 from pages.common import caches
 
 

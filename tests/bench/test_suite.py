@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from bench import suite, textbook
-from lm.flops import plan
-from lm.models import build_model
+from lm.architectures.shared.models import build_model
+from lm.runs.plan import plan
 
 
 @pytest.mark.parametrize("shape", suite.SHAPES, ids=lambda shape: shape.name)

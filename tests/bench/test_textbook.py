@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from bench.textbook import GPT, Loop
-from lm.config import TransformerConfig
-from lm.models import build_model
-from lm.recipes import NANOGPT_MODEL
-from lm.training import Batch, loss_of
+from lm.architectures.configs import TransformerConfig
+from lm.architectures.shared.models import build_model
+from lm.runs.recipes import NANOGPT_MODEL
+from lm.training.loop import Batch, loss_of
 
 NAMES = {
     "position_embedding": "positions",

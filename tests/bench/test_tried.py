@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from bench import tried
-from lm.config import DataConfig
-from lm.models import build_model
-from tests.lm.test_models import SMALL
+from lm.architectures.shared.models import build_model
+from lm.datasets.config import DataConfig
+from tests.lm.architectures.test_models import SMALL
 
 
 def test_averages_are_means_of_the_weights_that_they_were_told_of():

@@ -67,10 +67,11 @@ ODD_TEXT = (
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of runs: two models that have learnt `ODD_TEXT` by heart."""
-    from lm import experiment, recipes
-    from lm.config import DataConfig
     from lm.datasets import load
-    from lm.runs import RunStore
+    from lm.datasets.config import DataConfig
+    from lm.runs import RunStore, recipes
+    from lm.runs.prepare import prepare
+    from lm.training import execute
 
     corpora = tmp_path_factory.mktemp("datasets")
     (corpora / "tiny_shakespeare").mkdir()
@@ -89,8 +90,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 n_train_tokens=corpus.train.n_tokens,
                 budget=1e10,
             )
-            run = experiment.prepare(config, store, name=f"odd {architecture}", corpus=corpus)
-            store.ship(experiment.execute(run), f"shipped-{architecture}")
+            run = prepare(config, store, name=f"odd {architecture}", corpus=corpus)
+            store.ship(execute(run), f"shipped-{architecture}")
             store.delete(run)
     return store.root
 

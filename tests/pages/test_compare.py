@@ -11,12 +11,12 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lm import experiment, recipes
-from lm.config import DataConfig
+from lm.base.flops import FlopCount
+from lm.base.records import Evaluation, StepRecord
 from lm.datasets import Corpus, load
-from lm.flops import FlopCount
-from lm.records import Evaluation, StepRecord
-from lm.runs import Run, RunStore, RunWriter
+from lm.datasets.config import DataConfig
+from lm.runs import Run, RunStore, RunWriter, recipes
+from lm.runs.prepare import prepare
 from pages.common import archive, runs_table, shell
 from pages.common.archive import ArchiveError
 from tests.pages.conftest import serve
@@ -51,7 +51,7 @@ def finished_run(
         budget=budget,
         training=training,
     )
-    run = experiment.prepare(config, store, name=name, corpus=corpus)
+    run = prepare(config, store, name=name, corpus=corpus)
     with RunWriter(run) as writer:
         for i in range(1, 31):
             writer.append(

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lm import datasets, ngram
-from lm.config import DataConfig
+from lm import datasets
+from lm.datasets.config import DataConfig
+from lm.datasets.counting import ngram
 from pages.common import corpora
 
 ROOT = Path(__file__).parents[2]

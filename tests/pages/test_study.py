@@ -10,9 +10,10 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lm.config import ConfigError, TrainingConfig, settings
+from lm.base.settings import ConfigError, settings
+from lm.jobs.sweeps import Sweep, expand
 from lm.runs import RunStore
-from lm.sweep import Sweep, expand
+from lm.updates.config import TrainingConfig
 from pages.common import background, coursework, shell, sweeps
 
 ROOT = Path(__file__).parents[2]

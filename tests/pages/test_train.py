@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lm.config import RunConfig
 from lm.runs import Run, RunStore
+from lm.runs.config import RunConfig
 from tests.pages.conftest import serve
 
 ROOT = Path(__file__).parents[2]
@@ -61,8 +61,8 @@ assert "torch" not in sys.modules
 
 @pytest.mark.parametrize("architecture", ["linear", "mlp", "attention", "transformer"])
 def test_parameters_and_flops_are_those_of_the_model(train, architecture: str) -> None:
-    from lm.meter import measured_step_flops
-    from lm.models import build_model
+    from lm.architectures.shared.models import build_model
+    from lm.training.meter import measured_step_flops
 
     app = train(**SMALL, architecture=architecture, budget="1e10")
     config, shape, vocab_size = _draft(app)
@@ -82,9 +82,10 @@ def test_parameters_and_flops_are_those_of_the_model(train, architecture: str) -
 
 def _draft(app: AppTest) -> tuple[RunConfig, tuple[int, int], int]:
     """What the page's form amounts to, worked out from its choices alone."""
-    from lm import datasets, recipes
-    from lm.config import DataConfig
-    from lm.flops import plan
+    from lm import datasets
+    from lm.datasets.config import DataConfig
+    from lm.runs import recipes
+    from lm.runs.plan import plan
 
     chosen = app.session_state["train_choices"]
     data = DataConfig(dataset=chosen["dataset"], n_chars=chosen["n_chars"])
@@ -166,9 +167,11 @@ def test_settings_persist_across_pages(train) -> None:
 def test_predicted_time_learns_from_what_ran_here(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from lm import datasets, experiment, forecast, recipes
-    from lm.config import DataConfig
-    from lm.flops import plan
+    from lm import datasets
+    from lm.datasets.config import DataConfig
+    from lm.runs import forecast, recipes
+    from lm.runs.plan import plan
+    from lm.runs.prepare import prepare
 
     data = DataConfig(dataset="known_entropy", n_chars=5_000)
     corpus = datasets.load(data)
@@ -181,7 +184,7 @@ def test_predicted_time_learns_from_what_ran_here(tmp_path: Path) -> None:
     )
     steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
     assert forecast.seconds(config, steps, []) > 0
-    run = experiment.prepare(config, RunStore(tmp_path), corpus=corpus)
+    run = prepare(config, RunStore(tmp_path), corpus=corpus)
     slow = replace(run, status=replace(run.status, step=run.n_steps // 2, seconds=60.0))
     assert forecast.seconds(config, steps, [slow]) == pytest.approx(120, rel=0.05)
 

@@ -1,0 +1,1 @@
+"""The architectures: what each can be told, its parts and its models."""

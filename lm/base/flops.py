@@ -1,0 +1,40 @@
+"""FLOPs of training, in their three parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlopCount:
+    """FLOPs of training, in its three parts."""
+
+    forward: int = 0
+    backward: int = 0
+    optimizer: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.forward + self.backward + self.optimizer
+
+    def __add__(self, other: FlopCount) -> FlopCount:
+        return FlopCount(
+            forward=self.forward + other.forward,
+            backward=self.backward + other.backward,
+            optimizer=self.optimizer + other.optimizer,
+        )
+
+    def __mul__(self, times: int) -> FlopCount:
+        return FlopCount(
+            forward=self.forward * times,
+            backward=self.backward * times,
+            optimizer=self.optimizer * times,
+        )
+
+    def to_dict(self) -> dict[str, int]:
+        return {
+            "forward": self.forward,
+            "backward": self.backward,
+            "optimizer": self.optimizer,
+            "total": self.total,
+        }

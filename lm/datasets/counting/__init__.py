@@ -1,0 +1,1 @@
+"""What counting already buys: n-grams, alone and mixed with a model."""

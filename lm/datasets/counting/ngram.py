@@ -1,0 +1,202 @@
+"""What counting already buys: uniform, unigram and Kneser–Ney n-gram predictions of a corpus.
+
+Counts come from the train split. The n-grams are interpolated, with modified Kneser–Ney discounts
+(Chen and Goodman 1998): of any order, on any tokens, in seconds, and normalised exactly. Nothing
+precedes the first token of a split, which costs ln V under each of them, as it does for the models.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from lm.base.records import Evaluation
+from lm.datasets import Corpus, Split
+from lm.datasets.tokenizers import WORD_VOCAB_SIZE
+
+ORDER, WORD_ORDER = 6, 5  # n-grams of words are rarer
+
+
+def order_for(vocab_size: int) -> int:
+    """As long an n-gram as pays on corpora of a few megabytes."""
+    return WORD_ORDER if vocab_size >= WORD_VOCAB_SIZE else ORDER
+
+
+def unigram(token_ids: np.ndarray, vocab_size: int) -> np.ndarray:
+    """p(token), with one added to each count: (V,)."""
+    counts = np.bincount(token_ids, minlength=vocab_size) + 1
+    return counts / counts.sum()
+
+
+@dataclass(frozen=True)
+class _Level:
+    """The k-grams of a text: which there are, and what they leave to shorter ones.
+
+    A k-gram is a pair of its first k - 1 tokens, numbered as grams of the level below, and its
+    last. Its own number is its place in `keys`.
+    """
+
+    keys: np.ndarray  # (n,) context · V + last token, rising
+    share: np.ndarray  # (n,) (count - discount) / count of its context
+    totals: np.ndarray  # by context: how much was counted after it
+    back_off: np.ndarray  # by context: what the discounts leave
+
+
+class NGram:
+    """p(token | the order - 1 tokens before it).
+
+    p_k(w | h) = max(c(h, w) - D(c), 0) / c(h) + b(h) p_{k-1}(w | h'), where h' is h without its
+    first token, b(h) makes the sum 1, and p_0 = 1/V. c counts occurrences at the highest order,
+    and below it the distinct tokens before the gram; D is 0 for no count, and one of three values
+    for counts of 1, 2, and more.
+    """
+
+    def __init__(self, token_ids: np.ndarray, vocab_size: int, order: int) -> None:
+        """Count the grams of `token_ids` (N,). Raises ValueError for an order below 1."""
+        if order < 1:
+            raise ValueError(f"order must be at least 1. Received: {order}.")
+        self.vocab_size, self.order = vocab_size, order = vocab_size, min(order, len(token_ids))
+        tokens = np.asarray(token_ids, dtype=np.int64)
+        contexts = np.zeros(len(tokens), dtype=np.int64)  # of the gram that ends at each position
+        found = []
+        for k in range(1, order + 1):
+            keys, first, ids, counts = np.unique(
+                contexts * vocab_size + tokens[k - 1 :],
+                return_index=True,
+                return_inverse=True,
+                return_counts=True,
+            )
+            found.append((keys, first, ids, counts))
+            contexts = ids[:-1]
+        self._levels = []
+        for k, (keys, _, ids, counts) in enumerate(found, 1):
+            if k < order:
+                # one more for the gram at the very beginning, which nothing precedes
+                _, first, *_ = found[k]
+                before = np.append(ids[1:][first], ids[:1])
+                counts = np.bincount(before, minlength=len(keys))
+            n_contexts = 1 if k == 1 else len(found[k - 2][0])
+            self._levels.append(_level(keys, counts, keys // vocab_size, n_contexts))
+
+    def score(self, token_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """p of each token of a stream given those before it, (N,); and how well its context is
+        known, (N,): 16 times the number of tokens that were found, plus log2 of how often.
+        """
+        tokens = np.asarray(token_ids, dtype=np.int64)
+        p = np.full(len(tokens), 1 / self.vocab_size)
+        contexts = np.zeros(len(tokens), dtype=np.int64)  # -1: never seen
+        known = np.zeros(len(tokens), dtype=np.int64)
+        for k, level in enumerate(self._levels, 1):
+            keys = contexts * self.vocab_size + tokens
+            place = np.searchsorted(level.keys, keys).clip(max=len(level.keys) - 1)
+            hit = (level.keys[place] == keys) & (contexts >= 0)
+            total = np.where(contexts >= 0, level.totals[contexts], 0)
+            p = np.where(
+                total > 0, np.where(hit, level.share[place], 0) + level.back_off[contexts] * p, p
+            )
+            often = np.log2(np.maximum(total, 1)).astype(np.int64).clip(max=15)
+            known = np.where(total > 0, 16 * (k - 1) + often, known)
+            contexts = np.append(-1, np.where(hit, place, -1)[:-1])
+        p[:1] = 1 / self.vocab_size
+        known[:1] = 0
+        return p, known
+
+    def distribution(self, before: np.ndarray) -> np.ndarray:
+        """p of every token after `before`, of which the last order - 1 count: (V,)."""
+        p = np.full(self.vocab_size, 1 / self.vocab_size)
+        before = np.asarray(before, dtype=np.int64)
+        for k, level in enumerate(self._levels, 1):
+            if k - 1 > len(before):
+                break
+            context = self._number(before[len(before) - k + 1 :])
+            if context is None or level.totals[context] == 0:
+                break
+            start, stop = np.searchsorted(
+                level.keys, [context * self.vocab_size, (context + 1) * self.vocab_size]
+            )
+            p *= level.back_off[context]
+            p[level.keys[start:stop] % self.vocab_size] += level.share[start:stop]
+        return p
+
+    def _number(self, gram: np.ndarray) -> int | None:
+        """The number of a gram at its level, None if it was never seen."""
+        number = 0
+        for level, token in zip(self._levels, gram, strict=False):
+            key = number * self.vocab_size + int(token)
+            number = int(np.searchsorted(level.keys, key))
+            if number == len(level.keys) or level.keys[number] != key:
+                return None
+        return number
+
+
+def _level(keys: np.ndarray, counts: np.ndarray, contexts: np.ndarray, n_contexts: int) -> _Level:
+    discounts = np.array(_discounts(counts))[np.minimum(counts, 3)]
+    totals = np.bincount(contexts, counts, minlength=n_contexts)
+    left = np.bincount(contexts, discounts, minlength=n_contexts)
+    return _Level(
+        keys=keys,
+        share=(counts - discounts) / totals[contexts],
+        totals=totals,
+        back_off=left / np.maximum(totals, 1),
+    )
+
+
+def _discounts(counts: np.ndarray) -> tuple[float, float, float, float]:
+    """What is taken from counts of 0, 1, 2 and more: Chen and Goodman's estimates.
+
+    A text too short for them (one of the first four counts of counts is 0) gets plain values.
+    """
+    n = np.bincount(np.minimum(counts, 5), minlength=6)
+    if min(n[1:5]) == 0:
+        return 0.0, 0.5, 0.75, 0.9
+    y = n[1] / (n[1] + 2 * n[2])
+    raw = [k - (k + 1) * y * n[k + 1] / n[k] for k in (1, 2, 3)]
+    d1, d2, d3 = (float(np.clip(d, 0.05, k)) for k, d in zip((0.95, 1.9, 2.9), raw, strict=True))
+    return 0.0, d1, d2, d3
+
+
+def evaluate(corpus: Corpus, order: int) -> dict[str, Evaluation]:
+    """Scores of n-grams of the train split on the others: "valid", "test" -> score."""
+    model = NGram(corpus.train.token_ids, corpus.tokenizer.vocab_size, order)
+    return {
+        name: Evaluation(
+            total_nats=-float(np.log(model.score(split.token_ids)[0]).sum()),
+            n_tokens=split.n_tokens,
+            n_chars=split.n_chars,
+            spelling_nats=split.spelling_nats,
+        )
+        for name, split in corpus.splits.items()
+        if name != "train"
+    }
+
+
+def baselines(corpus: Corpus) -> dict[str, dict[str, Evaluation]]:
+    """Scores of counting on whole splits: name -> "valid", "test" -> score, the weakest first."""
+    vocab_size = corpus.tokenizer.vocab_size
+    order = order_for(vocab_size)
+    train = corpus.train.token_ids
+    p = unigram(train, vocab_size)
+    parts = {name: split for name, split in corpus.splits.items() if name != "train"}
+
+    def score(nats_after_first: float, split: Split) -> Evaluation:
+        return Evaluation(
+            total_nats=math.log(vocab_size) + nats_after_first,
+            n_tokens=split.n_tokens,
+            n_chars=split.n_chars,
+            spelling_nats=split.spelling_nats,
+        )
+
+    return {
+        "uniform": {
+            name: score(math.log(vocab_size) * (split.n_tokens - 1), split)
+            for name, split in parts.items()
+        },
+        "unigram": {
+            name: score(-float(np.log(p[split.token_ids[1:]]).sum()), split)
+            for name, split in parts.items()
+        },
+        "bigram": evaluate(corpus, 2),
+        f"{order}-gram": evaluate(corpus, order),
+    }

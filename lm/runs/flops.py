@@ -1,0 +1,71 @@
+"""Training FLOPs of a model, by formula, module by module.
+
+Convention: one multiply-add is 2 FLOPs; matrix products of forward, backward and optimizer
+count, nothing else does (embedding lookups, softmax, norms, elementwise work). Attention is
+counted dense, T x T, without a discount for causality. `lm.training.meter` measures the same
+quantity with PyTorch's FlopCounterMode; the two agree exactly.
+"""
+
+from __future__ import annotations
+
+from lm.architectures.configs import ModelConfig
+from lm.architectures.modules import modules
+from lm.base.flops import FlopCount
+
+NEWTON_SCHULZ_STEPS = 5  # torch.optim.Muon's default
+
+
+def step_flops_by_module(
+    config: ModelConfig,
+    vocab_size: int,
+    *,
+    batch_size: int,
+    sequence_length: int,
+    optimizer: str = "adamw",
+    objective: str = "all_positions",
+) -> dict[str, FlopCount]:
+    """FLOPs of one optimizer update on `batch_size` rows of `sequence_length` predictions.
+
+    With objective "last_position" the head runs on the last position of each row alone. That of
+    a two-level softmax is, to each prediction, the matrix of one cluster.
+    """
+    positions = batch_size * sequence_length
+    predictions = batch_size if objective == "last_position" else positions
+    counts = {}
+    for module in modules(config, vocab_size):
+        forward = 0
+        if module.weight:
+            d_out, d_in = module.weight
+            n = predictions if module.output else positions + batch_size * module.before
+            forward = 2 * n * d_out * d_in
+        elif module.attention_width:  # queries times keys, then weights times values
+            forward = 4 * positions * sequence_length * module.attention_width
+        update = 0
+        if optimizer == "muon" and module.hidden and module.weight:
+            m, n = min(module.weight), max(module.weight)
+            update = NEWTON_SCHULZ_STEPS * (4 * m * m * n + 2 * m * m * m)
+        # backward: one product for the gradient of each factor; embeddings are learned, so the
+        # first layer's input has a gradient too
+        counts[module.name] = FlopCount(forward=forward, backward=2 * forward, optimizer=update)
+    return counts
+
+
+def step_flops(
+    config: ModelConfig,
+    vocab_size: int,
+    *,
+    batch_size: int,
+    sequence_length: int,
+    optimizer: str = "adamw",
+    objective: str = "all_positions",
+) -> FlopCount:
+    """FLOPs of one optimizer update: the sum of `step_flops_by_module`."""
+    counts = step_flops_by_module(
+        config,
+        vocab_size,
+        batch_size=batch_size,
+        sequence_length=sequence_length,
+        optimizer=optimizer,
+        objective=objective,
+    )
+    return sum(counts.values(), FlopCount())

@@ -1,0 +1,113 @@
+"""What a run will take here: time by a rough model of a processor, corrected by the runs that
+ran, and room on the disk.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from statistics import median
+
+from lm.architectures.configs import ModelConfig
+from lm.architectures.modules import modules, n_params
+from lm.runs import Run
+from lm.runs.config import RunConfig
+from lm.runs.flops import step_flops
+from lm.runs.plan import Plan
+
+# On two cores of a server: a step costs its matrix products at this rate, and besides about as
+# much time for every part of the model, however small, and for every number that is updated
+# (tables of n-grams have a million).
+FLOPS_PER_SECOND = 1e11
+SECONDS_PER_MODULE = 1.2e-4
+SECONDS_PER_PARAMETER = 2.5e-9
+SECONDS_PER_STEP = 4e-4
+SECONDS_AROUND_TRAINING = 1.0  # start, texts along the way, checkpoints; scoring comes on top
+NEIGHBOURS = 5
+LEAST_SECONDS = 0.5  # of training: shorter runs tell of their start alone
+BYTES_PER_ROW, ROWS = 220, 1_000  # of metrics.jsonl
+BYTES_OF_SAMPLES = 25_000
+BYTES_PER_TOKEN_KIND = 15  # of tokenizer.json: an entry of a vocabulary of words
+
+
+def seconds(config: RunConfig, steps: Plan, history: Sequence[Run]) -> float:
+    """Predicted training time of a plan. `history`: runs of this machine, any state."""
+    return (
+        steps.n_steps
+        * _modelled(config.model, steps.step.total)
+        * _correction(config, steps.step.total, history)
+    )
+
+
+def whole_seconds(
+    config: RunConfig, steps: Plan, vocab_size: int, n_scored_tokens: int, history: Sequence[Run]
+) -> float:
+    """Predicted time from the start of a run to its end, the scoring of its splits included."""
+    row = step_flops(
+        config.model, vocab_size, batch_size=1, sequence_length=config.model.context_length
+    )
+    overlap = 1 if config.model.architecture in ("linear", "mlp") else 2
+    forward = overlap * n_scored_tokens * row.forward / config.model.context_length
+    scoring = forward / FLOPS_PER_SECOND * _correction(config, steps.step.total, history)
+    return SECONDS_AROUND_TRAINING + seconds(config, steps, history) + scoring
+
+
+def measured(history: Sequence[Run]) -> bool:
+    """Whether predictions rest on runs of this machine, and not on the assumption alone."""
+    return any(_tells(run) for run in history)
+
+
+def n_bytes(config: RunConfig, steps: Plan, vocab_size: int) -> int:
+    """Predicted size of a complete run's folder."""
+    moments = 1 if config.training.optimizer == "sgd" else 2  # muon: fewer for hidden matrices
+    tensors = 4 * n_params(config.model, vocab_size) * (2 + moments)  # the weights are in two files
+    rows = BYTES_PER_ROW * min(steps.n_steps, ROWS)
+    return tensors + rows + BYTES_OF_SAMPLES + BYTES_PER_TOKEN_KIND * vocab_size
+
+
+def _correction(config: RunConfig, flops_per_step: float, history: Sequence[Run]) -> float:
+    """How much longer than modelled the runs took that are most like this one."""
+    ratios = sorted(
+        (
+            abs(math.log(_per_step(run) / flops_per_step))
+            + (run.config.model.architecture != config.model.architecture),
+            run.status.seconds / (run.status.step * _modelled(run.config.model, _per_step(run))),
+        )
+        for run in history
+        if _tells(run)
+    )
+    return median([ratio for _, ratio in ratios[:NEIGHBOURS]]) if ratios else 1.0
+
+
+def _tells(run: Run) -> bool:
+    status = run.status
+    return not run.shipped and status.step > 0 and status.seconds >= LEAST_SECONDS
+
+
+def _per_step(run: Run) -> float:
+    return run.facts["flops_per_step"]["total"]
+
+
+def _modelled(model: ModelConfig, flops_per_step: float) -> float:
+    return _around_products(model) + flops_per_step / FLOPS_PER_SECOND
+
+
+@functools.lru_cache(maxsize=4096)
+def _around_products(model: ModelConfig) -> float:
+    parts = modules(model, vocab_size=2)
+    updates = SECONDS_PER_PARAMETER * sum(part.n_params for part in parts)
+    return SECONDS_PER_STEP + SECONDS_PER_MODULE * len(parts) + updates
+
+
+def in_words(seconds: float) -> str:
+    """A duration, no more exact than it deserves: "20 s", "3 min", "1.5 h"."""
+    if seconds < 1:
+        return "< 1 s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 36 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.0f} days"

@@ -1,0 +1,80 @@
+"""The folder of a run that can be executed, now or later, here or elsewhere. No torch."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import version
+
+from lm.architectures.modules import n_params
+from lm.base.machine import n_cores
+from lm.base.settings import ConfigError
+from lm.datasets import Corpus, load
+from lm.runs.config import RunConfig
+from lm.runs.plan import plan
+from lm.runs.store import Run, RunStore
+
+# On Linux each thread is a process of its own (lm/parallel.py). Two of them on two otherwise idle
+# cores were as fast as one at 1e9 FLOPs a step, 1.5 to 1.6 times at 4e9 to 5e10. Elsewhere they are
+# threads of one process: at 7e8 they took 1.7 times as long as one, at 1e10 a fifth less.
+FLOPS_PER_STEP_AND_THREAD = 1.5e9 if sys.platform == "linux" else 4e9
+MOST_THREADS = 4  # what a small model can use, and other runs want some
+
+
+def prepare(
+    config: RunConfig,
+    store: RunStore,
+    name: str | None = None,
+    corpus: Corpus | None = None,
+    run_id: str | None = None,
+) -> Run:
+    """Make the folder of a run that can be executed, now or later, here or elsewhere.
+
+    `corpus` saves loading `config.data` again; a `run_id` that is not given is drawn. Raises
+    `ConfigError`, `DatasetError` or `BudgetError` for what cannot be trained, and then leaves
+    nothing behind.
+    """
+    corpus = corpus or load(config.data)
+    check_length(config, corpus)
+    steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
+    facts = {
+        "vocab_size": corpus.tokenizer.vocab_size,
+        "n_params": n_params(config.model, corpus.tokenizer.vocab_size),
+        "n_steps": steps.n_steps,
+        "flops_per_step": steps.step.to_dict(),
+        "flops": steps.flops.to_dict(),
+        "tokens": steps.tokens,
+        "n_train_tokens": corpus.train.n_tokens,
+        "sha256": corpus.sha256,
+        "threads": config.training.threads or default_threads(steps.step.total),
+        "torch": version("torch"),
+        "python": platform.python_version(),
+    }
+    return store.create(config, tokenizer=corpus.tokenizer, facts=facts, name=name, run_id=run_id)
+
+
+def check_length(config: RunConfig, corpus: Corpus) -> None:
+    """Raises `ConfigError` where a split is too short to train on or to score."""
+    window = config.model.architecture in ("linear", "mlp")
+    lookback = config.model.context_length - 1 if window else 0
+    needed = lookback + config.sequence_length + 1
+    if corpus.train.n_tokens < needed:
+        settings = f"context_length={config.model.context_length}"
+        if config.sequence_length != config.model.context_length:
+            settings += f", sequence_length={config.sequence_length}"
+        raise ConfigError(
+            f"The train split must hold at least {needed:,} tokens for {settings}. "
+            f"Received: {corpus.train.n_tokens:,}. Use a longer text, or lower context_length."
+        )
+    for name, split in corpus.splits.items():
+        if split.n_tokens < 2:
+            raise ConfigError(
+                f"The {name} split must hold at least 2 tokens. Received: {split.n_tokens}. "
+                "Use a longer text."
+            )
+
+
+def default_threads(flops_per_step: float) -> int:
+    """Threads for a run on this machine: one for a small step, more where they pay."""
+    useful = int(min(flops_per_step / FLOPS_PER_STEP_AND_THREAD, MOST_THREADS))
+    return max(1, min(useful, n_cores()))

@@ -1,0 +1,22 @@
+"""A run's model from its weights on disk, for what torch does: training on, scoring, looking in."""
+
+from __future__ import annotations
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from lm.architectures.shared.models import LanguageModel, build_model, load_weights
+from lm.writing.loading import CheckpointError, Trained
+
+
+def load_model(run: Trained, device: str = "cpu") -> LanguageModel:
+    """A run's model with its trained weights, in evaluation mode. Raises `CheckpointError`."""
+    path = run.weights_path
+    if not path.is_file():
+        raise CheckpointError(f"There are no trained weights yet: {path} is missing.")
+    model = build_model(run.config.model, run.facts["vocab_size"])
+    try:
+        load_weights(model, load_file(path))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged or not of this run ({error}).") from None
+    return model.to(device).eval()

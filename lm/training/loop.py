@@ -1,0 +1,252 @@
+"""Training as a generator of records, without I/O.
+
+Data order and dropout depend on `(seed, step)` alone and everything else that a step needs is
+in `TrainingState`; so a run that stops after any step and is rebuilt from that state continues
+bit for bit, at the same number of threads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lm.architectures.shared.losses import LARGE_VOCAB_SIZE, large_vocab_loss, two_level_nats
+from lm.architectures.shared.models import (
+    LanguageModel,
+    TwoLevelHead,
+    WindowPast,
+    load_weights,
+    weights,
+)
+from lm.architectures.shared.products import rounded_to
+from lm.base.records import StepRecord
+from lm.runs.plan import Plan
+from lm.training.parallel import in_processes
+from lm.updates.config import TrainingConfig
+from lm.updates.optimizers import Optimizers, clip_gradients, lr_scale, set_learning_rate
+
+RECORDS_PER_RUN = 1_000  # enough for any chart, and a run's folder stays small
+FIRST_RECORDS = 50  # each first step has its own: a long run shows at once that it learns
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The loss of a step is infinite or not a number."""
+
+    def __init__(self, step: int, loss: float) -> None:
+        super().__init__(
+            f"The loss became {loss} at step {step}. Lower the learning rate, or clip gradients."
+        )
+        self.step = step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Rows of a training step."""
+
+    inputs: Tensor  # (B, T)
+    targets: Tensor  # (B, T), the tokens that follow
+    before: Tensor | None  # (B, lookback) tokens that complete a window model's first windows
+
+    @classmethod
+    def empty(cls, model: LanguageModel, rows: int, length: int) -> Batch:
+        """A batch of the right shapes, to count FLOPs on."""
+        zeros = torch.zeros(rows, model.lookback + length + 1, dtype=torch.long)
+        return _split_rows(zeros, model.lookback)
+
+
+def _split_rows(rows: Tensor, lookback: int) -> Batch:
+    """(B, lookback + T + 1) consecutive tokens -> the parts of a batch."""
+    before = rows[:, :lookback] if lookback else None
+    return Batch(inputs=rows[:, lookback:-1], targets=rows[:, lookback + 1 :], before=before)
+
+
+class Batches:
+    """Rows of a token stream in an order that depends on (seed, step) alone.
+
+    Each epoch cuts the stream at a random offset into rows of T predictions and shuffles them;
+    every row is used once per epoch. Rows start where a full window precedes them.
+    """
+
+    def __init__(self, token_ids: Tensor, lookback: int, row_length: int, seed: int) -> None:
+        """`token_ids`: (N,), on the device. Raises ValueError if N is too short for one row."""
+        needed = lookback + row_length + 1
+        if len(token_ids) < needed:
+            raise ValueError(
+                f"The train split must hold at least {needed:,} tokens for rows of {row_length:,} "
+                f"predictions and a look-back of {lookback:,}. Received: {len(token_ids):,}. "
+                "Use a longer text, or lower context_length or sequence_length."
+            )
+        self.rows = token_ids.unfold(0, needed, 1)  # (starts, lookback + T + 1), a view
+        self.lookback, self.row_length, self.seed = lookback, row_length, seed
+        self.rows_per_epoch = max(1, len(self.rows) // row_length)
+        self._epoch, self._starts = -1, np.empty(0, dtype=np.int64)
+
+    def __call__(self, first_row: int, n_rows: int, length: int) -> Batch:
+        """Rows first_row, first_row + 1, ... of the endless stream, cut to `length` predictions."""
+        starts = np.empty(n_rows, dtype=np.int64)
+        filled = 0
+        while filled < n_rows:
+            epoch, place = divmod(first_row + filled, self.rows_per_epoch)
+            piece = self._starts_of(epoch)[place : place + n_rows - filled]
+            starts[filled : filled + len(piece)] = piece
+            filled += len(piece)
+        indices = torch.from_numpy(starts).to(self.rows.device)
+        return _split_rows(self.rows[indices, : self.lookback + length + 1], self.lookback)
+
+    def _starts_of(self, epoch: int) -> np.ndarray:
+        if epoch != self._epoch:
+            random = np.random.Generator(np.random.Philox(key=self.seed, counter=epoch))
+            spare = len(self.rows) - (self.rows_per_epoch - 1) * self.row_length
+            offset = random.integers(min(spare, self.row_length))
+            order = random.permutation(self.rows_per_epoch)
+            self._epoch, self._starts = epoch, offset + order * self.row_length
+        return self._starts
+
+
+def splits_logits(model: LanguageModel) -> bool:
+    """Whether the loss of a model takes its logits in pieces, gradients with them."""
+    one_level = not isinstance(model.head, TwoLevelHead)
+    return one_level and model.vocab_size >= LARGE_VOCAB_SIZE and model.head.bias is None
+
+
+def loss_of(model: LanguageModel, batch: Batch, objective: str, z_loss: float = 0.0) -> Tensor:
+    """Mean nats per prediction of a batch, with gradient.
+
+    The gradient is that of the nats and `z_loss` times (log Z)² (arXiv 2204.02311, section 5).
+    """
+    past = WindowPast(batch.before) if batch.before is not None else None
+    features, targets = model.features(batch.inputs, past), batch.targets  # (B, T, d), (B, T)
+    if objective == "last_position":
+        features, targets = features[:, -1:], targets[:, -1:]
+    features, targets = features.flatten(0, 1), targets.flatten()
+    if isinstance(model.head, TwoLevelHead):
+        return two_level_nats(model.head, features, targets, z_loss).mean()
+    if splits_logits(model):
+        return large_vocab_loss(features, model.head.weight, targets, z_loss)
+    logits = model.head(features)
+    nats = F.cross_entropy(logits, targets)
+    if not z_loss:
+        return nats
+    penalty = z_loss * logits.logsumexp(-1).square().mean()
+    return nats + (penalty - penalty.detach())
+
+
+@dataclass(kw_only=True)
+class TrainingState:
+    """Where a training is. `train` advances it in place; its tensors restore it exactly."""
+
+    model: LanguageModel
+    optimizers: Optimizers
+    step: int = 0
+    seconds: float = 0.0
+    losses: list[Tensor] = field(default_factory=list)  # since the last record
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a later step depends on, flat, by name."""
+        tensors = {f"model.{name}": tensor for name, tensor in weights(self.model).items()}
+        for i, optimizer in enumerate(self.optimizers):
+            for parameter, values in optimizer.state_dict()["state"].items():
+                for name, value in values.items():
+                    tensors[f"optimizer.{i}.{parameter}.{name}"] = torch.as_tensor(value)
+        if self.losses:
+            tensors["losses"] = torch.stack(self.losses)
+        tensors["step"] = torch.tensor(self.step)
+        tensors["seconds"] = torch.tensor(self.seconds, dtype=torch.float64)
+        return tensors
+
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Continue from what `tensors()` gave; raises ValueError or KeyError if it does not fit."""
+        own = {name: value for name, value in tensors.items() if name.startswith("model.")}
+        load_weights(self.model, {name.removeprefix("model."): own[name] for name in own})
+        for i, optimizer in enumerate(self.optimizers):
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, value in tensors.items():
+                if key.startswith(f"optimizer.{i}."):
+                    _, _, parameter, name = key.split(".")
+                    state.setdefault(int(parameter), {})[name] = value
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.step = int(tensors["step"])
+        self.seconds = float(tensors["seconds"])
+        device = next(self.model.parameters()).device
+        self.losses = list(tensors["losses"].to(device)) if "losses" in tensors else []
+
+
+def record_interval(n_steps: int) -> int:
+    """Steps between two records, after the first FIRST_RECORDS steps."""
+    return -(-n_steps // RECORDS_PER_RUN)
+
+
+def train(
+    state: TrainingState,
+    batches: Batches,
+    training: TrainingConfig,
+    plan: Plan,
+    n_processes: int = 1,
+) -> Generator[StepRecord | None, None, None]:
+    """Take the remaining steps of `plan`, yielding after each: its record, or None between them.
+
+    `state` is complete at every yield: whoever iterates may checkpoint or stop there. The rows of
+    a step are divided among `n_processes`, this one among them. Raises `NonFiniteLossError`,
+    naming the first such step.
+    """
+    model, every = state.model, record_interval(plan.n_steps)
+    parameters = list(model.parameters())
+    rows_per_step = plan.shape[0]
+    n_parts = min(n_processes, rows_per_step)
+
+    def part(step: int, i: int) -> Tensor | None:
+        """Gradients of the i-th part of a step's rows, and its share of the mean loss."""
+        n_rows, length = plan.shape_at(step)
+        last = n_parts - i  # counted from the end, where the parts of few rows are
+        first, end = n_rows * (last - 1) // n_parts, n_rows * last // n_parts
+        if first == end:
+            return None
+        batch = batches((step - 1) * rows_per_step + first, end - first, length)
+        torch.manual_seed((training.seed << 32) + (i << 24) + step)  # dropout
+        model.train()
+        with rounded_to(training.precision, batch.inputs.device):
+            loss = loss_of(model, batch, training.objective, training.z_loss) * (
+                (end - first) / n_rows
+            )
+        loss.backward()
+        return loss.detach()
+
+    with in_processes(model, n_parts, part) as gradients_of:
+        while state.step < plan.n_steps:
+            started_at = time.perf_counter()
+            step = state.step + 1
+            scale = lr_scale(training, step, plan.n_steps)
+            learning_rate = set_learning_rate(state.optimizers, scale)
+            loss = gradients_of(step)
+            grad_norm = clip_gradients(model, training.grad_clip)
+            for optimizer in state.optimizers:
+                optimizer.step()
+            for parameter in parameters:
+                parameter.grad = None
+            state.step = step
+            state.losses.append(loss)
+            record = None
+            if step <= FIRST_RECORDS or step % every == 0 or step == plan.n_steps:
+                losses = torch.stack(state.losses).tolist()  # the only wait for the device
+                for i, value in enumerate(losses, start=step + 1 - len(losses)):
+                    if not np.isfinite(value):
+                        raise NonFiniteLossError(i, value)
+                state.losses = []
+                record = StepRecord(
+                    step=step,
+                    tokens=plan.tokens_at(step),
+                    flops=plan.flops_at(step).total,
+                    seconds=state.seconds + time.perf_counter() - started_at,
+                    train_loss=float(np.mean(losses)),
+                    learning_rate=learning_rate,
+                    grad_norm=float(grad_norm),
+                )
+            state.seconds += time.perf_counter() - started_at
+            yield record

@@ -1,0 +1,1 @@
+"""How weights are updated: optimizers and learning-rate schedules."""

@@ -1,0 +1,103 @@
+"""How long and how a model is trained."""
+
+from __future__ import annotations
+
+import typing
+from typing import Literal
+
+from pydantic import model_validator
+
+from lm.base.settings import Config, setting
+
+
+class TrainingConfig(Config):
+    """How long and how a model is trained. Exactly one of budget, steps and epochs is set."""
+
+    budget: float | None = setting(
+        None,
+        "Training FLOPs the run may spend.",
+        gt=0,
+        le=1e18,
+        unit="FLOPs",
+        log=True,
+        basic=True,
+    )
+    steps: int | None = setting(
+        None, "Optimizer updates, instead of a budget.", ge=1, le=10_000_000, unit="steps", log=True
+    )
+    epochs: float | None = setting(
+        None, "Passes over the train split, instead of a budget.", gt=0, le=10_000, unit="epochs"
+    )
+    batch_size: int = setting(
+        16, "Rows per step.", ge=1, le=65536, unit="rows", log=True, basic=True
+    )
+    sequence_length: int | None = setting(
+        None,
+        "Predictions per row. Left out: context_length; only linear and mlp may exceed it.",
+        ge=1,
+        le=65536,
+        unit="tokens",
+        log=True,
+    )
+    objective: Literal["all_positions", "last_position"] = setting(
+        "all_positions",
+        "Learn from every position of a row, or, as the study's first version, from the last.",
+    )
+    optimizer: Literal["adamw", "sgd", "muon"] = setting(
+        "adamw", "The update rule; muon orthogonalises hidden matrices and uses AdamW elsewhere."
+    )
+    learning_rate: float = setting(
+        0.01, "Peak step size (of Muon's matrices under muon).", gt=0, le=100, log=True, basic=True
+    )
+    adamw_learning_rate: float = setting(
+        0.01, "Under muon: peak step size of embeddings, head and norms.", gt=0, le=100, log=True
+    )
+    weight_decay: float = setting(0.1, "Decoupled shrinking of matrices.", ge=0, le=100)
+    beta1: float = setting(0.9, "AdamW: memory of the mean gradient.", ge=0, lt=1)
+    beta2: float = setting(0.99, "AdamW: memory of the squared gradient.", ge=0, lt=1)
+    momentum: float = setting(0.95, "SGD and Muon: memory of past updates.", ge=0, lt=1)
+    schedule: Literal["constant", "cosine", "linear", "wsd"] = setting(
+        "linear",
+        "Learning rate after warm-up: constant, cosine or straight line to the end, or wsd: "
+        "stable, then a straight line over the last part.",
+    )
+    warmup_fraction: float = setting(
+        0.02, "Share of the steps in which the learning rate rises.", ge=0, le=0.9
+    )
+    decay_fraction: float = setting(0.2, "wsd: share of the steps that decay.", gt=0, le=1)
+    final_lr_fraction: float = setting(
+        0.0, "Learning rate at the end, as a share of its peak.", ge=0, le=1
+    )
+    z_loss: float = setting(
+        0.0,
+        "Weight of (log Z)² beside the loss, Z being the denominator of the output's softmax: a "
+        "regulariser that holds logits, and with them confidence, back.",
+        ge=0,
+        le=100,
+    )
+    grad_clip: float = setting(1.0, "Largest gradient norm; 0 clips nothing.", ge=0, le=1e6)
+    seed: int = setting(0, "First weights, data order and dropout.", ge=0, le=2**31 - 1)
+    threads: int | None = setting(
+        None,
+        "Threads to compute on, each a process where there are several on Linux. Left out: "
+        "chosen for this machine, and stored.",
+        ge=1,
+        le=1024,
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "Where to compute.")
+    precision: Literal["float32", "bfloat16"] = setting(
+        "float32",
+        "Numbers that large matrices are multiplied in; bfloat16 is faster where the processor "
+        "has instructions for it, and slower elsewhere.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> typing.Self:
+        horizons = {"budget": self.budget, "steps": self.steps, "epochs": self.epochs}
+        given = {name: value for name, value in horizons.items() if value is not None}
+        if len(given) != 1:
+            received = ", ".join(f"{name}={value:g}" for name, value in given.items()) or "none"
+            raise ValueError(
+                f"budget, steps and epochs exclude each other; give one. Received: {received}."
+            )
+        return self

@@ -1,0 +1,50 @@
+"""A run's model from its weights on disk, to write with: plain arrays, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from lm.architectures.modules import n_params
+from lm.architectures.shared.decoding import Decoder
+from lm.runs.config import RunConfig
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, damaged or of another model; the message says which."""
+
+
+class Trained(Protocol):
+    """What of a run makes its model."""
+
+    @property
+    def config(self) -> RunConfig: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
+    @property
+    def weights_path(self) -> Path: ...
+
+
+def load_decoder(run: Trained) -> Decoder:
+    """A run's model with its trained weights, to write with. Raises `CheckpointError`."""
+    path, vocab_size = run.weights_path, run.facts["vocab_size"]
+    if not path.is_file():
+        raise CheckpointError(f"There are no trained weights yet: {path} is missing.")
+    try:
+        arrays = load_file(path)
+        size, expected = (
+            sum(a.size for a in arrays.values()),
+            n_params(run.config.model, vocab_size),
+        )
+        if size != expected:
+            raise ValueError(f"{size:,} parameters, not {expected:,}")
+        decoder = Decoder(run.config.model, vocab_size, arrays)
+        decoder.fresh().logits(np.zeros((1, 1), dtype=np.int64))  # shapes that do not fit
+    except (SafetensorError, OSError, ValueError, LookupError) as error:
+        raise CheckpointError(f"{path} is damaged or not of this run ({error}).") from None
+    return decoder

@@ -1,0 +1,390 @@
+import hashlib
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lm.datasets import (
+    DATASETS,
+    DOWNLOADS,
+    MAX_BYTES,
+    DatasetError,
+    Download,
+    RemoteFile,
+    available,
+    datasets_dir,
+    download,
+    load,
+    load_text,
+    read_text_file,
+    save_text,
+)
+from lm.datasets.config import DataConfig
+from lm.datasets.tokenizers import train_tokenizer
+
+VERSE = "Shall I compare thee to a summer's day?\nThou art more lovely and more temperate:\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty datasets folder."""
+    monkeypatch.setenv("LM_DATASETS", str(tmp_path))
+    return tmp_path
+
+
+def text_config(path: Path, content: str | bytes, **values) -> DataConfig:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return DataConfig(dataset="text", text_path=str(path), **values)
+
+
+# --- the real corpora -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "vocab_size"),
+    [
+        ("ptb", [929_589, 73_760, 82_430], 10_000),
+        ("wikitext-2", [2_088_628, 217_646, 245_569], 33_278),
+    ],
+)
+def test_word_counts_are_the_published_ones(real_corpora, name, counts, vocab_size):
+    corpus = load(DataConfig(dataset=name))
+    assert [split.n_tokens for split in corpus.splits.values()] == counts
+    assert corpus.tokenizer.vocab_size == vocab_size
+    assert [split.spelling_nats for split in corpus.splits.values()] == [0, 0, 0]
+    assert len(np.unique(corpus.train.token_ids)) == vocab_size
+
+
+def test_the_study_split_of_tiny_shakespeare(real_corpora):
+    corpus = load(DataConfig())
+    assert [split.n_tokens for split in corpus.splits.values()] == [892_117, 111_669, 111_606]
+    assert corpus.tokenizer.vocab_size == 65
+    whole = (datasets_dir() / "tiny_shakespeare" / "input.txt").read_bytes()
+    assert corpus.sha256 == hashlib.sha256(whole).hexdigest()
+
+
+def test_the_nanogpt_split_of_tiny_shakespeare(real_corpora):
+    corpus, texts = load(DataConfig(split="nanogpt")), load_text(DataConfig(split="nanogpt"))
+    assert [split.n_tokens for split in corpus.splits.values()] == [1_003_854, 111_540]
+    assert corpus.test is None
+    assert (texts.train + texts.valid).encode() == (
+        datasets_dir() / "tiny_shakespeare" / "input.txt"
+    ).read_bytes()
+
+
+def test_the_studys_three_files_give_the_same_tokens(real_corpora, tmp_path, monkeypatch):
+    whole, texts = load(DataConfig()), load_text(DataConfig())
+    monkeypatch.setenv("LM_DATASETS", str(tmp_path))
+    (tmp_path / "tiny_shakespeare").mkdir()
+    for part in ("train", "valid", "test"):
+        (tmp_path / "tiny_shakespeare" / f"{part}.txt").write_text(getattr(texts, part), "utf-8")
+    parts = load(DataConfig())
+    assert parts.tokenizer == whole.tokenizer
+    for part, split in whole.splits.items():
+        np.testing.assert_array_equal(split.token_ids, parts.splits[part].token_ids)
+    with pytest.raises(DatasetError, match=r"nanogpt split .* needs .*input\.txt"):
+        load_text(DataConfig(split="nanogpt"))
+
+
+@pytest.mark.parametrize("name", list(DOWNLOADS))
+def test_the_downloads_are_the_files_that_are_measured_on(real_corpora, name):
+    for file in DOWNLOADS[name].files:
+        content = (datasets_dir() / name / file.name).read_bytes()
+        assert len(content) == file.n_bytes
+        assert hashlib.sha256(content).hexdigest() == file.sha256
+
+
+# --- corpora that need no file ----------------------------------------------------------------
+
+
+def test_python_reference_needs_no_file(folder: Path):
+    from pydoc_data.topics import topics
+
+    texts, corpus = (module(DataConfig(dataset="python_reference")) for module in (load_text, load))
+    whole = texts.train + texts.valid + texts.test
+    assert len(whole) == sum(map(len, topics.values()))
+    if sys.version_info[:3] == (3, 11, 7):
+        assert len(whole) == 464_970
+    assert all(topic in whole for topic in topics.values())
+    assert corpus.sha256 == hashlib.sha256(whole.encode()).hexdigest()
+    assert [s.n_chars / len(whole) for s in corpus.splits.values()] == pytest.approx(
+        [0.8, 0.1, 0.1], abs=1e-4
+    )
+
+
+def test_without_files_two_corpora_and_ones_own_text_are_available(folder: Path):
+    assert [name for name in DATASETS if available(name)] == [
+        "known_entropy",
+        "python_reference",
+        "text",
+    ]
+
+
+# --- missing and wrong files --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["tiny_shakespeare", "ptb", "wikitext-2"])
+def test_a_missing_corpus_says_what_to_do(folder: Path, name: str):
+    with pytest.raises(DatasetError) as error:
+        load(DataConfig(dataset=name))
+    assert str(folder / name) in str(error.value)
+    assert f"python -m lm data download {name}" in str(error.value)
+    assert "known_entropy" in str(error.value)
+
+
+def test_a_missing_part_is_named(folder: Path):
+    (folder / "ptb").mkdir()
+    for part in ("train.txt", "test.txt"):
+        (folder / "ptb" / part).write_text(VERSE)
+    with pytest.raises(DatasetError, match=r"valid\.txt is missing"):
+        load(DataConfig(dataset="ptb"))
+
+
+def test_another_tiny_shakespeare_is_refused(folder: Path):
+    (folder / "tiny_shakespeare").mkdir()
+    (folder / "tiny_shakespeare" / "input.txt").write_text(VERSE)
+    with pytest.raises(DatasetError, match=r"not the Tiny Shakespeare .* sha256"):
+        load(DataConfig())
+
+
+def test_an_empty_part_is_refused(folder: Path):
+    (folder / "ptb").mkdir()
+    for part, content in {"train": VERSE, "valid": "", "test": VERSE}.items():
+        (folder / "ptb" / f"{part}.txt").write_text(content)
+    with pytest.raises(DatasetError, match="valid split of ptb has 0 tokens"):
+        load(DataConfig(dataset="ptb"))
+
+
+# --- a text of one's own ------------------------------------------------------------------------
+
+
+def test_a_text_is_split_80_10_10_by_characters(tmp_path: Path):
+    text = "".join(chr(33 + i % 90) for i in range(1_005))
+    texts = load_text(text_config(tmp_path / "a.txt", text))
+    assert texts.train + texts.valid + texts.test == text
+    assert [len(texts.train), len(texts.valid), len(texts.test)] == [804, 100, 101]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "is empty"),
+        (b"a", "has 1 character, too few"),
+        (b"nineteen characters", "has 19 characters, too few"),
+        (b"one\0two" * 9, "NUL byte at offset 3"),
+        ("UTF-16".encode("utf-16") * 9, "NUL byte at offset 3"),
+        (b"caf\xe9 noir" * 9, "not valid UTF-8: byte 0xE9 at offset 3"),
+        (b"cut short: \xf0\x9f\x98", "byte 0xF0 at offset 11"),
+    ],
+)
+def test_a_text_that_cannot_be_read_gets_a_sentence(tmp_path: Path, content, sentence):
+    with pytest.raises(DatasetError, match=sentence) as error:
+        load(text_config(tmp_path / "mine.txt", content))
+    assert "mine.txt" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_text_without_words_gets_a_sentence(tmp_path: Path):
+    with pytest.raises(DatasetError, match="0 tokens with tokenizer word"):
+        load(text_config(tmp_path / "blank.txt", " " * 100, tokenizer="word"))
+
+
+@pytest.mark.parametrize("path", ["nowhere.txt", "."])
+def test_a_path_that_is_no_file_gets_a_sentence(tmp_path: Path, path: str):
+    with pytest.raises(DatasetError, match=r"There is no file|Could not read"):
+        read_text_file(tmp_path / path)
+
+
+def test_a_text_over_the_limit_gets_a_sentence(tmp_path: Path):
+    with (tmp_path / "huge.txt").open("wb") as huge:
+        huge.truncate(MAX_BYTES + 1)
+    with pytest.raises(DatasetError, match="100,000,001 bytes; at most 100,000,000"):
+        read_text_file(tmp_path / "huge.txt")
+
+
+def test_line_ends_become_newlines_and_a_byte_order_mark_goes(tmp_path: Path):
+    (tmp_path / "dos.txt").write_bytes(b"\xef\xbb\xbfone\r\ntwo\rthree\n")
+    assert read_text_file(tmp_path / "dos.txt") == "one\ntwo\nthree\n"
+
+
+@pytest.mark.parametrize("kind", ["char", "word", "byte", "bpe"])
+def test_emoji_are_text_like_any_other(tmp_path: Path, kind: str):
+    text = "one 🐟 two 🐠🐠\nred 🐡, blue 👩‍🚀!\n" * 20
+    corpus = load(text_config(tmp_path / "fish.txt", text, tokenizer=kind))
+    assert "🐟" in corpus.tokenizer.decode(corpus.train.token_ids)
+    assert sum(split.n_chars for split in corpus.splits.values()) == len(text)
+
+
+def test_words_cut_in_two_by_a_split_are_unknown_words_like_any_other(tmp_path: Path):
+    corpus = load(text_config(tmp_path / "one.txt", "abcdefghij " * 31, tokenizer="word"))
+    assert "<unk>" in corpus.tokenizer.words
+    assert corpus.valid.spelling_nats > 0
+
+
+def test_fifty_megabytes_load(tmp_path: Path):
+    text = (VERSE * (50_000_000 // len(VERSE) + 1))[:50_000_000]
+    corpus = load(text_config(tmp_path / "long.txt", text))
+    assert sum(split.n_tokens for split in corpus.splits.values()) == 50_000_000
+
+
+def test_a_corpus_is_read_with_the_tokenizer_of_a_run(tmp_path: Path):
+    tokenizer = train_tokenizer("char", VERSE + "xyz")
+    corpus = load(text_config(tmp_path / "a.txt", VERSE), tokenizer)
+    assert corpus.tokenizer is tokenizer
+    assert corpus.train.token_ids.max() < tokenizer.vocab_size
+
+
+def test_uploads_keep_their_content_under_their_name(tmp_path: Path):
+    first = save_text("../My café.txt", VERSE.encode(), tmp_path)
+    second = save_text("../My café.txt", VERSE.upper().encode(), tmp_path)
+    assert first.parent == second.parent == tmp_path
+    assert first.name.startswith("My_café-")
+    assert (read_text_file(first), read_text_file(second)) == (VERSE, VERSE.upper())
+    assert save_text("My café.txt", VERSE.encode(), tmp_path) == first
+    with pytest.raises(DatasetError, match=r"x\.txt is empty"):
+        save_text("x.txt", b"", tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([first, second])
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full, a device that is always full")
+def test_on_a_full_disk_an_upload_gets_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_bytes = Path.write_bytes
+    monkeypatch.setattr(Path, "write_bytes", lambda _, content: write_bytes(FULL, content))
+    with pytest.raises(DatasetError, match=r"Could not write .*No space left on device"):
+        save_text("a.txt", VERSE.encode(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_upload_that_cannot_be_written_gets_a_sentence(tmp_path: Path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(DatasetError, match="Could not write"):
+        save_text("a.txt", VERSE.encode(), tmp_path / "file")
+
+
+# --- downloads, from a server on this machine ---------------------------------------------------
+
+PARTS = {
+    "/train.txt": VERSE.encode() * 5_000,
+    "/valid.txt": b"valid\n" * 9,
+    "/test.txt": b"t\n" * 9,
+}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        content = PARTS.get(self.path.removeprefix("/broken"))
+        if content is None:
+            return self.send_error(404)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        broken = self.path.startswith("/broken")
+        self.wfile.write(content[: len(content) // 2] if broken else content)
+        self.server.requests.append(self.path)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.requests = []
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def remote(server: ThreadingHTTPServer, path: str, content: bytes | None = None) -> RemoteFile:
+    content = PARTS[path] if content is None else content
+    return RemoteFile(
+        path.rsplit("/", 1)[1],
+        f"http://127.0.0.1:{server.server_port}{path}",
+        len(content),
+        hashlib.sha256(content).hexdigest(),
+    )
+
+
+@pytest.fixture
+def ptb_from(monkeypatch: pytest.MonkeyPatch):
+    """Point the download of PTB elsewhere."""
+    terms = DOWNLOADS["ptb"].consent
+    return lambda *files: monkeypatch.setitem(DOWNLOADS, "ptb", Download(files, terms))
+
+
+def test_a_download_reports_progress_and_is_not_repeated(server, folder, ptb_from):
+    ptb_from(*(remote(server, path) for path in PARTS))
+    seen: list[tuple[int, int]] = []
+    paths = download("ptb", consent=True, progress=lambda *step: seen.append(step))
+    assert [path.read_bytes() for path in paths] == list(PARTS.values())
+    total = sum(map(len, PARTS.values()))
+    assert seen[-1] == (total, total)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert len(seen) > 5
+    assert available("ptb")
+    assert load(DataConfig(dataset="ptb")).valid.n_tokens == 18
+    download("ptb", consent=True)
+    assert len(server.requests) == 3
+    assert sorted(path.name for path in (folder / "ptb").iterdir()) == [
+        "test.txt",
+        "train.txt",
+        "valid.txt",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "sentence"),
+    [
+        ("/train.txt", b"expected\n", "not the file it should be .* not kept"),
+        ("/broken/train.txt", PARTS["/train.txt"], "broke off after 202,500 of 405,000 bytes"),
+        ("/gone.txt", b"", "Could not download .*404"),
+    ],
+)
+def test_a_failed_download_keeps_nothing(server, folder, ptb_from, path, content, sentence):
+    ptb_from(remote(server, path, content))
+    with pytest.raises(DatasetError, match=sentence) as error:
+        download("ptb", consent=True)
+    assert "by hand" in str(error.value)
+    assert list((folder / "ptb").iterdir()) == []
+
+
+def test_a_failed_download_keeps_the_file_that_was_there(server, folder, ptb_from):
+    (folder / "ptb").mkdir()
+    (folder / "ptb" / "train.txt").write_text(VERSE)
+    ptb_from(remote(server, "/broken/train.txt", PARTS["/train.txt"]))
+    with pytest.raises(DatasetError):
+        download("ptb", consent=True)
+    assert (folder / "ptb" / "train.txt").read_text() == VERSE
+
+
+def test_without_a_network_a_download_says_what_to_do(server, folder, ptb_from):
+    ptb_from(remote(server, "/train.txt"))
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(DatasetError, match=r"refused.*by hand; known_entropy and python_reference"):
+        download("ptb", consent=True)
+
+
+def test_ptb_is_fetched_only_with_consent(server, folder, ptb_from):
+    ptb_from(remote(server, "/train.txt"))
+    with pytest.raises(DatasetError, match=r"Linguistic Data Consortium.*--consent"):
+        download("ptb")
+    assert server.requests == []
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["known_entropy", "text", "moby_dick"])
+def test_what_has_no_download_says_so(folder: Path, name: str):
+    with pytest.raises(DatasetError, match=r"needs no download|cannot be downloaded; these can"):
+        download(name)

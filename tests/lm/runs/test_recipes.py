@@ -1,0 +1,105 @@
+"""Presets: whoever names only a budget gets a run that makes sense."""
+
+import pytest
+
+from lm.architectures.configs import ARCHITECTURES
+from lm.architectures.modules import modules
+from lm.base.settings import ConfigError
+from lm.datasets.config import DataConfig
+from lm.runs.plan import plan
+from lm.runs.recipes import MODERN, PRESETS, STUDY, resolve
+
+SHAKESPEARE = {"data": DataConfig(), "vocab_size": 65, "n_train_tokens": 892_117}
+PTB = {"data": DataConfig(dataset="ptb"), "vocab_size": 10_000, "n_train_tokens": 929_589}
+
+
+def n_weights(config, vocab_size):
+    """Of the matrices: what a FLOP is spent on, tables left out."""
+    return sum(
+        part.weight[0] * part.weight[1] for part in modules(config, vocab_size) if part.weight
+    )
+
+
+@pytest.mark.parametrize("corpus", [SHAKESPEARE, PTB], ids=["characters", "words"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("budget", [1e10, 1e11, 1e12, 1e13, 1e14])
+def test_a_budget_makes_a_sensible_run(architecture, budget, corpus):
+    config = resolve(architecture=architecture, budget=budget, **corpus)
+    the_plan = plan(config, corpus["vocab_size"], corpus["n_train_tokens"])
+    assert 0.95 * budget <= the_plan.flops.total <= budget
+    assert the_plan.n_steps >= 40
+    if architecture == "transformer" and (corpus is SHAKESPEARE or budget >= 1e12):
+        tokens_per_parameter = the_plan.tokens / n_weights(config.model, corpus["vocab_size"])
+        assert 1 <= tokens_per_parameter <= 150
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_models_grow_with_the_budget(architecture):
+    sizes = [
+        n_weights(resolve(architecture=architecture, budget=10.0**e, **SHAKESPEARE).model, 65)
+        for e in range(9, 15)
+    ]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
+    for ladder in (MODERN, STUDY):
+        budgets = [rung.budget for rung in ladder[architecture]]
+        assert budgets == sorted(budgets)
+        assert budgets[0] == 0
+
+
+def test_what_is_named_wins():
+    config = resolve(
+        architecture="transformer",
+        budget=1e12,
+        model={"n_layers": "3", "dropout": 0.3},
+        training={"batch_size": 7},
+        **SHAKESPEARE,
+    )
+    assert (config.model.n_layers, config.model.dropout, config.training.batch_size) == (3, 0.3, 7)
+
+
+@pytest.mark.parametrize("d_model", [2, 6, 10, 24, 100, 130])
+def test_heads_and_feed_forward_follow_a_width_chosen_by_hand(d_model):
+    config = resolve(
+        architecture="transformer", budget=1e12, model={"d_model": d_model}, **SHAKESPEARE
+    )
+    assert config.model.d_model == d_model
+    assert config.model.d_ff == 4 * d_model
+
+
+@pytest.mark.parametrize(
+    ("architecture", "d_model", "epochs", "dropout"),
+    [
+        ("transformer", 192, 1, 0.0),
+        ("transformer", 192, 5, 0.1),
+        ("transformer", 192, 30, 0.2),
+        ("transformer", 64, 30, 0.0),
+        ("attention", 64, 30, 0.0),
+        ("mlp", None, 5, 0.1),
+    ],
+)
+def test_dropout_is_for_models_with_room_for_a_text_that_repeats(
+    architecture, d_model, epochs, dropout
+):
+    model = {"d_model": d_model, "n_layers": 4} if d_model else {}
+    config = resolve(architecture=architecture, epochs=epochs, model=model, **SHAKESPEARE)
+    assert config.model.dropout == dropout
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_resolve_without_a_budget(preset):
+    config = resolve(architecture="transformer", preset=preset, steps=10, **SHAKESPEARE)
+    assert (config.preset, config.training.steps) == (preset, 10)
+
+
+def test_unknown_names_are_named():
+    with pytest.raises(ConfigError, match="preset must be one of modern, study, classic, nanogpt"):
+        resolve(architecture="mlp", preset="modem", budget=1e12, **SHAKESPEARE)
+    with pytest.raises(ConfigError, match="belongs to architecture 'transformer'"):
+        resolve(architecture="mlp", preset="nanogpt", budget=1e12, **SHAKESPEARE)
+    with pytest.raises(ConfigError, match="architecture must be one of"):
+        resolve(architecture="rnn", budget=1e12, **SHAKESPEARE)
+    with pytest.raises(ConfigError, match="exclude each other"):
+        resolve(architecture="mlp", budget=1e12, steps=3, **SHAKESPEARE)
+    with pytest.raises(ConfigError, match=r"^model\.d_model must be a whole number"):
+        resolve(architecture="transformer", budget=1e12, model={"d_model": "wide"}, **SHAKESPEARE)

@@ -1,0 +1,188 @@
+"""Several processes train as one does, and leave with it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from lm.architectures.shared.models import build_model, weights
+from lm.datasets.config import DataConfig
+from lm.runs.config import RunConfig
+from lm.runs.plan import plan
+from lm.training.loop import Batches, TrainingState, loss_of, train
+from lm.training.parallel import HelperError, can_fork, in_processes
+from lm.updates.config import TrainingConfig
+from lm.updates.optimizers import build_optimizers
+from tests.lm.architectures.test_models import SMALL, every_architecture
+
+pytestmark = pytest.mark.skipif(
+    not can_fork(torch.device("cpu")), reason="Elsewhere a run has threads, and no processes."
+)
+STREAM = torch.randint(11, (500,), generator=torch.Generator().manual_seed(0))
+
+
+def start(config, n_processes, **settings):
+    training = TrainingConfig(**{"steps": 5, "batch_size": 5, **settings})
+    run = RunConfig(data=DataConfig(), model=config, training=training)
+    model = build_model(config, 11)
+    state = TrainingState(model=model, optimizers=build_optimizers(model, training))
+    batches = Batches(STREAM, model.lookback, run.sequence_length, seed=0)
+    return state, train(state, batches, training, plan(run, 11, len(STREAM)), n_processes)
+
+
+def trained(config, n_processes, **settings):
+    state, records = start(config, n_processes, **settings)
+    losses = [record.train_loss for record in records]
+    return weights(state.model), losses
+
+
+@every_architecture
+@pytest.mark.parametrize("n_processes", [2, 3])
+def test_they_train_what_one_process_does(config, n_processes):
+    ours, our_losses = trained(config, n_processes)
+    alone, losses = trained(config, 1)
+    assert our_losses == pytest.approx(losses, abs=1e-5)
+    for name, weight in alone.items():
+        torch.testing.assert_close(ours[name], weight, rtol=1e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("config", [SMALL["transformer"].replace(dropout=0.3)], ids=["dropout"])
+def test_the_same_number_gives_the_same_bits_also_after_a_pause(config):
+    whole, _ = trained(config, 2)
+    state, records = start(config, 2)
+    next(records), next(records)
+    records.close()
+    tensors = {name: tensor.clone() for name, tensor in state.tensors().items()}
+    resumed, rest = start(config, 2)
+    resumed.load_tensors(tensors)
+    assert len(list(rest)) == 3
+    for name, weight in whole.items():
+        assert torch.equal(weights(resumed.model)[name], weight), name
+
+
+def test_each_part_has_a_dropout_of_its_own():
+    config = SMALL["mlp"].replace(dropout=0.5, initialization="pytorch")
+    stream = torch.zeros(500, dtype=torch.long)  # all rows are alike
+
+    def loss_of_first_step(n_processes, seed):
+        training = TrainingConfig(steps=1, batch_size=2, seed=seed)
+        run = RunConfig(data=DataConfig(), model=config, training=training)
+        model = build_model(config, 11)
+        state = TrainingState(model=model, optimizers=build_optimizers(model, training))
+        batches = Batches(stream, model.lookback, run.sequence_length, seed=0)
+        (record,) = train(state, batches, training, plan(run, 11, len(stream)), n_processes)
+        return record.train_loss
+
+    def loss_of_row(seed):
+        model = build_model(config, 11).train()
+        torch.manual_seed(seed)
+        batch = Batches(stream, model.lookback, config.context_length, seed=0)
+        return float(loss_of(model, batch(0, 1, config.context_length), "all_positions").detach())
+
+    rows = [loss_of_row((7 << 32) + (i << 24) + 1) for i in range(2)]
+    assert rows[0] != pytest.approx(rows[1], abs=1e-3)
+    assert loss_of_first_step(2, seed=7) == pytest.approx(sum(rows) / 2, abs=1e-5)
+
+
+def test_there_are_no_more_processes_than_rows():
+    before = children()
+    _, records = start(SMALL["linear"], 9, batch_size=3)
+    next(records)
+    assert len(children() - before) == 2
+    records.close()
+
+
+def test_a_part_without_rows_adds_nothing():
+    model = build_model(SMALL["linear"], 11)
+
+    def part(step, i):
+        if i and step == 1:
+            return None
+        loss = model.head.weight.sum() * (i + 1)
+        loss.backward()
+        return torch.tensor(float(i + 1))
+
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter is model.head.weight)
+    only = torch.nn.Linear(1, 1, bias=False)
+    only.weight = model.head.weight
+    with in_processes(only, 3, part) as gradients_of:
+        assert float(gradients_of(0)) == 1 + 2 + 3
+        assert model.head.weight.grad.unique().tolist() == [6.0]
+        model.head.weight.grad = None
+        assert float(gradients_of(1)) == 1
+        assert model.head.weight.grad.unique().tolist() == [1.0]
+
+
+def children() -> set[int]:
+    path = Path(f"/proc/self/task/{os.getpid()}/children")
+    return {int(pid) for pid in path.read_text().split()}
+
+
+def test_they_end_with_the_training():
+    before = children()
+    _, records = start(SMALL["linear"], 3)
+    next(records)
+    assert len(children() - before) == 2
+    records.close()
+    assert children() == before
+
+
+def test_what_fails_in_a_process_is_said():
+    model = torch.nn.Linear(2, 2)
+
+    def part(step, i):
+        if i:
+            raise ValueError("no such row")
+        loss = model(torch.ones(2)).sum()
+        loss.backward()
+        return loss.detach()
+
+    with (
+        in_processes(model, 2, part) as gradients_of,
+        pytest.raises(HelperError, match="ValueError: no such row"),
+    ):
+        gradients_of(0)
+
+
+def test_a_process_that_is_killed_stops_the_training():
+    before = children()
+    _, records = start(SMALL["transformer"], 2)
+    next(records)
+    (helper,) = children() - before
+    os.kill(helper, signal.SIGKILL)
+    with pytest.raises(HelperError, match=f"Process {helper}.*has ended"):
+        list(records)
+    assert children() == before
+
+
+def test_they_end_when_the_training_is_killed():
+    script = """
+from tests.lm.test_parallel import SMALL, children, start
+_, records = start(SMALL["linear"], 3)
+next(records)
+print(*children(), flush=True)
+while True:
+    pass
+"""
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        helpers = [int(pid) for pid in process.stdout.readline().split()]
+        process.kill()
+    assert len(helpers) == 2
+    deadline = time.monotonic() + 20
+    while any(alive(pid) for pid in helpers) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(alive(pid) for pid in helpers)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
