@@ -163,7 +163,7 @@ def test_a_process_that_is_killed_stops_the_training():
 
 def test_they_end_when_the_training_is_killed():
     script = """
-from tests.lm.test_parallel import SMALL, children, start
+from tests.lm.training.test_parallel import SMALL, children, start
 _, records = start(SMALL["linear"], 3)
 next(records)
 print(*children(), flush=True)
