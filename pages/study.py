@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from lm import charts, datasets
-from lm.architectures.configs import ARCHITECTURES
+from lm.architectures import ARCHITECTURES
 from lm.base.settings import ConfigError
 from lm.datasets import DATASETS, DatasetError
 from lm.jobs.sweeps import Estimate, Sweep, estimate, remembered, run_sweep

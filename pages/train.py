@@ -7,14 +7,15 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from lm.architectures.modules import modules
+from lm.architectures import modules
 from lm.base.records import StepRecord
 from lm.datasets import DATASETS, DatasetError
-from lm.runs import Run, RunError, forecast, recipes
+from lm.runs import Run, RunError, forecast
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops_by_module
 from lm.runs.plan import BudgetError
 from lm.runs.prepare import prepare
+from lm.runs.presets import PRESETS
 from pages.common import caches, corpora, drafts, forms, panel, runs_table, shell, words
 from pages.common.drafts import Draft
 
@@ -55,9 +56,9 @@ def form(draft: Draft) -> None:
     """Architecture, preset, corpus; the budget; the basic settings; the rest."""
     _choice("Architecture", "architecture", list(ARCHITECTURES), draft.architecture, drafts.titled)
     st.caption(ARCHITECTURES[draft.architecture])
-    presets = [p for p in recipes.PRESETS if p != "nanogpt" or draft.architecture == "transformer"]
+    presets = [p for p in PRESETS if p != "nanogpt" or draft.architecture == "transformer"]
     _choice("Preset", "preset", presets, draft.preset)
-    st.caption(recipes.PRESETS[draft.preset])
+    st.caption(PRESETS[draft.preset].help)
     _dataset(draft)
     _budget(draft)
     model, training = drafts.model_settings(draft.architecture), drafts.training_settings()

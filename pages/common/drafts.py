@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lm.architectures.configs import ARCHITECTURES
-from lm.architectures.modules import n_params
+from lm.architectures import ARCHITECTURES, n_params
 from lm.base.settings import Config, ConfigError, Setting, settings
 from lm.datasets import DATASETS, Corpus, DatasetError
 from lm.datasets.config import DataConfig
@@ -15,6 +14,8 @@ from lm.runs import recipes
 from lm.runs.config import RunConfig
 from lm.runs.plan import BudgetError, Plan, plan
 from lm.runs.prepare import check_length
+from lm.runs.presets import PRESETS
+from lm.runs.presets.sized import REFERENCE_VOCAB_SIZE
 from lm.updates.config import TrainingConfig
 from pages.common import corpora, forms, words
 
@@ -37,7 +38,7 @@ def default_dataset() -> str:
 
 def model_settings(architecture: str) -> dict[str, Setting]:
     """The settings of an architecture, by name."""
-    return settings(ARCHITECTURES[architecture])
+    return ARCHITECTURES[architecture].settings
 
 
 def training_settings() -> dict[str, Setting]:
@@ -61,7 +62,7 @@ def parsers() -> dict[str, Callable[[str], Any]]:
         known |= model_settings(architecture)
     found: dict[str, Callable[[str], Any]] = {k: forms.parser(v) for k, v in known.items()}
     found["architecture"] = lambda text: text if text in ARCHITECTURES else None
-    found["preset"] = lambda text: text if text in recipes.PRESETS else None
+    found["preset"] = lambda text: text if text in PRESETS else None
     found["dataset"] = lambda text: text if text in corpora.available() else None
     found["text"] = lambda text: text if text in corpora.uploads() else None
     found["budget"] = _nearest_budget
@@ -190,7 +191,7 @@ def _fallback(chosen: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, 
         architecture=known["architecture"],
         preset=known["preset"],
         data=known["data"],
-        vocab_size=recipes.REFERENCE_VOCAB_SIZE,
+        vocab_size=REFERENCE_VOCAB_SIZE,
         n_train_tokens=1_000_000,
         budget=known["budget"],
     )
