@@ -379,7 +379,7 @@ def _train(arguments: argparse.Namespace) -> int:
         vocab_size=corpus.tokenizer.vocab_size,
         n_train_tokens=corpus.train.n_tokens,
     )
-    from lm.training.execution import resolve_device
+    from lm.training.device import resolve_device
 
     resolve_device(config.training.device)  # before there is a run
     run = prepare(config, _store(arguments), arguments.name, corpus)
@@ -814,8 +814,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     run = _store(arguments).get(arguments.run)
     from lm.datasets.counting import hybrid
     from lm.training.checkpoint import load_model
+    from lm.training.device import DeviceError, resolve_device
     from lm.training.evaluation import evaluate, token_nats
-    from lm.training.execution import DeviceError, resolve_device
 
     try:
         device = resolve_device(run.status.device or "cpu")
