@@ -74,6 +74,7 @@ def test_toys_of_every_kind_make_a_run_together(tmp_path):
                 "optimizer": SIGN_SGD.name,
                 "schedule": STAIRS.name,
                 "sequence_length": 32,
+                "learning_rate": 0.2,
             },
         )
         run = execute(prepare(config, RunStore(tmp_path)))
