@@ -19,7 +19,7 @@ from lm.architectures.configs import ModelConfig, model_config
 from lm.architectures.modules import modules
 from lm.base.settings import ConfigError
 from lm.datasets.config import DataConfig
-from lm.datasets.tokenizers import WORD_VOCAB_SIZE
+from lm.datasets.tokenizers import TOKENIZERS, WORD_VOCAB_SIZE
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops
 from lm.updates.config import TrainingConfig
@@ -336,7 +336,7 @@ def resolve(
     if preset in LADDERS:
         spendable = horizon.get("budget") or REFERENCE_BUDGET
         words = vocab_size >= WORD_VOCAB_SIZE and architecture in ("attention", "transformer")
-        characters = data.tokenizer in ("char", "byte")
+        characters = TOKENIZERS[data.tokenizer].by_character
         if words and preset == "modern":
             rung = [rung for rung in WORDS[architecture] if rung.budget <= spendable][-1]
             price = rung.budget

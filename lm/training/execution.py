@@ -44,7 +44,6 @@ MOST_EVALUATIONS = 30
 LEAST_EVALUATION_TOKENS, MOST_EVALUATION_TOKENS = 1_024, 16_384
 SAMPLES = 8
 SAMPLE_CHARS = 160
-PROMPT_CHARS = 24
 SAMPLE_TEMPERATURE = 0.8
 CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_SHARE = 0.02  # of the time, for checkpoints on top of those
@@ -385,7 +384,7 @@ class _Execution:
     def _sample(self, step: int) -> Sample:
         """A text of about SAMPLE_CHARS characters, from the same prompt and seed at every step."""
         tokenizer, valid = self.corpus.tokenizer, self.corpus.valid
-        prompt = sample_prompt(self.config, self.corpus)
+        prompt = self.corpus.sample_prompt()
         n_tokens = max(1, round(SAMPLE_CHARS * valid.n_tokens / valid.n_chars))
         sampling = Sampling(temperature=SAMPLE_TEMPERATURE, seed=self.config.training.seed)
         try:
@@ -435,22 +434,6 @@ def _record_steps(plan: Plan, shares: Iterable[float]) -> frozenset[int]:
     every = record_interval(plan.n_steps)
     steps = (math.ceil(share * plan.n_steps / every) * every for share in shares)
     return frozenset(min(plan.n_steps, step) for step in steps)
-
-
-def sample_prompt(config: RunConfig, corpus: Corpus) -> str:
-    """What samples go on from: "ROMEO:" for Tiny Shakespeare, else a line of validation text."""
-    tokenizer = corpus.tokenizer
-    if config.data.dataset == "tiny_shakespeare":
-        with contextlib.suppress(UnknownTokenError):
-            tokenizer.encode("ROMEO:")
-            return "ROMEO:"
-    text = tokenizer.decode(corpus.valid.token_ids[:1_000])
-    lines = [line.strip() for line in text.split("\n")[1:]]
-    for line in lines:
-        words = line[: PROMPT_CHARS + 1].rsplit(" ", 1) if len(line) > PROMPT_CHARS else [line]
-        if words[0]:
-            return words[0][:PROMPT_CHARS]
-    return tokenizer.decode(corpus.valid.token_ids[:1])
 
 
 def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -10,14 +10,13 @@ import pytest
 
 from lm.datasets import (
     DATASETS,
-    DOWNLOADS,
     MAX_BYTES,
     DatasetError,
     Download,
     RemoteFile,
-    available,
     datasets_dir,
     download,
+    downloadable,
     load,
     load_text,
     read_text_file,
@@ -90,9 +89,9 @@ def test_the_studys_three_files_give_the_same_tokens(real_corpora, tmp_path, mon
         load_text(DataConfig(split="nanogpt"))
 
 
-@pytest.mark.parametrize("name", list(DOWNLOADS))
+@pytest.mark.parametrize("name", downloadable())
 def test_the_downloads_are_the_files_that_are_measured_on(real_corpora, name):
-    for file in DOWNLOADS[name].files:
+    for file in DATASETS[name].download.files:
         content = (datasets_dir() / name / file.name).read_bytes()
         assert len(content) == file.n_bytes
         assert hashlib.sha256(content).hexdigest() == file.sha256
@@ -117,7 +116,7 @@ def test_python_reference_needs_no_file(folder: Path):
 
 
 def test_without_files_two_corpora_and_ones_own_text_are_available(folder: Path):
-    assert [name for name in DATASETS if available(name)] == [
+    assert [name for name in DATASETS if DATASETS[name].available] == [
         "known_entropy",
         "python_reference",
         "text",
@@ -176,8 +175,9 @@ def test_a_text_is_split_80_10_10_by_characters(tmp_path: Path):
         (b"a", "has 1 character, too few"),
         (b"nineteen characters", "has 19 characters, too few"),
         (b"one\0two" * 9, "NUL byte at offset 3"),
-        ("UTF-16".encode("utf-16") * 9, "NUL byte at offset 3"),
-        (b"caf\xe9 noir" * 9, "not valid UTF-8: byte 0xE9 at offset 3"),
+        ("UTF-16".encode("utf-16-le") * 9, "NUL byte at offset 1"),
+        ("UTF-16 cut short".encode("utf-16") * 3 + b"x", "begins as UTF-16 does, and is not"),
+        ("naïve café, déjà vu".encode() * 3 + b"\xff\xfe", "byte 0xFF at offset 69"),
         (b"cut short: \xf0\x9f\x98", "byte 0xF0 at offset 11"),
     ],
 )
@@ -319,8 +319,9 @@ def remote(server: ThreadingHTTPServer, path: str, content: bytes | None = None)
 @pytest.fixture
 def ptb_from(monkeypatch: pytest.MonkeyPatch):
     """Point the download of PTB elsewhere."""
-    terms = DOWNLOADS["ptb"].consent
-    return lambda *files: monkeypatch.setitem(DOWNLOADS, "ptb", Download(files, terms))
+    ptb = DATASETS["ptb"]
+    terms = ptb.download.consent
+    return lambda *files: monkeypatch.setattr(ptb, "download", Download(files, terms))
 
 
 def test_a_download_reports_progress_and_is_not_repeated(server, folder, ptb_from):
@@ -332,7 +333,7 @@ def test_a_download_reports_progress_and_is_not_repeated(server, folder, ptb_fro
     assert seen[-1] == (total, total)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert len(seen) > 5
-    assert available("ptb")
+    assert DATASETS["ptb"].available
     assert load(DataConfig(dataset="ptb")).valid.n_tokens == 18
     download("ptb", consent=True)
     assert len(server.requests) == 3
