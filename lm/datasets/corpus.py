@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,35 +67,40 @@ class Corpus:
     def sample_prompt(self) -> str:
         """What samples go on from: the dataset's own prompt, else the beginning of a line.
 
-        The line is of the validation text, and cut between tokens: the tokenizer can encode it.
+        The line is of the validation text, and cut where the tokenizer can encode what is left.
         """
-        if (prompt := self.dataset.sample_prompt) is not None and self._encodes(prompt):
+        if (prompt := self.dataset.sample_prompt) is not None and self._decoded(prompt) is not None:
             return prompt
         token_ids = self.valid.token_ids[:PROMPT_TOKENS]
         for line in self.tokenizer.decode(token_ids).split("\n")[1:]:
-            if (line := line.strip()) and self._encodes(line):
+            if (line := line.strip()) and self._decoded(line) == line:
                 return self._beginning(line)
         return self.tokenizer.decode(token_ids[:1])
 
-    def _encodes(self, text: str) -> bool:
-        with contextlib.suppress(UnknownTokenError):
-            self.tokenizer.encode(text)
-            return True
-        return False
+    def _decoded(self, text: str) -> str | None:
+        """A text encoded and decoded again, None where the tokenizer cannot express it."""
+        try:
+            return self.tokenizer.decode(self.tokenizer.encode(text))
+        except UnknownTokenError:
+            return None
 
     def _beginning(self, line: str) -> str:
-        """As many whole words of a line as PROMPT_CHARS hold; of a longer word, whole tokens."""
+        """As many whole words of a line as PROMPT_CHARS hold, or that much of a longer word.
+
+        Where that is no word of the vocabulary, whole tokens: as many as hold, or one.
+        """
         if len(line) <= PROMPT_CHARS:
             return line
         whole_words = line[: PROMPT_CHARS + 1].rpartition(" ")[0]
-        if whole_words and self._encodes(whole_words):
-            return whole_words
+        cut = whole_words or line[:PROMPT_CHARS]
+        if self._decoded(cut) == cut:
+            return cut
         token_ids, beginning = self.tokenizer.encode(line), ""
         for n_tokens in range(1, len(token_ids) + 1):
             text = self.tokenizer.decode(token_ids[:n_tokens])
             if beginning and len(text) > PROMPT_CHARS:
                 break
-            if line.startswith(text) and self._encodes(text):  # no part of a character
+            if line.startswith(text) and self._decoded(text) == text:  # no part of a character
                 beginning = text
         return beginning or line
 

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from lm.datasets import (
     save_text,
 )
 from lm.datasets.config import DataConfig
-from lm.datasets.tokenizers import train_tokenizer
+from lm.datasets.tokenizers import TOKENIZERS, train_tokenizer
 
 VERSE = "Shall I compare thee to a summer's day?\nThou art more lovely and more temperate:\n"
 
@@ -202,8 +203,95 @@ def test_a_path_that_is_no_file_gets_a_sentence(tmp_path: Path, path: str):
 def test_a_text_over_the_limit_gets_a_sentence(tmp_path: Path):
     with (tmp_path / "huge.txt").open("wb") as huge:
         huge.truncate(MAX_BYTES + 1)
-    with pytest.raises(DatasetError, match="100,000,001 bytes; at most 100,000,000"):
+    with pytest.raises(DatasetError, match=r"100,000,001 bytes; at most 100,000,000 .* memory"):
         read_text_file(tmp_path / "huge.txt")
+
+
+FRENCH = (
+    "Il était une fois, dans un pays lointain, une princesse très belle. «Ça va?», dit le garçon; "
+    "à côté d’elle, il rêvait d’être élu.\n"
+)
+RUSSIAN = "Ну, князь, Генуа и Лукка стали не больше как поместья.\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "named"),
+    [
+        ("cp1252", FRENCH * 20, "Windows-1252"),
+        ("latin-1", FRENCH.replace("’", "'") * 20, "Windows-1252"),
+        ("cp1252", "plain English\n" * 900 + "It cost £5 at the café." + "\nplain" * 99, "1252"),
+        ("cp1251", RUSSIAN * 20, "Windows-1251"),
+        ("koi8-r", RUSSIAN * 20, "koi8-r"),
+        ("utf-16", FRENCH * 20, "UTF-16"),
+        ("utf-16-be", "\ufeff" + RUSSIAN * 20, "UTF-16"),
+    ],
+)
+def test_an_old_text_is_read_and_what_was_assumed_is_said(tmp_path: Path, encoding, text, named):
+    content = text.encode(encoding)
+    data = text_config(tmp_path / "old.txt", content.replace(b"\n", b"\r\n"))
+    if encoding.startswith("utf-16"):
+        data = text_config(tmp_path / "old.txt", content)
+    texts, corpus = load_text(data), load(data)
+    text = text.removeprefix("\ufeff")
+    assert texts.train + texts.valid + texts.test == text
+    assert named in corpus.original.note
+    assert str(tmp_path / "old.txt") in corpus.original.note
+    assert "\n" not in corpus.original.note
+    # the text and its file have a sha256 each: the one of what is learnt, the other of the source
+    assert corpus.sha256 == hashlib.sha256(text.encode()).hexdigest()
+    content = (tmp_path / "old.txt").read_bytes()
+    assert corpus.original.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_a_text_is_the_same_in_every_encoding(tmp_path: Path):
+    old = load(text_config(tmp_path / "old.txt", (FRENCH * 20).encode("cp1252")))
+    new = load(text_config(tmp_path / "new.txt", FRENCH * 20))
+    assert old.sha256 == new.sha256
+    assert old.tokenizer == new.tokenizer
+    np.testing.assert_array_equal(old.train.token_ids, new.train.token_ids)
+    assert new.original is None
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_utf8_that_is_cut_or_damaged_is_not_taken_for_something_else(tmp_path: Path, cut: int):
+    content = (FRENCH * 9).encode()[:-1] + "€".encode()[:-cut]
+    with pytest.raises(DatasetError, match="not valid UTF-8: byte 0xE2"):
+        load(text_config(tmp_path / "cut.txt", content))
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path):
+    noise = np.random.default_rng(0).integers(1, 256, 9_000).astype(np.uint8).tobytes()
+    with pytest.raises(DatasetError, match="not valid UTF-8"):
+        load(text_config(tmp_path / "noise.txt", noise))
+
+
+def test_a_published_corpus_must_be_utf8(folder: Path):
+    (folder / "ptb").mkdir()
+    for part in ("train", "valid", "test"):
+        (folder / "ptb" / f"{part}.txt").write_bytes((FRENCH * 20).encode("cp1252"))
+    with pytest.raises(DatasetError, match=r"train\.txt must be UTF-8; it looks like Windows-1252"):
+        load(DataConfig(dataset="ptb"))
+
+
+def test_an_upload_is_kept_as_it_came(tmp_path: Path):
+    content = (FRENCH * 20).encode("cp1252")
+    path = save_text("conte.txt", content, tmp_path)
+    assert path.read_bytes() == content
+    assert path.name == f"conte-{hashlib.sha256(content).hexdigest()[:8]}.txt"
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
+def test_what_might_never_end_is_not_read(path: str):
+    if not Path(path).exists():
+        pytest.skip(f"needs {path}")
+    with pytest.raises(DatasetError, match=f"Could not read {path}: it is no regular file"):
+        load(DataConfig(dataset="text", text_path=path))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DatasetError, match="no regular file"):
+        load(DataConfig(dataset="text", text_path=str(tmp_path / "pipe")))
 
 
 def test_line_ends_become_newlines_and_a_byte_order_mark_goes(tmp_path: Path):
@@ -266,6 +354,68 @@ def test_an_upload_that_cannot_be_written_gets_a_sentence(tmp_path: Path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(DatasetError, match="Could not write"):
         save_text("a.txt", VERSE.encode(), tmp_path / "file")
+
+
+# --- prompts and what is printed ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt"),
+    [
+        ("tiny_shakespeare", "ROMEO:"),
+        ("ptb", "<unk> <unk> watching abc"),
+        ("wikitext-2", "= Homarus gammarus ="),
+    ],
+)
+def test_the_prompts_of_the_corpora_never_change(real_corpora, name: str, prompt: str):
+    data = DataConfig(dataset=name)
+    for tokenizer in dict.fromkeys([data.tokenizer, "word", "byte"]):
+        assert load(data.replace(tokenizer=tokenizer)).sample_prompt() == prompt
+
+
+def test_the_prompt_of_known_entropy_never_changes():
+    assert load(DataConfig(dataset="known_entropy")).sample_prompt() == "kai zara sera dum dapo"
+
+
+def test_a_prompt_is_cut_between_words(tmp_path: Path):
+    text = "one two three four five six seven eight\n" * 100
+    assert load(text_config(tmp_path / "a.txt", text)).sample_prompt() == "one two three four five"
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "antidisestablishmentarianism",
+        "https://example.org/a/very/long/address and more",
+        "海" * 40,
+        "😀👩‍🚀" * 20,
+        "a short line",
+    ],
+)
+def test_a_prompt_can_be_encoded_however_long_a_word_is(tmp_path: Path, kind: str, line: str):
+    text = (line + "\n") * 400  # its splits end with lines, so that no <unk> is needed
+    corpus = load(text_config(tmp_path / "a.txt", text, tokenizer=kind, bpe_vocab_size=300))
+    prompt = corpus.sample_prompt()
+    token_ids = corpus.tokenizer.encode(prompt)
+    assert line.startswith(prompt)
+    if kind == "word":
+        assert "<unk>" not in corpus.tokenizer.words
+        assert prompt in (line, line.split(" ")[0])
+    else:
+        assert 0 < len(prompt) <= 24
+    assert corpus.tokenizer.decode(token_ids) == prompt
+
+
+def test_a_corpus_prints_as_one_line():
+    data = DataConfig(dataset="known_entropy", tokenizer="word")
+    corpus, texts = load(data), load_text(data)
+    assert repr(corpus) == (
+        "Corpus(known_entropy: train 224,707, valid 28,117, test 28,086; "
+        "WordTokenizer(vocabulary of 41))"
+    )
+    assert repr(corpus.valid) == "Split(28,117 tokens of 99,992 characters)"
+    assert repr(texts) == f"Splits(sha256='{corpus.sha256}', original=None)"
 
 
 # --- downloads, from a server on this machine ---------------------------------------------------
