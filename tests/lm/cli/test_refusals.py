@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from lm.architectures.configs import TransformerConfig
+from lm.base.machine import n_cores
 from lm.base.settings import settings
 from lm.cli import main, working
 from lm.runs import RunStore
@@ -72,6 +73,7 @@ def test_numbers_out_of_range(say, section, field):
         ([*TRAIN, "--steps", "3", "--set", "training.sequence_length=x"], "sequence_length must"),
         (["train", "--steps", "3", "--set", "data.n_chars=5"], "n_chars must be"),
         ([*TRAIN, "--steps", "3", "--name", "a\nb"], "name must be"),
+        ([*TRAIN, "--steps", "3", "--set", "training.threads=1000"], f"exceed {n_cores():,}, the"),
         (["flops", "--vocab-size", "0"], "vocab_size must be a whole number from 2"),
         (["flops", "--batch-size", "0"], "batch_size must be a whole number from 1"),
         (["flops", "--architecture", "mlp", "--preset", "nanogpt"], "belongs to architecture"),
