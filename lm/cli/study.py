@@ -12,21 +12,25 @@ import click
 from lm import datasets
 from lm.base.files import PROJECT
 from lm.base.machine import n_cores
-from lm.cli.command import FAILED, INTERRUPTED, Call, command, unknown
+from lm.cli.command import FAILED, INTERRUPTED, Call, Option, command, unknown
 from lm.cli.printing import note, print_table
 from lm.cli.working import Destination, destination_options, go_on_with, say_why, sending
 from lm.jobs.sweeps import remembered
 from lm.runs import STUDY, RunStore, default_root, forecast
-from lm.study.sections import CORPORA, SCALES, Study, corpora_here
 
 if TYPE_CHECKING:
     from lm.study.running import Cost
+    from lm.study.sections import Study
+
+
+def _scales() -> str:
+    from lm.study.sections import SCALES
+
+    return f"{', '.join(SCALES)} (default: default, about four hours)"
 
 
 @command("study", "Train what the coursework trained; write figures and report.")
-@click.option(
-    "--scale", default="default", help=f"{', '.join(SCALES)} (default: default, about four hours)"
-)
+@click.option("--scale", default="default", metavar="NAME", cls=Option, words=_scales)
 @click.option(
     "--datasets",
     "names",
@@ -95,6 +99,8 @@ def study(
 
 def _study(scale: str, names: Sequence[str]) -> Study:
     """The study at a scale, on those of its corpora that are here."""
+    from lm.study.sections import CORPORA, SCALES, Study, corpora_here
+
     if scale not in SCALES:
         raise unknown("scale", scale, SCALES)
     for name in names:
