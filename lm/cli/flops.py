@@ -8,7 +8,7 @@ from lm.architectures.modules import modules, n_params
 from lm.base.flops import FlopCount
 from lm.base.settings import Config, setting
 from lm.cli.command import command
-from lm.cli.options import Request, all_settings, json_option, run_options
+from lm.cli.options import Request, all_settings, config_options, json_option, run_options
 from lm.cli.printing import print_json, print_table
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops_by_module
@@ -17,17 +17,18 @@ from lm.runs.recipes import HORIZONS
 N_TRAIN_TOKENS = 1_000_000  # of an imagined text: a preset asks how often it will be seen
 
 
-class _Vocabulary(Config):
+class Vocabulary(Config):
+    """What stands for a text."""
+
     vocab_size: int = setting(65, "Tokens in the vocabulary.", ge=2, le=10_000_000)
 
 
 @command("flops", "Count the FLOPs of one training step.", epilogue=all_settings)
-@click.option("--vocab-size", metavar="V", help="tokens in the vocabulary (default: 65)")
 @run_options({"batch_size": "training.batch_size"})
+@config_options(Vocabulary)
 @json_option
-def flops(request: Request, vocab_size: str | None, as_json: bool) -> None:
-    given = {} if vocab_size is None else {"vocab_size": vocab_size}
-    size = _Vocabulary(**given).vocab_size
+def flops(vocabulary: Vocabulary, request: Request, as_json: bool) -> None:
+    size = vocabulary.vocab_size
     if all(request.given["training"].get(name) is None for name in HORIZONS):
         request.given["training"]["steps"] = 1
     config = request.resolve(data=request.data, vocab_size=size, n_train_tokens=N_TRAIN_TOKENS)

@@ -7,7 +7,7 @@ so that what is wrong is said in the config's own sentence.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,7 +61,7 @@ class SettingOption(Option):
         return settings(self.config)[self.field]
 
     def make_metavar(self, ctx: click.Context) -> str:
-        return "FILE" if self.setting.kind == "text" else self.opts[0][2:].upper()
+        return "FILE" if self.field.endswith("_path") else self.opts[0][2:].upper()
 
     def _describe(self) -> str:
         setting = self.setting
@@ -81,31 +81,30 @@ def setting_option(config: type[Config], field: str, name: str | None = None) ->
 
 def config_options(config: type[Config]) -> Callable[[Function], Function]:
     """An option for every setting of `config`. The command gets the config made of them, first."""
-
-    def decorate(function: Function) -> Function:
-        @functools.wraps(function)
-        def with_config(*arguments: Any, **options: Any) -> int | None:
-            given = {name: options.pop(name) for name in names}
-            values = {name: value for name, value in given.items() if value is not None}
-            return function(config(**values), *arguments, **options)
-
-        return _with_options(with_config, [setting_option(config, name) for name in names])
-
-    names = list(settings(config))
-    return decorate
+    return _settings_as(config, {name: name for name in settings(config)}, config)
 
 
 def data_options(function: Function) -> Function:
     """Options that say which text. The command gets them as a `DataConfig`, first."""
+    return _settings_as(DataConfig, DATA_FIELDS, lambda **given: data_config(given))(function)
 
-    @functools.wraps(function)
-    def with_data(*arguments: Any, **options: Any) -> int | None:
-        given = {field: options.pop(name) for name, field in DATA_FIELDS.items()}
-        values = {field: value for field, value in given.items() if value is not None}
-        return function(data_config(values), *arguments, **options)
 
-    own = [setting_option(DataConfig, field, name) for name, field in DATA_FIELDS.items()]
-    return _with_options(with_data, own)
+def _settings_as(
+    config: type[Config], fields: Mapping[str, str], make: Callable[..., Any]
+) -> Callable[[Function], Function]:
+    """Options, name -> field; the command gets what `make` makes of those that are given."""
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def with_made(*arguments: Any, **options: Any) -> int | None:
+            given = {field: options.pop(name) for name, field in fields.items()}
+            values = {field: value for field, value in given.items() if value is not None}
+            return function(make(**values), *arguments, **options)
+
+        own = [setting_option(config, field, name) for name, field in fields.items()]
+        return _with_options(with_made, own)
+
+    return decorate
 
 
 def run_options(names: Mapping[str, str]) -> Callable[[Function], Function]:
@@ -156,10 +155,10 @@ _RECIPE_OPTIONS = (
 
 
 def _with_options(
-    function: Function, options: Iterable[Callable[[Function], Function]]
+    function: Function, options: Sequence[Callable[[Function], Function]]
 ) -> Function:
-    """`function`, with options that stand in this order, before those that it has."""
-    for option in reversed(list(options)):
+    """`function` with more options, which stand in this order before those that it has."""
+    for option in reversed(options):
         function = option(function)
     return function
 

@@ -13,8 +13,9 @@ from lm import datasets
 from lm.base.files import PROJECT
 from lm.base.machine import n_cores
 from lm.cli.command import FAILED, INTERRUPTED, Call, Option, command, unknown
+from lm.cli.options import config_options
 from lm.cli.printing import note, print_table
-from lm.cli.working import Destination, destination_options, go_on_with, say_why, sending
+from lm.cli.working import Destination, dry_run_option, go_on_with, say_why, sending
 from lm.jobs.sweeps import remembered
 from lm.runs import STUDY, RunStore, default_root, forecast
 
@@ -50,7 +51,8 @@ def _scales() -> str:
     is_flag=True,
     help="then copy the runs into checkpoints/study/ as ones that come with the program",
 )
-@destination_options
+@config_options(Destination)
+@dry_run_option
 @click.pass_obj
 def study(
     call: Call,

@@ -8,10 +8,10 @@ import click
 
 from lm import datasets
 from lm.cli.command import FAILED, INTERRUPTED, Call, command
-from lm.cli.options import json_option
+from lm.cli.options import config_options, json_option
 from lm.cli.printing import note, plain, print_json, print_table, si
 from lm.cli.results import result
-from lm.cli.working import Destination, destination_options, go_on_with, say_why, sending
+from lm.cli.working import Destination, dry_run_option, go_on_with, say_why, sending
 from lm.jobs.sweeps import (
     Estimate,
     Sweep,
@@ -29,7 +29,8 @@ from lm.runs.config import RunConfig
 
 @command("sweep", "Train all combinations that a file describes.")
 @click.argument("file", metavar="FILE", help="a sweep: docs/sweeps.md says what it holds")
-@destination_options
+@config_options(Destination)
+@dry_run_option
 @json_option
 @click.pass_obj
 def sweep(

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import shlex
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated
 
 import click
 
-from lm.base.settings import Config, setting
-from lm.cli.command import INTERRUPTED, Call, Function
-from lm.cli.options import setting_option
+from lm.base.settings import Config, one_of, setting
+from lm.cli.command import INTERRUPTED, Call
 from lm.cli.printing import Bar, note, show_sweep, show_training, si
 from lm.cli.results import print_result
 from lm.jobs.executors import EXECUTORS, Executor, open_executor
@@ -76,45 +74,21 @@ def train_here(run: Run, call: Call, as_json: bool) -> int | None:
 # --- many runs, by an executor ----------------------------------------------------------------
 
 
-class _WorkerOptions(Config):
+class Destination(Config):
+    """Where runs go: an option each, by `config_options`."""
+
+    executor: Annotated[str, *one_of(EXECUTORS)] = setting(
+        "local", "What trains the runs: worker processes here, or a Ray cluster."
+    )
     workers: int | None = setting(
         None, "Runs to train at a time. Left out: what there is room for.", ge=1, le=10_000
     )
-
-
-@dataclass(frozen=True)
-class Destination:
-    """Where runs go."""
-
-    executor: str
-    workers: int | None
-    ray_address: str | None
-
-
-def destination_options(function: Function) -> Function:
-    """Options that say where runs go. The command gets them as one `Destination`, first."""
-
-    @click.option(
-        "--executor",
-        default="local",
-        metavar="NAME",
-        help=f"{' or '.join(EXECUTORS)}: worker processes here (default), or a Ray cluster",
+    ray_address: str | None = setting(
+        None, "auto, or HOST:PORT of a running cluster. Left out: one is started here."
     )
-    @setting_option(_WorkerOptions, "workers")
-    @click.option(
-        "--ray-address",
-        metavar="A",
-        help="auto, or HOST:PORT of a running cluster (default: one is started here)",
-    )
-    @click.option("--dry-run", is_flag=True, help="say what it would take, and end")
-    @functools.wraps(function)
-    def with_destination(
-        *arguments: Any, executor: str, workers: str | None, ray_address: str | None, **options: Any
-    ) -> int | None:
-        checked = _WorkerOptions(workers=workers).workers
-        return function(Destination(executor, checked, ray_address), *arguments, **options)
 
-    return with_destination
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="say what it would take, and end")
 
 
 @dataclass
