@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from lm import datasets
 from lm.cli.command import FAILED, INTERRUPTED, Call, command
-from lm.cli.options import config_options, json_option
+from lm.cli.options import config_options, json_option, load_corpus
 from lm.cli.printing import note, plain, print_json, print_table, si
 from lm.cli.results import result
 from lm.cli.working import Destination, dry_run_option, go_on_with, say_why, sending
@@ -36,7 +35,7 @@ from lm.runs.config import RunConfig
 def sweep(
     call: Call, destination: Destination, file: str, dry_run: bool, as_json: bool
 ) -> int | None:
-    load = remembered(datasets.load)
+    load = remembered(load_corpus)
     plan = Sweep.from_file(file)
     configs = expand(plan, load)
     planned = estimate(configs, call.store, destination.workers, load)
