@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ import pandas as pd
 
 from lm import charts
 from lm.architectures.configs import ARCHITECTURES
-from lm.charts import COLORS, PALETTE, Look, Panel
+from lm.charts import Look, Panel, few_looks, of_architecture
 from lm.datasets import DATASETS
 from lm.datasets.config import DataConfig
 from lm.datasets.counting import ngram
@@ -70,9 +70,9 @@ def figures(results: Results) -> dict[str, Any]:
 
     section = results.section
     add("frontier", section("frontier"), lambda: _frontier(results))
-    for architecture, color in COLORS.items():
+    for architecture in ARCHITECTURES:
         best = _best_frontier(results, architecture)
-        add(f"curves-{architecture}", best, functools.partial(_curves, best, color))
+        add(f"curves-{architecture}", best, functools.partial(_curves, best))
     rates = _rates(results)
     add("learning-rate", rates, lambda: _learning_rate(results, rates))
     for figure in dict.fromkeys(knob.figure for knob in KNOBS):
@@ -85,12 +85,13 @@ def figures(results: Results) -> dict[str, Any]:
         rows = words(results, dataset)
         largest = rows[rows["flops"] == rows["flops"].max()]
         add(f"frontier-{dataset}", rows, functools.partial(_word_frontier, results, rows, dataset))
-        add(f"curves-{dataset}", rows, functools.partial(_curves, largest, COLORS["transformer"]))
+        add(f"curves-{dataset}", rows, functools.partial(_curves, largest))
     return made
 
 
 def write(made: Mapping[str, Any], folder: Path) -> None:
     """Every figure as NAME.svg and NAME.png."""
+    charts.use_theme()
     folder.mkdir(parents=True, exist_ok=True)
     for name, chart in made.items():
         (folder / f"{name}.svg").write_text(charts.to_svg(chart, width=None), encoding="utf-8")
@@ -106,17 +107,10 @@ def _xy(rows: pd.DataFrame, x: str, y: str, series: str) -> pd.DataFrame:
     return pd.DataFrame({"x": rows[x], "y": rows[y], "series": rows[series]})
 
 
-def _looks(names: Iterable[str]) -> dict[str, Look]:
-    """A colour and a shape for each of a few names."""
-    return {
-        name: Look(label=name, color=PALETTE[place], shape=charts.SHAPES[place])
-        for place, name in enumerate(names)
-    }
-
-
 def _guesses(losses: Mapping[str, float], lowest: float) -> dict[str, float]:
     """What guessing scores, as log-likelihoods above `lowest`: what is written there -> y."""
-    return {f"{name} −{loss:.2f}": -loss for name, loss in losses.items() if -loss > lowest}
+    near = {name: loss for name, loss in losses.items() if -loss > lowest}
+    return charts.labelled(near, sign=-1)
 
 
 def _frontier(results: Results) -> Any:
@@ -140,8 +134,9 @@ def _best_frontier(results: Results, architecture: str) -> pd.DataFrame:
     return rows[rows["value"] == several.index.max()]
 
 
-def _curves(rows: pd.DataFrame, color: str) -> Any:
+def _curves(rows: pd.DataFrame) -> Any:
     one = rows.iloc[0]
+    color = of_architecture(one.architecture).color
     corpus = DATASETS[one.dataset].title
     title = f"{one.architecture}, {corpus}, {flops_in_words(rows['flops'].mean())} FLOPs"
     return charts.curve_figure(curve_bands(rows), color=color, title=title)
@@ -243,7 +238,7 @@ def _objective(results: Results) -> Any:
         line=False,
         order=list(ARCHITECTURES),
     )
-    looks = _looks(order)
+    looks = few_looks(order)
     return charts.spread_figure([panel], looks, height=340)
 
 
@@ -270,7 +265,7 @@ def meter_rows(results: Results) -> pd.DataFrame:
 def _meter(results: Results) -> Any:
     rows = meter_rows(results)
     order = list(dict.fromkeys(rows["setup"]))
-    looks = _looks(order)
+    looks = few_looks(order)
     panel = Panel(
         frame=_xy(rows, "architecture", "ratio", "setup"),
         x_title="",
@@ -288,7 +283,7 @@ def _tokenizers(results: Results) -> Any:
     rows = results.section("tokenizers")
     rows = rows.assign(series=[f"{flops_in_words(value)} FLOPs" for value in rows["value"]])
     order = [*results.study.tokenizations()]
-    looks = _looks(dict.fromkeys(rows["series"]))
+    looks = few_looks(dict.fromkeys(rows["series"]))
     costs = rows.drop_duplicates(["name", "value"])
     costs = costs.assign(
         in_vocabulary=100 * costs["vocabulary_share"],
@@ -322,7 +317,8 @@ def _tokenizers(results: Results) -> Any:
 def _word_frontier(results: Results, rows: pd.DataFrame, dataset: str) -> Any:
     name = DATASETS[dataset].title
     rows = rows.assign(series=name)
-    look = {name: Look(label=name, color=COLORS["transformer"], shape="circle")}
+    color = of_architecture(rows["architecture"].iloc[0]).color
+    look = {name: Look(color, label=name)}
     low = rows["log_likelihood"].min() - 0.3
     guesses = _guesses(results.references[dataset], low)
     return charts.spread_figure(

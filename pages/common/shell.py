@@ -11,6 +11,8 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
 
+from lm import charts
+
 NAME = "Small language models"
 
 # File in pages/ -> title. The first is served at "/", the others at "/<file>". Pages have no
@@ -26,7 +28,8 @@ PAGES = {
 
 
 def configure() -> None:
-    """Set what the browser tab shows and how wide pages are."""
+    """Set what the browser tab shows, how wide pages are and how charts are drawn."""
+    charts.use_theme()
     favicon = Path(__file__).with_name("favicon.svg")
     st.set_page_config(page_title=NAME, page_icon=str(favicon), layout="wide")
 
