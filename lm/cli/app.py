@@ -49,7 +49,9 @@ from lm.runs import STUDY, Run, RunStore, default_root, forecast, recipes
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops_by_module
 from lm.runs.prepare import prepare
-from lm.study.sections import CORPORA, SCALES, Study, corpora_here
+from lm.study.families import Study
+from lm.study.scales import SCALES
+from lm.study.sections import CORPORA, corpora_here
 from lm.training import execute
 from lm.updates.config import TrainingConfig
 from lm.writing.sampling import Sampling
