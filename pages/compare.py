@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import streamlit as st
@@ -200,12 +201,9 @@ def show(group: Group, checked: list[Run], looks: dict[str, charts.Look]) -> Non
     """What the compute bought; settings against results; training curves."""
     told = runs_table.labels(checked)
     shown = {
-        run.run_id: charts.Look(
-            told[run.run_id], looks[run.run_id].color, looks[run.run_id].dash,
-            looks[run.run_id].shape,
-        )
+        run.run_id: dataclasses.replace(looks[run.run_id], label=told[run.run_id])
         for run in checked
-    }  # fmt: skip
+    }
     st.header("What the compute bought", anchor=False)
     _compute(group, checked, shown)
     st.header("Setting against result", anchor=False)

@@ -20,12 +20,12 @@ from lm.jobs.sweeps import remembered
 from lm.runs import STUDY, RunStore, default_root, forecast
 
 if TYPE_CHECKING:
+    from lm.study.families import Study
     from lm.study.running import Cost
-    from lm.study.sections import Study
 
 
 def _scales() -> str:
-    from lm.study.sections import SCALES
+    from lm.study.scales import SCALES
 
     return f"{', '.join(SCALES)} (default: default, about four hours)"
 
@@ -101,7 +101,9 @@ def study(
 
 def _study(scale: str, names: Sequence[str]) -> Study:
     """The study at a scale, on those of its corpora that are here."""
-    from lm.study.sections import CORPORA, SCALES, Study, corpora_here
+    from lm.study.families import Study
+    from lm.study.scales import SCALES
+    from lm.study.sections import CORPORA, corpora_here
 
     if scale not in SCALES:
         raise unknown("scale", scale, SCALES)

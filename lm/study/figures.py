@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,51 +11,23 @@ import numpy as np
 import pandas as pd
 
 from lm import charts
-from lm.architectures import ARCHITECTURES
-from lm.charts import COLORS, PALETTE, Look, Panel
+from lm.charts import Look, Panel, few_looks, of_architecture
 from lm.datasets import DATASETS
-from lm.datasets.config import DataConfig
-from lm.datasets.counting import ngram
 from lm.runs import read_run
-from lm.study.sections import CHARACTERS, KNOBS, WORDS, Label, Study
+from lm.study.knobs import KNOBS
+from lm.study.results import Results, meter_rows
+from lm.study.sections import ARCHITECTURES, CHARACTERS, WORDS
+from lm.study.wording import power
 
 TEST_LL = "Test log-likelihood (nats per character)"
 TEST_LL_WORDS = "Test log-likelihood (nats per word)"
 SHORT_LL = "Test log-likelihood (nats/char)"
 BAND_POINTS = 120
 
-ARCHITECTURE_LOOKS = charts.looks(
-    {name: name for name in ARCHITECTURES}, {name: name for name in ARCHITECTURES}
-)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Results:
-    """A study's results by section, and what is derived from them more than once."""
-
-    study: Study
-    frame: pd.DataFrame  # of `lm.study.results.results`
-    chosen: Mapping[tuple[str, str], Label]  # (family, architecture) -> best on validation
-    checkpoints: Mapping[tuple[str, str], str]  # (architecture, corpus) -> id of the best run
-
-    def section(self, section: str, name: str | None = None) -> pd.DataFrame:
-        """Runs of a section with a result on test, at the learning rates that count."""
-        rows = self.all_of(section, name)
-        return rows[rows["counts"] & rows["test_loss"].notna()]
-
-    def all_of(self, section: str, name: str | None = None) -> pd.DataFrame:
-        """Every run of a section."""
-        rows = self.frame[self.frame["section"] == section]
-        return rows if name is None else rows[rows["name"] == name]
-
-    @cached_property
-    def references(self) -> dict[str, dict[str, float]]:
-        """Corpus -> what guessing from counts scores on test, nats per token."""
-        found = {}
-        for name in self.study.corpora:
-            scores = ngram.baselines(self.study.load(DataConfig(dataset=name)))
-            found[name] = {kind: parts["test"].loss for kind, parts in scores.items()}
-        return found
+def _architecture_looks() -> dict[str, Look]:
+    names = {name: name for name in ARCHITECTURES}
+    return charts.looks(names, names)
 
 
 def figures(results: Results) -> dict[str, Any]:
@@ -70,9 +40,9 @@ def figures(results: Results) -> dict[str, Any]:
 
     section = results.section
     add("frontier", section("frontier"), lambda: _frontier(results))
-    for architecture, color in COLORS.items():
+    for architecture in ARCHITECTURES:
         best = _best_frontier(results, architecture)
-        add(f"curves-{architecture}", best, functools.partial(_curves, best, color))
+        add(f"curves-{architecture}", best, functools.partial(_curves, best))
     rates = _rates(results)
     add("learning-rate", rates, lambda: _learning_rate(results, rates))
     for figure in dict.fromkeys(knob.figure for knob in KNOBS):
@@ -82,41 +52,30 @@ def figures(results: Results) -> dict[str, Any]:
     add("naive-flops", meter_rows(results), lambda: _meter(results))
     add("tokenizers", section("tokenizers"), lambda: _tokenizers(results))
     for dataset in WORDS:
-        rows = words(results, dataset)
+        rows = results.words(dataset)
         largest = rows[rows["flops"] == rows["flops"].max()]
         add(f"frontier-{dataset}", rows, functools.partial(_word_frontier, results, rows, dataset))
-        add(f"curves-{dataset}", rows, functools.partial(_curves, largest, COLORS["transformer"]))
+        add(f"curves-{dataset}", rows, functools.partial(_curves, largest))
     return made
 
 
 def write(made: Mapping[str, Any], folder: Path) -> None:
     """Every figure as NAME.svg and NAME.png."""
+    charts.use_theme()
     folder.mkdir(parents=True, exist_ok=True)
     for name, chart in made.items():
         (folder / f"{name}.svg").write_text(charts.to_svg(chart, width=None), encoding="utf-8")
         (folder / f"{name}.png").write_bytes(charts.to_png(chart))
 
 
-def words(results: Results, dataset: str) -> pd.DataFrame:
-    """The runs on words of a corpus, at rising budgets."""
-    return results.section("words", dataset).sort_values("flops")
-
-
 def _xy(rows: pd.DataFrame, x: str, y: str, series: str) -> pd.DataFrame:
     return pd.DataFrame({"x": rows[x], "y": rows[y], "series": rows[series]})
 
 
-def _looks(names: Iterable[str]) -> dict[str, Look]:
-    """A colour and a shape for each of a few names."""
-    return {
-        name: Look(label=name, color=PALETTE[place], shape=charts.SHAPES[place])
-        for place, name in enumerate(names)
-    }
-
-
 def _guesses(losses: Mapping[str, float], lowest: float) -> dict[str, float]:
     """What guessing scores, as log-likelihoods above `lowest`: what is written there -> y."""
-    return {f"{name} −{loss:.2f}": -loss for name, loss in losses.items() if -loss > lowest}
+    near = {name: loss for name, loss in losses.items() if -loss > lowest}
+    return charts.labelled(near, sign=-1)
 
 
 def _frontier(results: Results) -> Any:
@@ -129,7 +88,7 @@ def _frontier(results: Results) -> Any:
         log_x=True,
         references=_guesses(results.references[CHARACTERS], low),
     )
-    return charts.spread_figure([panel], ARCHITECTURE_LOOKS, height=400)
+    return charts.spread_figure([panel], _architecture_looks(), height=400)
 
 
 def _best_frontier(results: Results, architecture: str) -> pd.DataFrame:
@@ -140,17 +99,12 @@ def _best_frontier(results: Results, architecture: str) -> pd.DataFrame:
     return rows[rows["value"] == several.index.max()]
 
 
-def _curves(rows: pd.DataFrame, color: str) -> Any:
+def _curves(rows: pd.DataFrame) -> Any:
     one = rows.iloc[0]
+    color = of_architecture(one.architecture).color
     corpus = DATASETS[one.dataset].title
-    title = f"{one.architecture}, {corpus}, {flops_in_words(rows['flops'].mean())} FLOPs"
+    title = f"{one.architecture}, {corpus}, {power(rows['flops'].mean(), 2)} FLOPs"
     return charts.curve_figure(curve_bands(rows), color=color, title=title)
-
-
-def flops_in_words(flops: float, digits: int = 2) -> str:
-    """9.6e+11 -> 9.6e11"""
-    mantissa, _, exponent = f"{flops:.{digits - 1}e}".partition("e")
-    return f"{float(mantissa):g}e{int(exponent)}"
 
 
 def curve_bands(rows: pd.DataFrame) -> pd.DataFrame:
@@ -198,11 +152,11 @@ def _learning_rate(results: Results, rows: pd.DataFrame) -> Any:
     budget = results.study.scale.knob_budget
     panel = Panel(
         frame=_xy(rows, "rate", "log_likelihood", "architecture"),
-        x_title=f"Peak learning rate, at {flops_in_words(budget)} FLOPs",
+        x_title=f"Peak learning rate, at {power(budget, 2)} FLOPs",
         y_title=TEST_LL,
         log_x=True,
     )
-    return charts.spread_figure([panel], ARCHITECTURE_LOOKS, height=360)
+    return charts.spread_figure([panel], _architecture_looks(), height=360)
 
 
 def _knobs(results: Results, figure: str) -> Any:
@@ -220,15 +174,16 @@ def _knobs(results: Results, figure: str) -> Any:
         panels.append(
             Panel(
                 frame=_xy(rows, "value", "log_likelihood", "architecture"),
-                x_title=knob.title + (f", at {flops_in_words(large)} FLOPs" if knob.large else ""),
+                x_title=knob.title + (f", at {power(large, 2)} FLOPs" if knob.large else ""),
                 y_title=SHORT_LL,
                 log_x=knob.log,
                 line=numbers,
                 order=None if numbers else next(iter(knob.values.values())),
             )
         )
-    looks = {name: ARCHITECTURE_LOOKS[name] for name in ARCHITECTURES if name in architectures}
-    title = f"{', '.join(looks)}: {flops_in_words(scale.knob_budget)} training FLOPs each"
+    every = _architecture_looks()
+    looks = {name: look for name, look in every.items() if name in architectures}
+    title = f"{', '.join(looks)}: {power(scale.knob_budget, 2)} training FLOPs each"
     height = 360 if len(panels) == 1 else 240
     return charts.spread_figure(panels, looks, height=height, title=title)
 
@@ -243,34 +198,14 @@ def _objective(results: Results) -> Any:
         line=False,
         order=list(ARCHITECTURES),
     )
-    looks = _looks(order)
+    looks = few_looks(order)
     return charts.spread_figure([panel], looks, height=340)
-
-
-def naive_flops(rows: pd.DataFrame) -> pd.Series:
-    """What the coursework's formula says of runs: 2 × parameters × windows × their length."""
-    last = rows["objective"] == "last_position"
-    positions = rows["tokens"] * rows["context_length"].where(last, 1)
-    return 2.0 * rows["n_params"] * positions
-
-
-def meter_rows(results: Results) -> pd.DataFrame:
-    """The coursework's setups and the largest budgets of ours, by formula and by meter."""
-    rows = results.section("naive", "classic").drop_duplicates("architecture")
-    rows = rows.assign(setup="the coursework's: windows of 128, last position")
-    ours = (
-        results.section("frontier")
-        .sort_values("value")
-        .drop_duplicates("architecture", keep="last")
-    )
-    rows = pd.concat([rows, ours.assign(setup="ours: all positions")], ignore_index=True)
-    return rows.assign(formula=naive_flops(rows), ratio=naive_flops(rows) / rows["flops"])
 
 
 def _meter(results: Results) -> Any:
     rows = meter_rows(results)
     order = list(dict.fromkeys(rows["setup"]))
-    looks = _looks(order)
+    looks = few_looks(order)
     panel = Panel(
         frame=_xy(rows, "architecture", "ratio", "setup"),
         x_title="",
@@ -286,9 +221,9 @@ def _meter(results: Results) -> Any:
 
 def _tokenizers(results: Results) -> Any:
     rows = results.section("tokenizers")
-    rows = rows.assign(series=[f"{flops_in_words(value)} FLOPs" for value in rows["value"]])
+    rows = rows.assign(series=[f"{power(value, 2)} FLOPs" for value in rows["value"]])
     order = [*results.study.tokenizations()]
-    looks = _looks(dict.fromkeys(rows["series"]))
+    looks = few_looks(dict.fromkeys(rows["series"]))
     costs = rows.drop_duplicates(["name", "value"])
     costs = costs.assign(
         in_vocabulary=100 * costs["vocabulary_share"],
@@ -322,7 +257,8 @@ def _tokenizers(results: Results) -> Any:
 def _word_frontier(results: Results, rows: pd.DataFrame, dataset: str) -> Any:
     name = DATASETS[dataset].title
     rows = rows.assign(series=name)
-    look = {name: Look(label=name, color=COLORS["transformer"], shape="circle")}
+    color = of_architecture(rows["architecture"].iloc[0]).color
+    look = {name: Look(color, label=name)}
     low = rows["log_likelihood"].min() - 0.3
     guesses = _guesses(results.references[dataset], low)
     return charts.spread_figure(

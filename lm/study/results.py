@@ -1,100 +1,85 @@
-"""What the runs of a study came to, what is chosen from it, and what may be claimed.
-
-Choices see `Validated` rows alone, which hold no result on test. Claims are made where intervals
-of several seeds separate, and nowhere else.
-"""
+"""What the runs of a study came to: a row per run, by section."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from functools import cached_property
 
 import pandas as pd
 
 from lm.architectures import modules
-from lm.charts import LEAST_SEEDS
-from lm.jobs.sweeps import find
+from lm.datasets.config import DataConfig
+from lm.datasets.counting import ngram
 from lm.runs import Run, RunStore
 from lm.runs.flops import step_flops_by_module
-from lm.study.sections import Factors, Family, Label, Study
-
-# Two-sided 95 % of Student's t, by the number of seeds
-T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
-
-
-def found(family: Family, store: RunStore) -> list[tuple[Label, int, Run]]:
-    """The runs of a family that are in the store, whatever became of them."""
-    rows = []
-    for label, seed, config in family.runs:
-        run = find(store, config, family.load(config.data).sha256)
-        if run is not None:
-            rows.append((label, seed, run))
-    return rows
-
-
-# --- choosing, without test -------------------------------------------------------------------
+from lm.study.choices import (
+    Validated,
+    best_checkpoints,
+    choose,
+    choose_each,
+    chosen_factors,
+    runs_of,
+    validated,
+)
+from lm.study.families import Family, Label, Study
 
 
 @dataclass(frozen=True, kw_only=True)
-class Validated:
-    """A run as choices see it: there is no result on test here to look at."""
+class Results:
+    """A study's results by section, and what is derived from them more than once."""
 
-    run_id: str
-    label: Label
-    seed: int
-    val_loss: float | None  # None: it diverged
+    study: Study
+    frame: pd.DataFrame  # of `rows_of`
+    choices: Mapping[tuple[str, str], Label]  # (family, architecture) -> best on validation
+    checkpoints: Mapping[tuple[str, str], str]  # (architecture, corpus) -> id of the best run
 
+    def section(self, section: str, name: str | None = None) -> pd.DataFrame:
+        """Runs of a section with a result on test, at the learning rates that count."""
+        rows = self.all_of(section, name)
+        return rows[rows["counts"] & rows["test_loss"].notna()]
 
-def validated(family: Family, store: RunStore) -> list[Validated]:
-    """The runs of a family that have ended, without their results on test."""
-    return [
-        Validated(
-            run_id=run.run_id,
-            label=label,
-            seed=seed,
-            val_loss=run.status.valid.loss if run.status.valid else None,
-        )
-        for label, seed, run in found(family, store)
-        if run.state in ("complete", "failed")
-    ]
+    def all_of(self, section: str, name: str | None = None) -> pd.DataFrame:
+        """Every run of a section."""
+        rows = self.frame[self.frame["section"] == section]
+        return rows if name is None else rows[rows["name"] == name]
 
+    def words(self, dataset: str) -> pd.DataFrame:
+        """The runs on words of a corpus, at rising budgets."""
+        return self.section("words", dataset).sort_values("flops")
 
-def choose(rows: Iterable[Validated]) -> Label | None:
-    """The label of the lowest mean validation loss; one of which a run diverged is out."""
-    losses: dict[Label, list[float | None]] = {}
-    for row in rows:
-        losses.setdefault(row.label, []).append(row.val_loss)
-    means = {
-        label: fmean(values)  # type: ignore[arg-type]
-        for label, values in losses.items()
-        if None not in values
-    }
-    return min(means, key=lambda label: means[label]) if means else None
+    @cached_property
+    def references(self) -> dict[str, dict[str, float]]:
+        """Corpus -> what guessing from counts scores on test, nats per token."""
+        by_corpus = {}
+        for name in self.study.corpora:
+            scores = ngram.baselines(self.study.load(DataConfig(dataset=name)))
+            by_corpus[name] = {kind: parts["test"].loss for kind, parts in scores.items()}
+        return by_corpus
 
 
-def choose_each(rows: Sequence[Validated]) -> list[Label]:
-    """For each value, its label of the lowest mean validation loss."""
-    values = dict.fromkeys(row.label.value for row in rows)
-    chosen = [choose(row for row in rows if row.label.value == value) for value in values]
-    return [label for label in chosen if label is not None]
+def gather(study: Study, store: RunStore) -> Results:
+    """What figures and report are made of, from the runs that are in the store."""
+    families = [*study.searches(), *study.comparisons(chosen_factors(study, store))]
+    rows: dict[tuple[str, str], list[Validated]] = {}
+    for family in families:
+        if family.section in ("knobs", "siblings"):
+            key = (family.name, family.architecture)
+            rows.setdefault(key, []).extend(validated(family, store))
+    choices = {key: choose(of_one) for key, of_one in rows.items()}
+    return Results(
+        study=study,
+        frame=rows_of(families, store),
+        choices={key: label for key, label in choices.items() if label is not None},
+        checkpoints=best_checkpoints(families, store),
+    )
 
 
-def chosen_factors(study: Study, store: RunStore) -> Factors:
-    """What the search has come to so far: (what was tuned, budget) -> factor on its rate."""
-    chosen: Factors = {}
-    for family in study.searches():
-        label = choose(validated(family, store))
-        if label is not None:
-            chosen[family.name, label.value] = label.factor
-    return chosen
+# --- a run as a row -------------------------------------------------------------------------------
 
 
-# --- results ------------------------------------------------------------------------------------
-
-
-def results(families: Iterable[Family], store: RunStore) -> pd.DataFrame:
+def rows_of(families: Iterable[Family], store: RunStore) -> pd.DataFrame:
     """A row per run of the families: labels, settings, and results on whole splits.
 
     Of a value that was tried at several learning rates, the one that is best on validation
@@ -102,15 +87,15 @@ def results(families: Iterable[Family], store: RunStore) -> pd.DataFrame:
     """
     rows = []
     for family in families:
-        chosen = set(choose_each(validated(family, store)))
-        for label, seed, run in found(family, store):
+        counting = set(choose_each(validated(family, store)))
+        for label, seed, run in runs_of(family, store):
             rows.append(
                 {
                     "section": family.section,
                     "name": family.name,
                     "value": label.value,
                     "factor": label.factor,
-                    "counts": label in chosen,
+                    "counts": label in counting,
                     **_row(run),
                     "seed": seed,
                 }
@@ -190,52 +175,24 @@ def _row(run: Run) -> dict[str, object]:
     return dict(zip(_COLUMNS, values, strict=True))
 
 
-# --- claims -------------------------------------------------------------------------------------
+# --- the naive meter ------------------------------------------------------------------------------
 
 
-def signed(value: float) -> str:
-    """Three decimals and a minus that is as wide as a plus."""
-    return f"{value:.3f}".replace("-", "−")
+def naive_flops(rows: pd.DataFrame) -> pd.Series:
+    """What the coursework's formula says of runs: 2 × parameters × windows × their length."""
+    last = rows["objective"] == "last_position"
+    positions = rows["tokens"] * rows["context_length"].where(last, 1)
+    return 2.0 * rows["n_params"] * positions
 
 
-@dataclass(frozen=True, kw_only=True)
-class Interval:
-    """The mean over seeds, with 95 % confidence where there are two or more."""
-
-    mean: float
-    half_width: float  # infinite for one seed
-    n: int
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Interval:
-        """Student's interval of some seeds."""
-        n = len(values)
-        half = T_95[min(n, 10)] * stdev(values) / math.sqrt(n) if n > 1 else math.inf
-        return cls(mean=fmean(values), half_width=half, n=n)
-
-    def __str__(self) -> str:
-        spread = f" ± {self.half_width:.3f}" if self.n > 1 else " (1 seed)"
-        return f"{signed(self.mean)}{spread}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """How far apart two means are, and whether their intervals leave room for doubt."""
-
-    mean: float  # the second less the first
-    half_width: float
-    shown: bool  # each of three seeds or more, and the intervals do not touch
-
-    def __str__(self) -> str:
-        return f"{abs(self.mean):.3f} ± {self.half_width:.3f}"
-
-
-def difference(first: Interval, second: Interval) -> Difference:
-    """From `first` to `second`; it is shown where the two 95 % intervals are apart."""
-    gap = second.mean - first.mean
-    enough = min(first.n, second.n) >= LEAST_SEEDS
-    return Difference(
-        mean=gap,
-        half_width=math.hypot(first.half_width, second.half_width),
-        shown=enough and abs(gap) > first.half_width + second.half_width,
+def meter_rows(results: Results) -> pd.DataFrame:
+    """The coursework's setups and the largest budgets of ours, by formula and by meter."""
+    rows = results.section("naive", "classic").drop_duplicates("architecture")
+    rows = rows.assign(setup="the coursework's: windows of 128, last position")
+    ours = (
+        results.section("frontier")
+        .sort_values("value")
+        .drop_duplicates("architecture", keep="last")
     )
+    rows = pd.concat([rows, ours.assign(setup="ours: all positions")], ignore_index=True)
+    return rows.assign(formula=naive_flops(rows), ratio=naive_flops(rows) / rows["flops"])

@@ -12,8 +12,11 @@ from lm.jobs.sweeps import Loader, PlannedRun, SweepProgress, SweepResult, estim
 from lm.runs import Run, RunStore
 from lm.runs.config import RunConfig
 from lm.study import figures, report
-from lm.study.results import Validated, choose, chosen_factors, found, results, validated
-from lm.study.sections import SECTIONS, Family, Label, Study
+from lm.study.choices import best_checkpoints, chosen_factors, runs_of
+from lm.study.families import Family, Study
+from lm.study.results import gather
+from lm.study.sections import SECTIONS
+from lm.study.wording import power
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,30 +66,19 @@ def _longest_first(families: Iterable[Family], store: RunStore, load: Loader) ->
     return [run.config for run in sorted(planned, key=lambda run: -run.seconds)]
 
 
-def gather(study: Study, store: RunStore) -> figures.Results:
-    """What figures and report are made of, from the runs that are in the store."""
-    families = [*study.searches(), *study.comparisons(chosen_factors(study, store))]
-    rows: dict[tuple[str, str], list[Validated]] = {}
-    for family in families:
-        if family.section in ("knobs", "siblings"):
-            key = (family.name, family.architecture)
-            rows.setdefault(key, []).extend(validated(family, store))
-    chosen = {key: choose(of_one) for key, of_one in rows.items()}
-    return figures.Results(
-        study=study,
-        frame=results(families, store),
-        chosen={key: label for key, label in chosen.items() if label is not None},
-        checkpoints=best_checkpoints(families, store),
-    )
-
-
 def write_out(study: Study, store: RunStore, out: Path) -> Path:
-    """Write figures/ and docs/report.md under `out`, from the runs in the store alone."""
+    """Write the study's files under `out`, from the runs in the store alone.
+
+    They are figures/, docs/report.md and, for its long tables, docs/report/*.csv.
+    """
     gathered = gather(study, store)
     made = figures.figures(gathered)
     figures.write(made, out / "figures")
     path = out / "docs" / "report.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    tables = path.with_suffix("")
+    tables.mkdir(parents=True, exist_ok=True)
+    for name, table in report.tables(gathered).items():
+        table.to_csv(tables / f"{name}.csv", index=False, float_format="%.6g")
     path.write_text(report.report(gathered, store, made), encoding="utf-8")
     return path
 
@@ -150,7 +142,7 @@ def ship(study: Study, store: RunStore, target: RunStore) -> list[Run]:
     with_weights = set(best_checkpoints(families, store).values())
     shipped = {}
     for family in families:
-        for _, _, run in found(family, store):
+        for _, _, run in runs_of(family, store):
             run_id = f"shipped-{run.run_id.removeprefix('shipped-')}"
             new = run_id not in shipped and not (target.root / run_id).exists()
             if run.state in ("complete", "failed") and new:
@@ -162,24 +154,6 @@ def ship(study: Study, store: RunStore, target: RunStore) -> list[Run]:
 
 def _title(run: Run) -> str:
     """What a model is called in a list to choose from."""
-    flops = figures.flops_in_words(run.status.flops.total)
+    flops = power(run.status.flops.total, 2)
     corpus = DATASETS[run.config.data.dataset].title
     return f"Study: {run.config.model.architecture}, {corpus}, {flops} FLOPs"
-
-
-def best_checkpoints(families: Iterable[Family], store: RunStore) -> dict[tuple[str, str], str]:
-    """(architecture, corpus) -> id of the run of the lowest validation loss, of natural tokens."""
-    best: dict[tuple[str, str], tuple[float, str]] = {}
-    for family in families:
-        if family.section == "tokenizers" or "tokenizer" in family.base:
-            continue
-        for row in validated(family, store):
-            key = (family.architecture, _dataset(family, row.label))
-            if row.val_loss is not None:
-                this = (row.val_loss, row.run_id)
-                best[key] = min(best.get(key, this), this)
-    return {key: run_id for key, (_, run_id) in best.items()}
-
-
-def _dataset(family: Family, label: Label) -> str:
-    return {**family.base, **family.points[label]}["dataset"]

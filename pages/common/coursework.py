@@ -16,7 +16,10 @@ from lm.datasets import DATASETS
 from lm.jobs.sweeps import remembered
 from lm.runs import RunError, RunStore, forecast
 from lm.study import figures, running
-from lm.study.sections import CORPORA, SCALES, Study, corpora_here
+from lm.study.families import Study
+from lm.study.results import gather
+from lm.study.scales import SCALES
+from lm.study.sections import CORPORA, corpora_here
 from pages.common import background, caches, panel, words
 from pages.common.background import Work
 
@@ -125,10 +128,12 @@ def _show_picture(svg: str, name: str) -> None:
 
 
 def _zip_of(folder: Path) -> bytes:
-    """docs/report.md and figures/ of a folder."""
+    """docs/report.md with its tables, and figures/ of a folder."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for path in [folder / "docs" / "report.md", *sorted((folder / "figures").glob("*.*"))]:
+        tables = sorted((folder / "docs" / "report").glob("*.csv"))
+        pictures = sorted((folder / "figures").glob("*.*"))
+        for path in [folder / "docs" / "report.md", *tables, *pictures]:
             archive.write(path, path.relative_to(folder))
     return buffer.getvalue()
 
@@ -243,7 +248,7 @@ def _start(scale: str, corpora: tuple[str, ...], store: RunStore) -> None:
 
 @st.cache_resource(max_entries=3, show_spinner="Reading the study's runs …")
 def _figures(scale: str, corpora: tuple[str, ...], folder: str, stamp: tuple[int, int]) -> dict:
-    gathered = running.gather(_study(scale, corpora), RunStore(Path(folder)))
+    gathered = gather(_study(scale, corpora), RunStore(Path(folder)))
     if gathered.frame["test_loss"].notna().sum() == 0:
         return {}
     return figures.figures(gathered)

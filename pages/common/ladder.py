@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from lm.charts import ARCHITECTURE_SHAPE, COLORS
+from lm import charts
 from lm.runs import Run
 from pages.common import words
 
@@ -62,7 +62,8 @@ def _place(loss: float, low: float, high: float) -> float:
 
 def _row(run: Run, place: float) -> str:
     architecture = run.config.model.architecture
-    color, mark = COLORS[architecture], MARKS[ARCHITECTURE_SHAPE[architecture]]
+    look = charts.of_architecture(architecture)
+    color, mark = look.color, MARKS[look.shape]
     sign = f"<span aria-hidden='true' style='color:{color}'>{mark}</span>"
     per_token = run.status.flops.total / run.status.tokens
     return (

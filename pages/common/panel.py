@@ -307,7 +307,7 @@ def loss_chart(
         x_end=float(ends[x]),
         y_domain=charts.loss_axis(references, lowest),
         references=references,
-        color=charts.COLORS[architecture],
+        color=charts.of_architecture(architecture).color,
         log_x=log_x,
     )
     with st.container(key="loss-chart", gap="xxsmall"):

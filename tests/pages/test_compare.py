@@ -275,11 +275,11 @@ def test_unchecking_a_run_takes_its_line_and_moves_no_colour(server, tab) -> Non
         "document.querySelectorAll('.st-key-curves-chart .mark-line path').length == 2"
     )
     assert sorted(set(legend(tab))) == ["Linear", "Transformer"]
-    from lm.charts import COLORS
+    from lm.charts import of_architecture
 
     assert {color.lower() for color in lines(tab).values()} == {
-        COLORS["linear"].lower(),
-        COLORS["transformer"].lower(),
+        of_architecture("linear").color.lower(),
+        of_architecture("transformer").color.lower(),
     }
     assert set(lines(tab).values()) < before
     tab.wait_for_function("location.search.split('%2C').length == 2")

@@ -148,7 +148,9 @@ def test_the_study_that_ships_is_there_at_once_even_without_its_corpora(study, m
     assert figures[0] == "What a FLOP buys, architecture by architecture"
     assert len(figures) >= 19
     with zipfile.ZipFile(io.BytesIO(coursework._zip_of(ROOT))) as archive:
-        assert {"docs/report.md", "figures/frontier.svg"} <= set(archive.namelist())
+        names = set(archive.namelist())
+        tables = {f"docs/report/{name}.csv" for name in ("learning-rates", "hyperparameters")}
+        assert {"docs/report.md", "figures/frontier.svg"} | tables <= names
 
 
 def test_a_sweep_is_started_paused_resumed_and_drawn(tab, start_server, tmp_path):

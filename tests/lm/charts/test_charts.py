@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from lm import charts
+from lm.architectures import ARCHITECTURES
 
 REFERENCES = {"uniform": 4.17, "unigram": 3.31, "bigram": 2.5}
 
@@ -80,10 +81,55 @@ def test_look_stays_when_runs_come_and_are_told_apart() -> None:
     every = charts.looks(groups, labels)
     fewer = charts.looks(dict(list(groups.items())[:5]), labels)
     assert all(every[run_id] == look for run_id, look in fewer.items())
-    assert every["run1"].color == charts.COLORS["transformer"]
+    assert every["run1"].color == charts.of_architecture("transformer").color
     drawn = {(look.color, look.dash) for look in every.values()}
     marked = {(look.color, look.shape) for look in every.values()}
     assert len(drawn) == len(marked) == len(every)
+
+
+def test_the_first_run_of_an_architecture_has_its_own_look() -> None:
+    names = dict.fromkeys(ARCHITECTURES)
+    own = charts.looks({name: name for name in names}, dict.fromkeys(names, ""))
+    assert own == {name: charts.of_architecture(name) for name in names}
+    assert len(set(own.values())) == len(ARCHITECTURES)
+    assert charts.of_architecture("of another program") not in own.values()
+
+
+def test_references_have_one_form() -> None:
+    """Wherever they are drawn: a name with its value, on a rule at that value."""
+    references = {"6-gram": 1.5, "far": 9.0}
+    frame = pd.DataFrame({"run_id": ["a"], "x": [1.0], "y": [1.4], "series": ["a"]})
+    look = {"a": charts.Look("#000", label="a")}
+    drawn = [
+        charts.loss_chart(
+            metrics(9), x="step", x_end=9.0, y_domain=(1.0, 2.0), references=references, color="#0"
+        ),
+        charts.training_curves({"a": metrics(10)}, look, references=references),
+        charts.results_chart(
+            frame, look, x="x", y="y", x_title="", y_title="", references=references
+        ),
+    ]
+    for chart in drawn:
+        lines = [layer for layer in chart.to_dict()["layer"] if "values" in layer.get("data", {})]
+        assert [layer["mark"]["type"] for layer in lines] == ["rule", "text"]
+        for layer in lines:
+            assert layer["data"]["values"] == [{"reference": "6-gram 1.50", "y": 1.5}]
+    assert charts.labelled({"6-gram": 1.5}, sign=-1) == {"6-gram −1.50": -1.5}
+
+
+def test_only_entry_points_set_the_theme() -> None:
+    script = """
+import altair
+before = altair.theme.active
+from lm import charts
+from lm.architectures import ARCHITECTURES
+assert altair.theme.active == before, "importing charts changes those of others"
+charts.use_theme()
+charts.use_theme()
+assert altair.theme.active == "lm"
+assert altair.Chart().mark_point().to_dict()["config"]["axisX"] == {"grid": False, "domain": True}
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_unchecking_a_run_takes_its_line_and_nothing_else() -> None:
@@ -107,7 +153,7 @@ def test_unchecking_a_run_takes_its_line_and_nothing_else() -> None:
 
 
 def test_smoothing_keeps_the_raw_line() -> None:
-    shown = {"a": charts.Look("MLP", "#000")}
+    shown = {"a": charts.Look("#000", label="MLP")}
     spec = charts.training_curves({"a": metrics(50)}, shown, smoothing=0.2).to_dict()
     fields = [layer["encoding"]["y"]["field"] for layer in spec["layer"]]
     assert fields == ["sampled_val_loss", "smoothed"]

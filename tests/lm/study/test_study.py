@@ -16,24 +16,27 @@ from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from lm import charts, datasets
-from lm.architectures import ARCHITECTURES
+from lm.architectures import ARCHITECTURES as REGISTERED
 from lm.cli.app import main
 from lm.cli.command import BAD_INPUT
 from lm.runs import RunStore
-from lm.study import figures, report, running
-from lm.study.results import (
-    Interval,
-    Validated,
-    choose,
-    choose_each,
-    chosen_factors,
-    difference,
-    signed,
-)
-from lm.study.sections import CORPORA, PUBLISHED, SCALES, SECTIONS, Label, Study
+from lm.study import figures, running
+from lm.study.choices import Validated, best_checkpoints, choose, choose_each, chosen_factors
+from lm.study.claims import Interval, difference
+from lm.study.families import Label, Study
+from lm.study.knobs import KNOBS
+from lm.study.published import PUBLISHED
+from lm.study.report import report
+from lm.study.report.comparing import against_others
+from lm.study.results import gather
+from lm.study.scales import SCALES
+from lm.study.sections import ARCHITECTURES, CORPORA, SECTIONS
+from lm.study.wording import listed, power, signed
+from tests.lm.toys.architecture import BIGRAM
 
 ROOT = Path(__file__).parents[3]
 load = functools.cache(datasets.load)
@@ -126,7 +129,7 @@ def test_the_report_says_what_the_run_folders_say(smoke):
             values = losses[architecture, budget]
             assert cell.startswith(signed(-statistics.fmean(values)))
             if len(values) == 3:
-                half = 4.303 * statistics.stdev(values) / math.sqrt(3)
+                half = 4.302653 * statistics.stdev(values) / math.sqrt(3)
                 assert cell.endswith(f"± {half:.3f}")
             else:
                 assert cell.endswith("(1 seed)")
@@ -145,6 +148,57 @@ def test_the_published_results_are_set_against_ours_of_no_more_flops(smoke):
         ]
         assert ours
         assert all(run.status.flops.total <= published.flops for run in ours)
+
+
+def test_a_reader_meets_question_method_and_findings_first(smoke):
+    headings = re.findall(r"^## (.+)$", smoke.report, flags=re.MULTILINE)
+    assert headings[:3] == ["Question", "Method", "Findings"]
+    assert headings[-1] == "Appendix"
+    opening = smoke.report.split("## The coursework's takeaways")[0]
+    assert len(opening.split()) < 1200
+    assert "\n|" not in opening  # no table
+    assert len(re.findall(r"figures/[\w-]+\.png", opening)) == 4
+    assert "\n\n\n" not in re.sub(r"```.*?```", "sample", smoke.report, flags=re.DOTALL)
+
+
+def test_long_tables_are_files_that_the_report_links(smoke):
+    """Every value of every hyperparameter is in one, with what the run folders say."""
+    linked = set(re.findall(r"\(report/([\w-]+\.csv)\)", smoke.report))
+    folder = smoke.folder / "docs" / "report"
+    assert (
+        linked
+        == {path.name for path in folder.iterdir()}
+        == {
+            "hyperparameters.csv",
+            "learning-rates.csv",
+        }
+    )
+    rows = pd.read_csv(folder / "hyperparameters.csv")
+    by_kind = {
+        (knob.title, architecture): [str(value) for value in values[:2]]
+        for knob in KNOBS
+        for architecture, values in knob.values.items()
+    }
+    for kind, group in rows.groupby(["hyperparameter", "architecture"]):
+        assert set(group["value"].astype(str)) <= set(by_kind[kind])
+        best = group[group["chosen_on_validation"]]
+        assert len(best) == 1
+        assert best["val_loss"].item() == group["val_loss"].min()
+    losses = {-run.status.test.loss for run in smoke.store.list() if run.status.test}
+    assert all(
+        any(math.isclose(score, loss, rel_tol=1e-5) for loss in losses)
+        for score in rows["test_log_likelihood"]
+    )
+    rates = pd.read_csv(folder / "learning-rates.csv")
+    assert set(ARCHITECTURES) <= set(rates["tuned"])
+    for row in rates.itertuples():
+        assert f"{row.rate:g}" in row.rates_tried.split()
+
+
+def test_a_fifth_architecture_does_not_enlarge_the_coursework(real_corpora):
+    before = [family.name for family in study_of("default").searches()]
+    with REGISTERED.including(BIGRAM):
+        assert [family.name for family in study_of("default").searches()] == before
 
 
 def test_samples_continue_the_prompts(smoke):
@@ -169,10 +223,14 @@ def test_figures_are_drawn_from_whatever_is_complete(smoke, tmp_path, n):
     store = RunStore(tmp_path / "runs")
     for run in sorted(smoke.store.list(), key=lambda run: run.run_id[::-1])[:n]:
         shutil.copytree(run.path, store.root / run.run_id)
-    made = figures.figures(running.gather(study_of("smoke"), store))
+    results = gather(study_of("smoke"), store)
+    made = figures.figures(results)
     assert bool(made) == bool(n)
     for chart in made.values():
         assert charts.to_svg(chart, width=None).startswith("<svg")
+    text = report(results, store, made)
+    assert set(re.findall(r"\.\./figures/([\w-]+)\.png", text)) <= set(made)
+    assert "()" not in text
 
 
 # --- choosing -----------------------------------------------------------------------------------
@@ -195,9 +253,7 @@ def test_choices_do_not_change_with_the_results_on_test(smoke, tmp_path):
     factors = chosen_factors(study, smoke.store)
     assert factors == chosen_factors(study, copy)
     families = [*study.searches(), *study.comparisons(factors)]
-    assert running.best_checkpoints(families, smoke.store) == running.best_checkpoints(
-        families, copy
-    )
+    assert best_checkpoints(families, smoke.store) == best_checkpoints(families, copy)
 
 
 def row(value, factor, loss, seed=0) -> Validated:
@@ -223,16 +279,18 @@ def test_the_lowest_mean_is_chosen_and_a_rate_that_diverged_is_not():
 def test_intervals_are_students():
     interval = Interval.of([1.0, 2.0, 3.0])
     assert interval.mean == 2
-    assert interval.half_width == pytest.approx(4.302653 / math.sqrt(3), rel=1e-4)
+    assert interval.half_width == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)
+    eleven = Interval.of([float(value) for value in range(11)])
+    assert eleven.half_width == pytest.approx(2.228139, rel=1e-6)  # of 0 to 10 the deviation is √11
 
 
 def test_a_difference_is_shown_where_intervals_of_three_seeds_are_apart():
     low, high = Interval.of([1.0, 1.01, 1.02]), Interval.of([2.0, 2.01, 2.02])
-    assert difference(low, high).shown
+    assert difference(low, high).clear
     assert difference(low, high).mean == pytest.approx(1)
-    assert not difference(low, Interval.of([1.02, 1.03, 1.04])).shown
-    assert not difference(low, Interval.of([2.0])).shown
-    assert not difference(low, Interval.of([2.0, 2.0])).shown
+    assert not difference(low, Interval.of([1.02, 1.03, 1.04])).clear
+    assert not difference(low, Interval.of([2.0])).clear
+    assert not difference(low, Interval.of([2.0, 2.0])).clear
 
 
 def test_claims_are_worded_by_what_is_shown():
@@ -242,17 +300,27 @@ def test_claims_are_worded_by_what_is_shown():
         "c": Interval.of([-1.0, -1.02, -1.03]),
         "d": Interval.of([-0.1, -0.11, -0.12]),
     }
-    assert report.against_others("a", found, "nats") == (
+    assert against_others("a", found, "nats") == (
         "a beats b by 1.000 ± 0.035 nats and is behind d by 0.900 ± 0.035 nats; "
         "no difference is shown from c"
     )
-    assert report.against_others("a", {name: found[name] for name in "ac"}, "nats") == (
+    assert against_others("a", {name: found[name] for name in "ac"}, "nats") == (
         "no difference is shown between a and c"
     )
 
 
+def test_lists_are_written_as_in_a_sentence():
+    assert [listed(items) for items in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
+    assert listed([1, 2], "or") == "1 or 2"
+
+
 def test_flops_are_written_as_powers_of_ten():
-    assert [report.power(flops) for flops in (1e8, 9.6e11, 3.123e12, 0.0)] == [
+    assert [power(flops) for flops in (1e8, 9.6e11, 3.123e12, 0.0)] == [
         "1e8",
         "9.6e11",
         "3.12e12",

@@ -1,0 +1,126 @@
+"""What charts share along their axes: titles, scales, ticks, lines of reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import altair as alt
+import pandas as pd
+
+from lm.charts.looks import NEUTRAL
+
+# What a run's progress can be measured in -> the axis's title.
+X_TITLES = {
+    "step": "Step",
+    "tokens": "Training tokens",
+    "flops": "Training FLOPs",
+    "seconds": "Training time (s)",
+}
+HEIGHT = 380
+NEAR = 0.3  # of a reference to the runs, for it to be drawn
+LARGE = 1e6  # from here on a number is written as a power of ten
+PLAIN_POWERS = "replace(datum.label, 'e+', 'e')"  # FLOPs as they are written elsewhere: 3e11
+
+
+def field(name: str) -> str:
+    """A column's name in Vega's syntax, where a dot means a part of an object."""
+    return name.replace(".", "\\.")
+
+
+# --- scales -------------------------------------------------------------------------------------
+
+
+def scale_type(log: bool) -> Literal["log", "linear"]:
+    """Vega's name of a scale."""
+    return "log" if log else "linear"
+
+
+def loss_axis(references: Mapping[str, float], lowest: float | None = None) -> tuple[float, float]:
+    """Lower and upper end of a loss axis that holds guessing above and learning below.
+
+    The upper end is that of uniform guessing. The lower one is far enough under the best guess
+    for a good model, and moves in coarse steps when a loss goes below it.
+    """
+    top = max(references.values()) if references else 5.0
+    best_guess = min(references.values()) if references else top
+    step = 0.5 if top > 2 else 0.25
+    bottom = math.floor(0.75 * best_guess / step) * step
+    if lowest is not None and lowest < bottom:
+        bottom = max(0.0, math.floor(lowest / (2 * step)) * 2 * step)
+    return bottom, top + 0.03 * (top - bottom)
+
+
+# --- ticks --------------------------------------------------------------------------------------
+
+
+def powers_axis(title: str, **ticks: Any) -> alt.Axis:
+    """An axis of large numbers: 3e11."""
+    return alt.Axis(title=title, format=".1~e", labelExpr=PLAIN_POWERS, **ticks)
+
+
+def number_axis(title: str, log: bool, values: pd.Series) -> alt.Axis:
+    """An axis of any numbers, written as their size asks."""
+    values = values.dropna().astype(float)
+    if bool(len(values)) and values.abs().max() >= LARGE:
+        return powers_axis(title, tickCount=5)
+    return alt.Axis(title=title, format="~g" if log else ",~f", tickCount=6)
+
+
+def powers_of_ten(values: Sequence[float]) -> list[float]:
+    """The powers of ten around large numbers in rising order."""
+    low, high = math.floor(math.log10(values[0])), math.ceil(math.log10(values[-1]))
+    return [10.0**power for power in range(low, high + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers of a logarithmic axis: 1, 2, 5, 10, ...; more of them where it is short."""
+    steps: tuple[float, ...] = (1, 1.2, 1.5, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 5, 6, 7, 8, 9)
+    if high / low > 4:
+        steps = (1, 1.5, 2, 3, 4, 5, 7) if high / low < 15 else (1, 2, 5)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    numbers = [float(f"{step * 10.0**power:.3g}") for power in powers for step in steps]
+    return [number for number in numbers if low <= number <= high]
+
+
+# --- references ---------------------------------------------------------------------------------
+
+
+def labelled(references: Mapping[str, float], sign: int = 1) -> dict[str, float]:
+    """Each reference times `sign`, with its value in its name: "bigram 2.45" -> 2.45."""
+    values = {name: sign * value for name, value in references.items()}
+    return {f"{name} {_signed(value)}": value for name, value in values.items()}
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+def between(references: Mapping[str, float], low: float, high: float) -> dict[str, float]:
+    """The references that lie between two values."""
+    return {name: value for name, value in references.items() if low <= value <= high}
+
+
+def reference_lines(
+    references: Mapping[str, float], scale: alt.Scale | None = None, *, side: str = "right"
+) -> list[alt.Chart]:
+    """Layers of dashed lines across a chart: what is written on a line -> its y.
+
+    `scale`: of the y-axis, where the chart has one of its own. Text stands under its line at the
+    right end, or over it at the left one. No reference, no layer.
+    """
+    if not references:
+        return []
+    rows = [{"reference": name, "y": value} for name, value in references.items()]
+    y = alt.Y("y:Q") if scale is None else alt.Y("y:Q", scale=scale)
+    base = alt.Chart(alt.Data(values=rows)).encode(y=y)
+    rule = base.mark_rule(strokeDash=[4, 4], color=NEUTRAL, strokeWidth=1.2)
+    place = (
+        {"align": "right", "baseline": "top", "dx": -4, "dy": 4}
+        if side == "right"
+        else {"align": "left", "baseline": "bottom", "dx": 4, "dy": -3}
+    )
+    text = base.mark_text(color=NEUTRAL, fontSize=12, **place)
+    x = alt.value("width") if side == "right" else alt.value(0)
+    return [rule, text.encode(x=x, text="reference:N")]

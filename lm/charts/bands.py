@@ -1,0 +1,53 @@
+"""Loss curves over several seeds, for print: the mean in the band of all."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from lm.charts.axes import X_TITLES, powers_axis, powers_of_ten
+from lm.charts.data import span
+from lm.charts.printing import PLOT_WIDTH, print_title
+
+TRAINING, VALIDATION = "training", "validation, sampled"
+
+
+def curve_figure(
+    curves: pd.DataFrame, *, color: str, title: str, height: int = 300
+) -> alt.LayerChart:
+    """Training and validation loss over training, the mean over seeds in the band of all.
+
+    Columns: flops, curve ("training", "validation, sampled"), mean, low, high.
+    """
+    names = [TRAINING, VALIDATION]
+    dash = alt.StrokeDash(
+        "curve:N",
+        scale=alt.Scale(domain=names, range=[[3, 2], [1, 0]]),
+        legend=alt.Legend(title=None, orient="top", symbolStrokeColor=color),
+    )
+    opacity = alt.Opacity("curve:N", scale=alt.Scale(domain=names, range=[0.75, 1]), legend=None)
+    width = alt.StrokeWidth("curve:N", scale=alt.Scale(domain=names, range=[1.2, 2.6]), legend=None)
+    low, high = span(pd.concat([curves["low"], curves["high"]]))
+    y_scale = alt.Scale(
+        domain=[low - 0.04 * (high - low), high], nice=False, zero=False, clamp=True
+    )
+    ticks = powers_of_ten(sorted(curves["flops"]))
+    x = alt.X(
+        "flops:Q",
+        scale=alt.Scale(type="log", nice=False),
+        axis=powers_axis(X_TITLES["flops"], values=ticks),
+    )
+    base = alt.Chart(curves).encode(x=x)
+    y_title = "Loss (nats per token)"
+    band = base.mark_area(color=color, opacity=0.22, clip=True).encode(
+        y=alt.Y("low:Q", scale=y_scale, title=y_title), y2="high:Q", detail="curve:N"
+    )
+    line = base.mark_line(color=color, clip=True).encode(
+        y=alt.Y("mean:Q", scale=y_scale, title=y_title),
+        strokeDash=dash,
+        opacity=opacity,
+        strokeWidth=width,
+    )
+    return alt.layer(band, line).properties(
+        width=PLOT_WIDTH, height=height, title=print_title(title)
+    )

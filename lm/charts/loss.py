@@ -1,0 +1,100 @@
+"""The loss of one run, as it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import altair as alt
+import pandas as pd
+
+from lm.charts.axes import HEIGHT, PLAIN_POWERS, X_TITLES, between, labelled, reference_lines
+from lm.charts.data import thin
+
+TRAIN, VALIDATION = "train", "validation, sampled"
+
+
+def loss_chart(
+    metrics: pd.DataFrame,
+    *,
+    x: str,
+    x_end: float,
+    y_domain: tuple[float, float],
+    references: Mapping[str, float],
+    color: str,
+    log_x: bool = False,
+    height: int = HEIGHT,
+) -> alt.LayerChart:
+    """Loss of one run: train faint, sampled validation bold, references dashed.
+
+    Args:
+        metrics: Columns of `StepRecord`; may be empty.
+        x: A key of `X_TITLES`.
+        x_end: Where the axis ends, so that a growing curve does not move it.
+        y_domain: See `loss_axis`.
+        references: Name -> loss of what guessing buys, nats per token.
+
+    All but the rows in dataset "curve" depends on the arguments alone: a live page that calls this
+    again with more rows gives the browser new data for the same chart.
+    """
+    low, high = y_domain
+    x_scale = alt.Scale(domain=[x_end / 1000, x_end], type="log", clamp=True, nice=False)
+    if not log_x:
+        x_scale = alt.Scale(domain=[0, x_end], nice=False)
+    formats = {"step": ",d", "tokens": "~s", "flops": ".1~e", "seconds": "~f"}
+    x_axis = alt.Axis(title=X_TITLES[x], format=formats[x], tickCount=5, labelExpr=PLAIN_POWERS)
+    curve = alt.Chart(alt.NamedData("curve")).encode(
+        x=alt.X("x:Q", scale=x_scale, axis=x_axis),
+        y=alt.Y(
+            "loss:Q",
+            scale=alt.Scale(domain=[low, high], clamp=True, nice=False),
+            title="Loss (nats per token)",
+        ),
+        opacity=alt.Opacity("curve:N", scale=_curve_scale(0.55, 1), legend=None),
+        strokeWidth=alt.StrokeWidth("curve:N", scale=_curve_scale(1.2, 3), legend=None),
+        tooltip=[
+            alt.Tooltip("curve:N", title="Curve"),
+            alt.Tooltip("x:Q", title=X_TITLES[x], format=",.4~g"),
+            alt.Tooltip("loss:Q", title="Loss (nats per token)", format=".3f"),
+        ],
+    )
+    line = curve.mark_line(color=color, clip=True)
+    dots = curve.mark_circle(color=color, size=34, clip=True, aria=False).transform_filter(
+        alt.datum.curve != TRAIN
+    )
+    scale = alt.Scale(domain=[low, high], zero=False, nice=False)
+    guesses = reference_lines(labelled(between(references, low, high)), scale)
+    layers = [*guesses, line, dots.encode(strokeWidth=alt.value(0))]
+    return alt.layer(*layers, datasets={"curve": _rows(metrics, x)}).properties(height=height)
+
+
+def _rows(metrics: pd.DataFrame, x: str) -> list[dict[str, float | str]]:
+    validation = metrics[metrics["sampled_val_loss"].notna()]
+    curves = ((TRAIN, "train_loss", metrics), (VALIDATION, "sampled_val_loss", validation))
+    return [
+        {"x": at, "loss": loss, "curve": curve}
+        for curve, column, frame in curves
+        for at, loss in thin(frame[[x, column]], column).to_numpy(dtype=float).tolist()
+    ]
+
+
+def _curve_scale(train: float, validation: float) -> alt.Scale:
+    return alt.Scale(domain=[TRAIN, VALIDATION], range=[train, validation])
+
+
+def describe_loss(metrics: pd.DataFrame, references: Mapping[str, float]) -> str:
+    """What a loss chart shows, as a sentence."""
+    guesses = ", ".join(f"{name} {loss:.2f}" for name, loss in references.items())
+    guesses = f" For reference: {guesses}." if guesses else ""
+    if metrics.empty:
+        return f"Loss in nats per token, nothing recorded yet.{guesses}"
+    first, last = metrics.iloc[0], metrics.iloc[-1]
+    sentence = (
+        f"Training loss {first.train_loss:.2f} at step {int(first.step):,}, "
+        f"{last.train_loss:.2f} at step {int(last.step):,}."
+    )
+    validation = metrics["sampled_val_loss"].dropna()
+    if len(validation):
+        sentence += (
+            f" Sampled validation loss {validation.iloc[-1]:.2f}, at best {validation.min():.2f}."
+        )
+    return sentence + guesses

@@ -1,0 +1,43 @@
+"""Charts as pictures: SVG and PNG, with vl-convert and without a browser."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+import altair as alt
+
+SVG = find_spec("vl_convert") is not None  # whether charts can be saved
+PRINT_WIDTH = 720
+PLOT_WIDTH = PRINT_WIDTH - 75  # without the axis at the left
+
+
+def print_title(title: str) -> alt.TitleParams:
+    """The title of a figure, over its left end."""
+    return alt.TitleParams(title, anchor="start", fontSize=14, fontWeight=600, offset=14)
+
+
+def to_svg(chart: Any, *, width: int | None = PRINT_WIDTH) -> str:
+    """The chart as a picture for print, on its own; `width` None keeps the chart's."""
+    import vl_convert
+
+    return vl_convert.vegalite_to_svg(printed(chart.properties(width=width) if width else chart))
+
+
+def to_png(chart: Any) -> bytes:
+    """The same in pixels, two to a point."""
+    import vl_convert
+
+    return vl_convert.vegalite_to_png(printed(chart), scale=2)
+
+
+def printed(chart: Any) -> dict[str, Any]:
+    """The specification of a chart for print: on white, in letters that a README can show."""
+    font = "Helvetica, Arial, 'Liberation Sans', sans-serif"
+    return (
+        chart.configure(background="white", font=font, padding=10)
+        .configure_axis(labelFontSize=13, titleFontSize=13, titlePadding=8, titleFontWeight=600)
+        .configure_legend(labelFontSize=13, symbolSize=110, symbolStrokeWidth=2.5)
+        .configure_view(stroke="transparent")
+        .to_dict()
+    )

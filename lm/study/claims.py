@@ -1,0 +1,93 @@
+"""What may be claimed: means over seeds with their intervals, and differences that are apart."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+import pandas as pd
+
+from lm.charts import LEAST_SEEDS
+from lm.study.wording import signed
+
+CONFIDENCE = 0.95
+LOG_LIKELIHOOD = "log_likelihood"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """The mean over seeds, with 95 % confidence where there are two or more."""
+
+    mean: float
+    half_width: float  # infinite for one seed
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Interval:
+        """Student's interval of some seeds."""
+        n = len(values)
+        half = _student(n - 1) * stdev(values) / math.sqrt(n) if n > 1 else math.inf
+        return cls(mean=fmean(values), half_width=half, n=n)
+
+    def __str__(self) -> str:
+        spread = f" ± {self.half_width:.3f}" if self.n > 1 else " (1 seed)"
+        return f"{signed(self.mean)}{spread}"
+
+
+@functools.cache
+def _student(degrees: int) -> float:
+    """The two-sided quantile of Student's t."""
+    from scipy import stats  # a second to import
+
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How far apart two means are, and whether their intervals leave room for doubt."""
+
+    mean: float  # the second less the first
+    half_width: float
+    clear: bool  # each of three seeds or more, and the intervals do not touch
+
+    @property
+    def gain(self) -> bool:
+        """Whether the second is clearly larger."""
+        return self.clear and self.mean > 0
+
+    @property
+    def loss(self) -> bool:
+        """Whether the second is clearly smaller."""
+        return self.clear and self.mean < 0
+
+    def __str__(self) -> str:
+        return f"{abs(self.mean):.3f} ± {self.half_width:.3f}"
+
+
+def difference(first: Interval, second: Interval) -> Difference:
+    """From `first` to `second`; it is clear where the two 95 % intervals are apart."""
+    gap = second.mean - first.mean
+    enough = min(first.n, second.n) >= LEAST_SEEDS
+    return Difference(
+        mean=gap,
+        half_width=math.hypot(first.half_width, second.half_width),
+        clear=enough and abs(gap) > first.half_width + second.half_width,
+    )
+
+
+def intervals(
+    rows: pd.DataFrame, by: str, column: str = LOG_LIKELIHOOD, *, sign: int = 1
+) -> dict[object, Interval]:
+    """Group -> the interval of a column, times `sign`, over its seeds."""
+    return {
+        key: Interval.of((sign * group[column]).tolist())
+        for key, group in rows.groupby(by, sort=False)
+    }
+
+
+def few_seeds(by_name: Mapping[object, Interval]) -> bool:
+    """Whether an interval rests on too few seeds to claim anything."""
+    return any(interval.n < LEAST_SEEDS for interval in by_name.values())

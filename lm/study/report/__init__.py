@@ -1,0 +1,99 @@
+"""docs/report.md: a page that a student can read, then every section, all from run folders.
+
+The sentences are templates (`templates/`); the numbers in them are worked out here, and no number
+is typed but those of the published versions. A sentence that claims a difference is written only
+where the intervals of several seeds are apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+import jinja2
+
+from lm.datasets import DATASETS
+from lm.runs import RunStore, forecast
+from lm.study.report import findings, sections, takeaways
+from lm.study.report.samples import samples
+from lm.study.report.tables import tables
+from lm.study.results import Results
+from lm.study.sections import ARCHITECTURES, CHARACTERS, SECTIONS, WORDS
+from lm.study.wording import listed, power, sentence, signed, table
+
+__all__ = ["report", "tables"]
+
+
+def report(results: Results, store: RunStore, made: Collection[str]) -> str:
+    """The whole report, as Markdown. `made`: the names of the figures that exist."""
+
+    def figure(name: str, alt: str) -> str:
+        return f"![{alt}](../figures/{name}.png)" if name in made else ""
+
+    template = _environment().get_template("report.md.j2")
+    text = template.render(
+        figure=figure,
+        study=results.study,
+        scale=results.study.scale,
+        characters=CHARACTERS in results.study.corpora,
+        corpora_of_words=[name for name in WORDS if name in results.study.corpora],
+        head=_head(results),
+        findings=findings.findings(results),
+        takeaways=takeaways.takeaways(results),
+        sections=sections.sections(results),
+        samples=samples(results, store),
+        failures=_failures(results, store),
+    )
+    return _single_blank_lines(text)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "listed": listed,
+        "title_of": lambda dataset: DATASETS[dataset].title,
+        "power": power,
+        "sentence": sentence,
+        "signed": signed,
+    }
+    environment.globals |= {
+        "ARCHITECTURES": ARCHITECTURES,
+        "CHARACTERS": CHARACTERS,
+        "DATASETS": DATASETS,
+        "SECTIONS": SECTIONS,
+        "table": table,
+    }
+    return environment
+
+
+def _single_blank_lines(text: str) -> str:
+    """One empty line between blocks, whatever a template left out; samples stay as they are."""
+    parts = re.split(r"(^```.*?^```$)", text.strip(), flags=re.MULTILINE | re.DOTALL)
+    for place in range(0, len(parts), 2):  # between the samples
+        lines = re.sub(r" +$", "", parts[place], flags=re.MULTILINE)
+        parts[place] = re.sub(r"\n{3,}", "\n\n", lines)
+    return "".join(parts) + "\n"
+
+
+def _head(results: Results) -> dict[str, object]:
+    frame = results.frame.drop_duplicates("run_id")
+    return {
+        "n_runs": len(frame),
+        "flops": frame["flops"].sum(),
+        "time": forecast.in_words(frame["seconds"].sum()),
+    }
+
+
+def _failures(results: Results, store: RunStore) -> list[dict[str, object]]:
+    """Runs that failed, with the reason of each."""
+    frame = results.frame.drop_duplicates("run_id")
+    return [
+        {"run_id": run_id, "reason": store.get(run_id).reason}
+        for run_id in frame[frame["state"] == "failed"]["run_id"]
+    ]
