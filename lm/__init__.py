@@ -1,7 +1,8 @@
 """Small language models under a compute budget.
 
-From a notebook: `resolve` a config, `prepare` a run in a `RunStore`, `execute` it, `load_model`
-and `generate`. Importing `lm` costs nothing; what needs torch imports it when it is first used.
+From a notebook, one line each: `train` a model, ask a `Run` for its `metrics()`, put runs into a
+`table` or a `chart`, let one write a `sample`; docs/notebook.md shows it. Importing `lm` costs
+nothing; what needs torch imports it when it is first used.
 """
 
 import os
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lm.datasets.config import DataConfig
-    from lm.runs import Run, RunStore
+    from lm.notebook import chart, resolve, sample, table, train
+    from lm.runs import Run, RunStore, read_run
     from lm.runs.config import RunConfig
     from lm.runs.prepare import prepare
-    from lm.runs.recipes import resolve
     from lm.training import execute
     from lm.training.checkpoint import load_model
     from lm.writing.generation import generate, prompt_ids
@@ -29,12 +30,17 @@ _HOMES = {
     "RunConfig": "lm.runs.config",
     "RunStore": "lm.runs",
     "Sampling": "lm.writing.sampling",
+    "chart": "lm.notebook",
     "execute": "lm.training",
     "generate": "lm.writing.generation",
     "load_model": "lm.training.checkpoint",
     "prepare": "lm.runs.prepare",
     "prompt_ids": "lm.writing.generation",
-    "resolve": "lm.runs.recipes",
+    "read_run": "lm.runs",
+    "resolve": "lm.notebook",
+    "sample": "lm.notebook",
+    "table": "lm.notebook",
+    "train": "lm.notebook",
 }
 
 __all__ = [
@@ -43,12 +49,17 @@ __all__ = [
     "RunConfig",
     "RunStore",
     "Sampling",
+    "chart",
     "execute",
     "generate",
     "load_model",
     "prepare",
     "prompt_ids",
+    "read_run",
     "resolve",
+    "sample",
+    "table",
+    "train",
 ]
 
 

@@ -8,43 +8,26 @@ import math
 import streamlit as st
 
 from lm import charts
-from lm.runs import Run, RunError
-from pages.common import archive, caches, corpora, panel, runs_table, shell, words
-from pages.common.archive import ArchiveError
+from lm.runs import Run, RunError, archive
+from lm.runs.archive import ArchiveError
+from lm.runs.table import COLUMNS, offered
+from pages.common import caches, corpora, panel, runs_table, shell, words
 from pages.common.runs_table import Group
 
 MOST_CHECKED = 12  # at first; any number can be checked by hand
 SECONDS_BETWEEN_UPDATES = 2.0
 
-RESULTS = {
-    "test_log_likelihood": "Test log-likelihood (nats per token)",
-    "val_log_likelihood": "Validation log-likelihood (nats per token)",
-    "val_loss": "Validation loss (nats per token)",
-    "test_loss": "Test loss (nats per token)",
-    "val_perplexity": "Validation perplexity (per token)",
-    "test_perplexity": "Test perplexity (per token)",
-    "val_bits_per_char": "Validation bits per character",
-    "test_bits_per_char": "Test bits per character",
-    "seconds": "Training time (s)",
-}
-IN_BITS = ("test_bits_per_char", "val_bits_per_char", "seconds")
-QUANTITIES = {
-    "flops": "Training FLOPs",
-    "n_params": "Parameters",
-    "seconds": "Training time (s)",
-    "tokens": "Training tokens",
-}
-
 
 def load() -> tuple[list[Run], dict[str, Group]]:
     """All runs, and those that may share an axis."""
     scan = caches.store().scan()
-    for sentence in scan.broken.values():
-        st.warning(words.plain(sentence))
-    runs = scan.runs
+    runs, broken = scan.runs, list(scan.broken.values())
     if st.session_state.get("with_study"):
-        known = {run.run_id for run in runs}
-        runs += [run for run in caches.study_store().list() if run.run_id not in known]
+        of_study, ids = caches.study_store().scan(), {run.run_id for run in runs}
+        runs += [run for run in of_study.runs if run.run_id not in ids]
+        broken += of_study.broken.values()
+    for sentence in broken:
+        st.warning(words.plain(sentence))
     return runs, runs_table.groups(runs)
 
 
@@ -244,14 +227,14 @@ def _compute(group: Group, checked: list[Run], shown: dict[str, charts.Look]) ->
                 shown,
                 x="flops",
                 y=result,
-                x_title=QUANTITIES["flops"],
-                y_title=RESULTS[result],
+                x_title=COLUMNS["flops"].label,
+                y_title=COLUMNS[result].label,
                 log_x=True,
                 references={} if group.in_bits else _counting(group),
             ),
             key="compute",
             alt=charts.describe_results(
-                frame, shown, y=result, y_title=RESULTS[result],
+                frame, shown, y=result, y_title=COLUMNS[result].label,
                 best="min" if group.in_bits else "max",
             ),
         )  # fmt: skip
@@ -265,8 +248,13 @@ def _compute(group: Group, checked: list[Run], shown: dict[str, charts.Look]) ->
 
 
 def _settings(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -> None:
-    options = [*QUANTITIES, *runs_table.varying(checked)]
-    results = {k: v for k, v in RESULTS.items() if not group.in_bits or k in IN_BITS}
+    quantities = {column.name: column.label for column in offered("x")}
+    options = [*quantities, *runs_table.varying(checked)]
+    results = {
+        column.name: column.label
+        for column in offered("y")
+        if not (group.in_bits and column.per_token)
+    }
     for key, allowed in (("setting", options), ("result", list(results))):
         if st.session_state.get(key, allowed[0]) not in allowed:
             del st.session_state[key]
@@ -275,7 +263,8 @@ def _settings(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -
             "Setting",
             options,
             key="setting",
-            format_func=lambda name: QUANTITIES.get(name) or name,
+            index=options.index("flops"),
+            format_func=lambda name: quantities.get(name, name),
             persist_state="session",
             width=280,
         )
@@ -295,7 +284,7 @@ def _settings(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -
         st.caption("None of the checked runs has both yet.")
         return
     shown = {run_id: look for run_id, look in shown.items() if run_id in set(have["run_id"])}
-    best = "max" if "log_likelihood" in result else "min"
+    best = "max" if COLUMNS[result].higher_is_better else "min"
     with st.container(key="setting-chart"):
         _place(
             charts.results_chart(
@@ -303,7 +292,7 @@ def _settings(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -
                 shown,
                 x=setting,
                 y=result,
-                x_title=QUANTITIES.get(setting) or setting,
+                x_title=quantities.get(setting, setting),
                 y_title=results[result],
                 log_x=log_x,
             ),

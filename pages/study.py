@@ -15,6 +15,7 @@ from lm.datasets import DATASETS, DatasetError
 from lm.jobs.sweeps import Estimate, Sweep, estimate, remembered, run_sweep
 from lm.runs import Run, RunError, forecast
 from lm.runs.config import RunConfig
+from lm.runs.table import COLUMNS
 from pages.common import background, caches, corpora, drafts, panel, shell, sweeps, words
 from pages.common.background import Work
 
@@ -24,10 +25,7 @@ SECONDS_BETWEEN_UPDATES = 2.0
 MOST_SETTINGS = 4
 MOST_LINES = 12  # of a chart that can still be read
 MOST_LINKED = 60  # runs that go along to the Compare page
-RESULTS = {
-    "test_log_likelihood": "Test log-likelihood (nats per token)",
-    "val_loss": "Validation loss (nats per token)",
-}
+RESULTS = {name: COLUMNS[name].label for name in ("test_log_likelihood", "val_loss")}
 FLOPS = "flops"
 
 

@@ -42,7 +42,10 @@ class Evaluation:
     @property
     def perplexity(self) -> float:
         """exp(loss), per token; compare it only within one vocabulary."""
-        return math.exp(self.loss)
+        try:
+            return math.exp(self.loss)
+        except OverflowError:  # a model far worse than guessing
+            return math.inf
 
     @property
     def bits_per_char(self) -> float:

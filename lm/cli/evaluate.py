@@ -66,13 +66,13 @@ def _score(run: Run, part: str, hybrid: bool, blocks: bool) -> Evaluation:
         device = resolve_device(run.status.device or "cpu")
     except DeviceError:  # trained elsewhere
         device = resolve_device("cpu")
-    torch.set_num_threads(run.facts["threads"])
+    torch.set_num_threads(run.facts.threads)
     model = load_model(run, str(device))
     corpus = datasets.load(run.config.data, run.tokenizer())
-    if corpus.sha256 != run.facts["sha256"]:
+    if corpus.sha256 != run.facts.sha256:
         raise datasets.DatasetError(
             f"The text of {run.config.data.dataset} is not the one that {run.name} was made for "
-            f"(sha256 {corpus.sha256[:12]}…, not {run.facts['sha256'][:12]}…)."
+            f"(sha256 {corpus.sha256[:12]}…, not {run.facts.sha256[:12]}…)."
         )
     if part not in corpus.splits:
         raise click.ClickException(f"The {run.config.data.split} split has no test part.")

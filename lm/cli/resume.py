@@ -7,8 +7,7 @@ import click
 from lm.cli.command import Call, command
 from lm.cli.options import json_option, run_argument
 from lm.cli.printing import note
-from lm.cli.results import print_result
-from lm.cli.working import train_here
+from lm.cli.working import print_result, train_here
 
 
 @command("resume", "Go on with a run that was paused, stopped or interrupted.")

@@ -7,7 +7,7 @@ import click
 from lm.cli.command import Call, command
 from lm.cli.options import json_option
 from lm.cli.printing import note, plain, print_json, print_table
-from lm.cli.results import result
+from lm.runs.table import json_row
 
 COLUMNS = ("run_id", "state", "n_params", "steps", "flops", "val_loss", "test_loss", "name")
 
@@ -26,7 +26,7 @@ def runs(call: Call, as_json: bool) -> None:
             "preset": run.config.preset,
             "created_at": run.created_at,
             "shipped": run.shipped,
-            **result(run),
+            **json_row(run),
         }
         for run in scan.runs
     ]

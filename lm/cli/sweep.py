@@ -9,7 +9,6 @@ import click
 from lm.cli.command import FAILED, INTERRUPTED, Call, command
 from lm.cli.options import config_options, json_option, load_corpus
 from lm.cli.printing import note, plain, print_json, print_table, si
-from lm.cli.results import result
 from lm.cli.working import Destination, dry_run_option, go_on_with, say_why, sending
 from lm.jobs.sweeps import (
     Estimate,
@@ -24,6 +23,7 @@ from lm.jobs.sweeps import (
 )
 from lm.runs import RunStore, forecast
 from lm.runs.config import RunConfig
+from lm.runs.table import json_row
 
 
 @command("sweep", "Train all combinations that a file describes.")
@@ -115,7 +115,7 @@ def _print_plan(plan: Sweep, planned: Estimate, as_json: bool) -> None:
 def _print_results(plan: Sweep, done: SweepResult, store: RunStore, as_json: bool) -> None:
     runs = [store.get(run_id) for run_id in done.complete]
     heads = [_head(plan, run.run_id, run.state, run.config) for run in runs]
-    results = [result(run) for run in runs]
+    results = [json_row(run) for run in runs]
     if as_json:
         rows = [{**head, **values} for head, values in zip(heads, results, strict=True)]
         rest = {"failed": done.failed, "unfinished": done.unfinished}

@@ -13,11 +13,11 @@ import click
 
 from lm.base.settings import Config, one_of, setting
 from lm.cli.command import INTERRUPTED, Call
-from lm.cli.printing import Bar, note, show_sweep, show_training, si
-from lm.cli.results import print_result
+from lm.cli.printing import Bar, note, print_json, print_values, show_sweep, show_training, si
 from lm.jobs.executors import EXECUTORS, Executor, open_executor
 from lm.jobs.sweeps import SweepProgress
 from lm.runs import Run
+from lm.runs.table import json_row
 from lm.training import execute
 
 
@@ -48,7 +48,7 @@ def train_here(run: Run, call: Call, as_json: bool) -> int | None:
     """Train a run to its end and print what it brought."""
     note(
         f"{run.run_id}: {run.config.model.architecture} of {run.n_params:,} parameters, "
-        f"{run.n_steps:,} steps of {si(run.facts['flops_per_step']['total'])}FLOPs"
+        f"{run.n_steps:,} steps of {si(run.facts.flops_per_step.total)}FLOPs"
     )
     bar, n_steps = Bar(), run.n_steps
     with interruptible() as reasons:
@@ -136,3 +136,8 @@ def say_why(problems: Mapping[str, str]) -> None:
 def go_on_with(argv: Sequence[str]) -> str:
     """How to go on: by the same command."""
     return f"Go on with: {shlex.join(['python', '-m', 'lm', *argv])}"
+
+
+def print_result(run: Run, as_json: bool) -> None:
+    """What a run came to, as `train` and `resume` print it at the end."""
+    (print_json if as_json else print_values)(json_row(run))

@@ -48,6 +48,10 @@ class Original:
     encoding: str  # for people: "Windows-1252"
     sha256: str
 
+    def to_dict(self) -> dict[str, str]:
+        """What a run keeps of it."""
+        return {"encoding": self.encoding, "sha256": self.sha256}
+
     @property
     def note(self) -> str:
         """What was assumed, in a sentence."""

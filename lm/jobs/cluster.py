@@ -313,7 +313,7 @@ class RayQueue:
     def _corpus(self, run: Run) -> ObjectRef:
         """The corpus of a run, sent to a machine once however many runs need it there."""
         tokenizer = (run.path / "tokenizer.json").read_text(encoding="utf-8")
-        key = (run.config.data, run.facts["sha256"], tokenizer)
+        key = (run.config.data, run.facts.sha256, tokenizer)
         if key not in self._corpora:
             self._corpora[key] = self._ray.put(load(run.config.data, run.tokenizer()))
         return self._corpora[key]
@@ -381,7 +381,7 @@ class RayQueue:
             raise RunError(f"{run.name} wants a GPU, and no machine of the cluster has one.")
         if device == "cuda" or (device == "auto" and n_gpus):
             return _Job(run, cpus=1, gpus=1)
-        return _Job(run, cpus=min(run.facts["threads"], self.most_threads()), gpus=0)
+        return _Job(run, cpus=min(run.facts.threads, self.most_threads()), gpus=0)
 
 
 def _connected(address: str | None) -> Any:

@@ -87,7 +87,7 @@ class JobQueue:
             if any(job.path == run.path for job in self._waiting):
                 raise RunError(f"{run.name} is waiting already.")
             self._errors.pop(run.path, None)
-            job = _Job(run.path, run.facts["threads"], until_step, urgent, time.time())
+            job = _Job(run.path, run.facts.threads, until_step, urgent, time.time())
             self._waiting.append(job)
             self._waiting.sort(key=lambda job: not job.urgent)  # and otherwise as they came
             self._dispatch()

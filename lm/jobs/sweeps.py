@@ -278,7 +278,7 @@ def find(store: RunStore, config: RunConfig, sha256: str) -> Run | None:
     for name in (run_id, f"shipped-{run_id}"):
         if (store.root / name).is_dir():
             run = read_run(store.root / name)
-            if run.config != config or run.facts["sha256"] != sha256:
+            if run.config != config or run.facts.sha256 != sha256:
                 raise RunError(
                     f"{run.path} holds a run of other settings, of which today's defaults make "
                     "the same id. Move it elsewhere."

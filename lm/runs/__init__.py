@@ -1,9 +1,8 @@
 """Runs: what they are asked to do, what they will take, and their folders on disk."""
 
-from lm.runs.store import (
+from lm.runs.rows import merged_rows
+from lm.runs.run import (
     RESUMABLE,
-    STUDY,
-    SWEEPS,
     BrokenRunError,
     DiskFullError,
     Request,
@@ -11,18 +10,14 @@ from lm.runs.store import (
     RunBusyError,
     RunError,
     RunNotFoundError,
-    RunStore,
-    RunWriter,
-    Scan,
     ShippedRunError,
-    State,
-    Status,
-    default_root,
     is_locked,
-    merged_rows,
     read_run,
     upgrade,
 )
+from lm.runs.status import Facts, State, Status
+from lm.runs.store import STUDY, SWEEPS, RunStore, Scan, default_root
+from lm.runs.writer import RunWriter
 
 __all__ = [
     "RESUMABLE",
@@ -30,6 +25,7 @@ __all__ = [
     "SWEEPS",
     "BrokenRunError",
     "DiskFullError",
+    "Facts",
     "Request",
     "Run",
     "RunBusyError",

@@ -86,7 +86,7 @@ def _tells(run: Run) -> bool:
 
 
 def _per_step(run: Run) -> float:
-    return run.facts["flops_per_step"]["total"]
+    return run.facts.flops_per_step.total
 
 
 def _modelled(model: ArchitectureConfig, flops_per_step: float) -> float:

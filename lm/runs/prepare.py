@@ -12,7 +12,9 @@ from lm.base.settings import ConfigError
 from lm.datasets import Corpus, load
 from lm.runs.config import RunConfig
 from lm.runs.plan import plan
-from lm.runs.store import Run, RunStore
+from lm.runs.run import Run
+from lm.runs.status import Facts
+from lm.runs.store import RunStore
 
 # On Linux each thread is a process of its own (lm/parallel.py). Two of them on two otherwise idle
 # cores were as fast as one at 1e9 FLOPs a step, 1.5 to 1.6 times at 4e9 to 5e10. Elsewhere they are
@@ -40,24 +42,21 @@ def prepare(
     corpus = corpus or load(config.data)
     check_length(config, corpus)
     steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
-    facts = {
-        "vocab_size": corpus.tokenizer.vocab_size,
-        "n_params": n_params(config.model, corpus.tokenizer.vocab_size),
-        "n_steps": steps.n_steps,
-        "flops_per_step": steps.step.to_dict(),
-        "flops": steps.flops.to_dict(),
-        "tokens": steps.tokens,
-        "n_train_tokens": corpus.train.n_tokens,
-        "sha256": corpus.sha256,
-        "threads": config.training.threads or default_threads(steps.step.total),
-        "torch": version("torch"),
-        "python": platform.python_version(),
-    }
-    if corpus.original is not None:
-        facts["original"] = {
-            "encoding": corpus.original.encoding,
-            "sha256": corpus.original.sha256,
-        }
+    original = corpus.original
+    facts = Facts(
+        vocab_size=corpus.tokenizer.vocab_size,
+        n_params=n_params(config.model, corpus.tokenizer.vocab_size),
+        n_steps=steps.n_steps,
+        flops_per_step=steps.step,
+        flops=steps.flops,
+        tokens=steps.tokens,
+        n_train_tokens=corpus.train.n_tokens,
+        sha256=corpus.sha256,
+        threads=config.training.threads or default_threads(steps.step.total),
+        torch=version("torch"),
+        python=platform.python_version(),
+        original=None if original is None else original.to_dict(),
+    )
     return store.create(config, tokenizer=corpus.tokenizer, facts=facts, name=name, run_id=run_id)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from lm.architectures import modules
 from lm.datasets.config import DataConfig
 from lm.datasets.counting import ngram
-from lm.runs import Run, RunStore
+from lm.runs import Run, RunStore, table
 from lm.runs.flops import step_flops_by_module
 from lm.study.choices import (
     Validated,
@@ -104,6 +104,12 @@ def rows_of(families: Iterable[Family], store: RunStore) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+_TEST = {  # of the report: what it calls the results on test
+    "log_likelihood": "test_log_likelihood",
+    "perplexity": "test_perplexity",
+    "bits_per_char": "test_bits_per_char",
+}
+_RESULTS = ("val_loss", "test_loss", *_TEST)
 _COLUMNS = (
     "run_id",
     "path",
@@ -133,7 +139,7 @@ _COLUMNS = (
 
 
 def _row(run: Run) -> dict[str, object]:
-    model, training, status = run.config.model, run.config.training, run.status
+    data, model, training = run.config.data, run.config.model, run.config.training
     parts = step_flops_by_module(
         model,
         run.vocab_size,
@@ -145,34 +151,22 @@ def _row(run: Run) -> dict[str, object]:
     listed = modules(model, run.vocab_size)
     in_head = sum(parts[part.name].total for part in listed if part.output)
     in_vocabulary = sum(part.n_params for part in listed if part.name == "embedding" or part.output)
-    test = status.test
-    values = (
-        run.run_id,
-        run.path,
-        run.state,
-        model.architecture,
-        run.config.preset,
-        run.config.data.dataset,
-        run.config.data.tokenizer,
-        training.objective,
-        training.optimizer,
-        training.learning_rate,
-        model.context_length,
-        run.config.sequence_length,
-        run.vocab_size,
-        run.n_params,
-        in_vocabulary / run.n_params,
-        in_head / sum(part.total for part in parts.values()),
-        status.tokens,
-        float(status.flops.total),
-        status.seconds,
-        status.valid.loss if status.valid else math.nan,
-        test.loss if test else math.nan,
-        test.log_likelihood if test else math.nan,
-        test.perplexity if test else math.nan,
-        test.bits_per_char if test else math.nan,
-    )
-    return dict(zip(_COLUMNS, values, strict=True))
+    row = {
+        **table.row(run, ("run_id", "path", "state", "architecture", "preset", "dataset")),
+        "tokenizer": data.tokenizer,
+        "objective": training.objective,
+        "optimizer": training.optimizer,
+        "rate": training.learning_rate,
+        "context_length": model.context_length,
+        "sequence_length": run.config.sequence_length,
+        **table.row(run, ("vocab_size", "n_params")),
+        "vocabulary_share": in_vocabulary / run.n_params,
+        "head_share": in_head / sum(part.total for part in parts.values()),
+        **table.row(run, ("tokens", "flops", "seconds", "val_loss", "test_loss")),
+        **{name: table.COLUMNS[column].value(run) for name, column in _TEST.items()},
+    }
+    row |= {name: math.nan for name in _RESULTS if row[name] is None}
+    return {**row, "flops": float(row["flops"])}
 
 
 # --- the naive meter ------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ def load_model(run: Trained, device: str = "cpu") -> LanguageModel:
     path = run.weights_path
     if not path.is_file():
         raise CheckpointError(f"There are no trained weights yet: {path} is missing.")
-    model = build_model(run.config.model, run.facts["vocab_size"])
+    model = build_model(run.config.model, run.vocab_size)
     try:
         load_weights(model, load_file(path))
     except (SafetensorError, OSError, ValueError) as error:

@@ -95,7 +95,7 @@ def execute_run(
                     writer, on_record or (lambda record: None), check_requests, corpus
                 )
                 execution.begin()
-            n_cores = run.facts["threads"]
+            n_cores = run.facts.threads
             n_processes = n_cores if can_fork(execution.device) else 1
             with threads(1 if n_processes > 1 else n_cores):
                 execution.train(until_step, n_processes)
@@ -269,14 +269,14 @@ class _Execution:
     def _checked_corpus(self, run: Run, corpus: Corpus | None) -> Corpus:
         changed = RunError(
             f"The text of {self.config.data.dataset} is not the one that {run.name} was made for "
-            f"(of sha256 {run.facts['sha256'][:12]}…). Put that text back, or train a new run on "
+            f"(of sha256 {run.facts.sha256[:12]}…). Put that text back, or train a new run on "
             "this one."
         )
         try:
             corpus = corpus or load(self.config.data, run.tokenizer())
         except UnknownTokenError:
             raise changed from None
-        if corpus.sha256 != run.facts["sha256"]:
+        if corpus.sha256 != run.facts.sha256:
             raise changed
         return corpus
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from safetensors import SafetensorError
@@ -24,14 +23,14 @@ class Trained(Protocol):
     @property
     def config(self) -> RunConfig: ...
     @property
-    def facts(self) -> Mapping[str, Any]: ...
+    def vocab_size(self) -> int: ...
     @property
     def weights_path(self) -> Path: ...
 
 
 def load_decoder(run: Trained) -> Decoder:
     """A run's model with its trained weights, to write with. Raises `CheckpointError`."""
-    path, vocab_size = run.weights_path, run.facts["vocab_size"]
+    path, vocab_size = run.weights_path, run.vocab_size
     if not path.is_file():
         raise CheckpointError(f"There are no trained weights yet: {path} is missing.")
     try:

@@ -202,7 +202,7 @@ def _figures(run: Run, metrics: pd.DataFrame, now: str) -> None:
         figures.append(
             ("Training", shown, "Training loss, mean since the row before, nats per token.")
         )
-    done, planned = status.flops.total, run.facts["flops"]["total"]
+    done, planned = status.flops.total, run.facts.flops.total
     figures.append(
         (
             "FLOPs",
@@ -223,7 +223,7 @@ def _figures(run: Run, metrics: pd.DataFrame, now: str) -> None:
     with st.container(horizontal=True, gap="small", key="figures"):
         for label, value, help_text in figures:
             st.metric(label, value, help=help_text, width="content")
-    threads = run.facts["threads"]
+    threads = run.facts.threads
     st.caption(
         f"{words.architecture(run)} of {words.count(run.n_params)} parameters · "
         f"{words.plain(corpora.title(run.config.data))} · seed {run.config.training.seed} · "
@@ -269,7 +269,7 @@ def _chart(run: Run, metrics: pd.DataFrame, now: str) -> None:
     st.progress(min(1.0, done), text=text)
     x, log_x = axis_controls()
     references = _references(run)
-    steps = plan(run.config, run.vocab_size, run.facts["n_train_tokens"])
+    steps = plan(run.config, run.vocab_size, run.facts.n_train_tokens)
     lowest = metrics[["train_loss", "sampled_val_loss"]].min().min()
     loss_chart(
         metrics,

@@ -16,6 +16,7 @@ from lm.base.records import Evaluation
 from lm.datasets import DATASETS
 from lm.datasets.tokenizers import TOKENIZERS
 from lm.runs import Run
+from lm.runs.table import exported_row
 from pages.common import caches, corpora, drafts, panel, words
 
 NO_DIFFERENCE = ("dataset", "text_path", "split", "device", "threads")
@@ -49,7 +50,7 @@ def groups(runs: Iterable[Run]) -> dict[str, Group]:
     by_text: dict[tuple, dict[str, list[Run]]] = {}
     for run in sorted(runs, key=lambda run: (run.created_at, run.run_id)):
         data = run.config.data
-        text = (data.dataset, data.split, run.facts["sha256"])
+        text = (data.dataset, data.split, run.facts.sha256)
         sized = TOKENIZERS[data.tokenizer].sized
         kind = data.tokenizer + (f" {run.vocab_size}" if sized else "")
         by_text.setdefault(text, {}).setdefault(kind, []).append(run)
@@ -209,20 +210,7 @@ def columns(group: Group) -> dict[str, Any]:
 
 def results(group: Group, runs: Sequence[Run]) -> pd.DataFrame:
     """A row per run with every setting under its own name and every result, for charts and CSV."""
-    rows = []
-    for run in runs:
-        status = run.status
-        row: dict[str, Any] = {"run_id": run.run_id, "name": run.name, "state": run.state}
-        row |= settings_of(run)
-        row |= {"n_params": run.n_params, "steps": status.step, "tokens": status.tokens}
-        row |= {"flops": status.flops.total, "seconds": status.seconds}
-        for part, result in (("val", status.valid), ("test", status.test)):
-            row[f"{part}_loss"] = result.loss if result else None
-            row[f"{part}_log_likelihood"] = result.log_likelihood if result else None
-            row[f"{part}_perplexity"] = result.perplexity if result else None
-            row[f"{part}_bits_per_char"] = result.bits_per_char if result else None
-        rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame([exported_row(run, settings_of(run)) for run in runs])
 
 
 def curves(group: Group, runs: Sequence[Run]) -> dict[str, pd.DataFrame]:

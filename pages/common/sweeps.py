@@ -14,7 +14,7 @@ from lm.architectures import ARCHITECTURES
 from lm.base.settings import ConfigError, Setting, rule
 from lm.jobs import sweeps as jobs_sweeps
 from lm.jobs.sweeps import Sweep
-from lm.runs import SWEEPS, Run
+from lm.runs import SWEEPS, Run, table
 from lm.runs.config import RunConfig
 from pages.common import caches, corpora, drafts, forms, words
 
@@ -139,12 +139,11 @@ def frame(found: Mapping[RunConfig, Run], names: Sequence[str]) -> pd.DataFrame:
     rows = []
     for config, run in found.items():
         if run.state == "complete" and run.status.valid and run.status.test:
-            row = {name: jobs_sweeps.value_of(config, name) for name in names}
-            row |= {"flops": float(run.status.flops.total), "val_loss": run.status.valid.loss}
-            row |= {"test_log_likelihood": run.status.test.log_likelihood}
-            row |= {"run_id": run.run_id, "seed": config.training.seed}
-            rows.append(row)
-    return pd.DataFrame(rows)
+            varied = {name: jobs_sweeps.value_of(config, name) for name in names}
+            row = table.row(run, ("flops", "val_loss", "test_log_likelihood", "run_id"))
+            rows.append({**varied, **row, "seed": config.training.seed})
+    frame = pd.DataFrame(rows)
+    return frame.astype({"flops": float}) if rows else frame
 
 
 def series(row: Mapping[str, Any], names: Sequence[str]) -> str:

@@ -15,10 +15,11 @@ from lm.base.flops import FlopCount
 from lm.base.records import Evaluation, StepRecord
 from lm.datasets import Corpus, load
 from lm.datasets.config import DataConfig
-from lm.runs import Run, RunStore, RunWriter, recipes
+from lm.runs import Run, RunStore, RunWriter, archive, recipes
+from lm.runs.archive import ArchiveError
 from lm.runs.prepare import prepare
-from pages.common import archive, runs_table, shell
-from pages.common.archive import ArchiveError
+from lm.runs.table import COLUMNS, Column
+from pages.common import runs_table, shell
 from tests.pages.conftest import serve
 
 ROOT = Path(__file__).parents[2]
@@ -166,6 +167,15 @@ def test_what_is_no_run_does_not_land(tmp_path: Path, corpora, monkeypatch) -> N
         "schema_version": zipped(changed(schema_version=99)),
         "not a run": zipped({**good, f"{run.run_id}/status.json": b"{"}),
         "damaged": zipped({**good, f"{run.run_id}/model.safetensors": b"\xff" * 64}),
+        "nested too deeply": zipped({**good, f"{run.run_id}/config.json": b"[" * 100_000}),
+        "tokens must be": zipped(
+            {**good, f"{run.run_id}/status.json": b'{"state": "complete", "tokens": "x"}'}
+        ),
+        "tokens where the run has": zipped(
+            {**good, f"{run.run_id}/tokenizer.json": b'{"kind": "byte"}'}
+        ),
+        "cannot be the name": zipped(changed(run_id="study")),
+        "holds what it cannot": zipped(changed(mood=float("nan"))),
         "at most": zipped({f"f{i}": b"" for i in range(1000)}),
     }
     for sentence, content in bad.items():
@@ -211,6 +221,38 @@ def test_page_without_runs_offers_one_action(compare) -> None:
     app = compare()
     assert "no run to compare" in app.info[0].value
     assert not app.button
+
+
+def test_damaged_run_is_named_beside_the_table_and_hides_no_other(
+    compare, tmp_path: Path, corpora
+) -> None:
+    store = RunStore(tmp_path / "runs")
+    finished_run(store, corpora["char"], name="sound")
+    for fact, value in (("tokens", 0), ("n_params", "many"), ("n_steps", 10**50), ("flops", [])):
+        path = finished_run(store, corpora["char"]).path / "config.json"
+        config = json.loads(path.read_text())
+        config["facts"][fact] = value
+        path.write_text(json.dumps(config))
+    app = compare()
+    told = sorted(warning.value.replace("\\", "") for warning in app.warning)
+    facts = [sentence.split("facts.")[1].split()[0] for sentence in told]
+    assert sorted(facts) == ["flops", "n_params", "n_steps", "tokens"]
+    assert list(app.dataframe[0].value["Run"]) == ["sound"]
+
+
+def test_column_of_the_registry_is_among_the_choices(compare, tmp_path: Path, corpora) -> None:
+    store = RunStore(tmp_path / "runs")
+    run = finished_run(store, corpora["char"])
+    toy = Column(name="toy", title="Toy", unit="s", value=lambda run: 7, axes=("x", "y"))
+    with COLUMNS.including(toy):
+        app = compare()
+        for key in ("setting", "result"):
+            assert "Toy (s)" in app.selectbox(key=key).options
+            app.selectbox(key=key).set_value("toy")
+        app.run()
+        assert not app.exception
+        group = next(iter(runs_table.groups([run]).values()))
+        assert runs_table.results(group, [run])["toy"].tolist() == [7]
 
 
 def test_run_is_renamed_and_deleted_but_never_a_shipped_one(

@@ -164,7 +164,7 @@ def test_flops_are_those_of_a_step_that_is_trained(say, tmp_path, architecture):
     asked += ["--set", "training.batch_size=2", "--set", "model.context_length=8"]
     trained = ["train", *asked, *CORPUS, "--steps", "1", "--set", "training.threads=1", "--json"]
     result = last_json(say(*trained, runs_dir=tmp_path)[1])
-    vocab_size = RunStore(tmp_path).get(result["run_id"]).facts["vocab_size"]
+    vocab_size = RunStore(tmp_path).get(result["run_id"]).facts.vocab_size
     counted = last_json(say("flops", *asked, "--vocab-size", str(vocab_size), "--json")[1])
     assert counted["measured"]["total"] == result["flops_per_step"]
 

@@ -114,8 +114,8 @@ def test_an_old_text_of_long_words_is_trained_on_by_words(tmp_path: Path, capsys
     (run,) = RunStore(tmp_path / "runs").list()
     assert run.state == "complete"
     assert set(run.samples()["prompt"]) == {line.strip()}
-    assert run.facts["sha256"] == sha256_of(line * 400)
-    assert run.facts["original"] == {
+    assert run.facts.sha256 == sha256_of(line * 400)
+    assert run.facts.original == {
         "encoding": "Windows-1252",
         "sha256": hashlib.sha256(text.read_bytes()).hexdigest(),
     }

@@ -289,7 +289,7 @@ def test_an_executor_says_how_many_threads_it_has(store):
     large = Large()
     large.submit = lambda run: execute(run, until_step=1)
     run_sweep(configs, store, large)
-    assert [run.facts["threads"] for run in store.list()].count(1_000) == 1
+    assert [run.facts.threads for run in store.list()].count(1_000) == 1
     run_sweep(configs, store, Here())  # by now it exists
     assert {run.state for run in store.list()} == {"complete"}
 

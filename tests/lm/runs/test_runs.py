@@ -14,12 +14,14 @@ import pytest
 from safetensors.numpy import load_file, save
 
 from lm.architectures.linear.config import LinearConfig
+from lm.base.flops import FlopCount
 from lm.base.records import Evaluation, Sample, StepRecord
 from lm.datasets.config import DataConfig
 from lm.datasets.tokenizers import train_tokenizer
 from lm.runs import (
     BrokenRunError,
     DiskFullError,
+    Facts,
     Run,
     RunBusyError,
     RunError,
@@ -35,7 +37,19 @@ from lm.runs.config import RunConfig
 from lm.updates.config import TrainingConfig
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "v1"
-FACTS = {"n_steps": 10, "n_params": 7, "vocab_size": 3, "threads": 1, "sha256": "0" * 64}
+FACTS = Facts(
+    vocab_size=3,
+    n_params=7,
+    n_steps=10,
+    flops_per_step=FlopCount(forward=10, backward=20),
+    flops=FlopCount(forward=100, backward=200),
+    tokens=1_000,
+    n_train_tokens=5_000,
+    sha256="0" * 64,
+    threads=1,
+    torch="2.13.0",
+    python="3.11.7",
+)
 
 
 @pytest.fixture
@@ -328,7 +342,7 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_last_checkpoint(store, monkeypa
     with RunWriter(run) as writer:
         writer.checkpoint(3, b"weights of 3", b"state of 3")
         with monkeypatch.context() as patch:
-            patch.setattr("lm.runs.store.os.fsync", full)
+            patch.setattr("lm.base.files.os.fsync", full)
             with pytest.raises(DiskFullError, match=r"is full.*go on"):
                 writer.checkpoint(4, b"weights of 4", b"state of 4")
     assert run.training_state_path.read_bytes() == b"state of 3"

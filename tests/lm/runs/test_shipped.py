@@ -46,7 +46,7 @@ def test_weights_of_all_that_ships_are_under_40_mb():
 @pytest.mark.parametrize("run", SHIPPED.values(), ids=SHIPPED)
 def test_their_flops_are_those_of_their_config(run):
     status = run.status
-    the_plan = plan(run.config, run.vocab_size, run.facts["n_train_tokens"])
+    the_plan = plan(run.config, run.vocab_size, run.facts.n_train_tokens)
     assert status.flops == the_plan.flops
     assert 0.95 * run.config.training.budget <= status.flops.total <= run.config.training.budget
     assert run.n_params == n_params(run.config.model, run.vocab_size)
@@ -60,7 +60,7 @@ def test_a_budget_alone_gives_the_losses_that_ship(architecture):
         architecture=architecture,
         data=run.config.data,
         vocab_size=run.vocab_size,
-        n_train_tokens=run.facts["n_train_tokens"],
+        n_train_tokens=run.facts.n_train_tokens,
         budget=1e12,
         training={"threads": run.config.training.threads},
     )
@@ -70,7 +70,7 @@ def test_a_budget_alone_gives_the_losses_that_ship(architecture):
 @pytest.mark.parametrize("run", SHIPPED.values(), ids=SHIPPED)
 def test_their_losses_are_those_of_their_weights(run, real_corpora):
     corpus = load(run.config.data, run.tokenizer())
-    assert corpus.sha256 == run.facts["sha256"]
+    assert corpus.sha256 == run.facts.sha256
     scored = evaluate(load_model(run), corpus.test.token_ids, n_chars=corpus.test.n_chars)
     assert scored.n_tokens == run.status.test.n_tokens == 111_606
     assert scored.loss == pytest.approx(run.status.test.loss, rel=1e-4)

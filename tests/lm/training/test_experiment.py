@@ -5,7 +5,6 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +72,7 @@ def test_a_run_ends_with_everything_it_is_for(undisturbed):
     assert run.state == "complete"
     assert status.step == status.n_steps == status.checkpoint_step == STEPS
     assert status.pid is None
-    steps = plan(run.config, run.vocab_size, run.facts["n_train_tokens"])
+    steps = plan(run.config, run.vocab_size, run.facts.n_train_tokens)
     assert status.flops == steps.flops
     assert status.tokens == steps.tokens
     metrics = run.metrics()
@@ -253,7 +252,7 @@ def test_what_cannot_be_trained_leaves_nothing_behind(store, tmp_path):
 def test_a_run_may_have_the_threads_of_the_machine_that_will_train_it(store):
     more = n_cores() + 1
     run = prepare(config(threads=more), store, most_threads=more)
-    assert run.facts["threads"] == more
+    assert run.facts.threads == more
     assert execute(run, until_step=1).state == "paused"  # it exists, and keeps what it stored
 
 
@@ -381,8 +380,8 @@ def test_the_meter_and_the_formula_must_agree(store, monkeypatch):
 
 def test_facts_say_what_followed_from_the_config(undisturbed):
     run = undisturbed
-    steps = plan(run.config, run.vocab_size, run.facts["n_train_tokens"])
-    assert run.facts["flops_per_step"] == steps.step.to_dict()
-    assert run.facts["flops"]["total"] == sum(asdict(steps.flops).values())
-    assert run.facts["threads"] == 1
-    assert run.facts["sha256"] == load(KNOWN).sha256
+    steps = plan(run.config, run.vocab_size, run.facts.n_train_tokens)
+    assert run.facts.flops_per_step == steps.step
+    assert run.facts.flops == steps.flops
+    assert run.facts.threads == 1
+    assert run.facts.sha256 == load(KNOWN).sha256

@@ -341,7 +341,7 @@ def trained_run(tmp_path, config):
     """A run folder as far as `load_model` reads it."""
     run = SimpleNamespace(
         config=RunConfig(data=DataConfig(), model=config, training=TrainingConfig(steps=1)),
-        facts={"vocab_size": VOCAB_SIZE},
+        vocab_size=VOCAB_SIZE,
         weights_path=tmp_path / "model.safetensors",
     )
     save_file(weights(build(config)), run.weights_path)

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import io
-import json
 import secrets
 import shutil
 import tempfile
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
-from lm.runs import Run, RunError, RunStore, read_run
+from lm.base.checked import JsonObject, parse_json
+from lm.base.files import json_bytes
+from lm.runs.run import Run, RunError, read_json, read_run
+from lm.runs.store import STUDY, SWEEPS, RunStore
 
-FILES = ("config.json", "status.json", "tokenizer.json", "name.json")
-FILES += ("metrics.jsonl", "samples.jsonl", "model.safetensors", "training_state.safetensors")
 REQUIRED = ("config.json", "status.json", "tokenizer.json")
+FILES = (
+    *REQUIRED,
+    "name.json",
+    "metrics.jsonl",
+    "samples.jsonl",
+    "model.safetensors",
+    "training_state.safetensors",
+)
 MOST_BYTES = 500_000_000  # unpacked
 MOST_ENTRIES = 64
+LONGEST_HEADER = 10_000_000  # of the weights, bytes
+LONGEST_ID = 120  # characters: file systems take 255 bytes
 
 
 class ArchiveError(ValueError):
@@ -99,21 +110,17 @@ def _extract(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], fold
 def _land(folder: Path, store: RunStore) -> Run:
     """Check the files as those of a run, and give it its place."""
     try:
-        config = json.loads((folder / "config.json").read_bytes())
         run = read_run(folder)
         run.tokenizer()
         run.metrics()
         run.samples()
         _check_weights(run)
-    except (RunError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        config = read_json(folder / "config.json")
+    except (RunError, ValueError, OSError) as error:
         text = str(error).replace(str(folder), "the zip")
         raise ArchiveError(f"The zip is not a run: {text.rstrip('.')}.") from None
     run_id = config.get("run_id")
-    if (
-        not isinstance(run_id, str)
-        or PurePosixPath(run_id).name != run_id
-        or run_id.startswith(".")
-    ):
+    if not (isinstance(run_id, str) and _can_be_a_folder(run_id)):
         raise ArchiveError("The zip is not a run: its run_id cannot be the name of a folder.")
     config["shipped"] = False  # what came later is the user's, and may be deleted
     if run_id.startswith("shipped-"):
@@ -121,10 +128,24 @@ def _land(folder: Path, store: RunStore) -> Run:
     if (store.root / run_id).exists():
         raise ArchiveError(f"The run {run_id} is here already.")
     config["run_id"] = run_id
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    try:
+        (folder / "config.json").write_bytes(json_bytes(config))
+    except (ValueError, RecursionError):  # in keys that nobody reads: NaN, lists without end
+        raise ArchiveError("The zip is not a run: its config.json holds what it cannot.") from None
     folder.chmod(0o755)
     folder.rename(store.root / run_id)
     return store.get(run_id)
+
+
+def _can_be_a_folder(run_id: str) -> bool:
+    """Whether a run may lie under this name in a folder of runs, on any system."""
+    return (
+        0 < len(run_id) <= LONGEST_ID
+        and run_id.isprintable()
+        and PureWindowsPath(run_id).name == run_id
+        and not run_id.startswith(".")
+        and run_id not in (STUDY, SWEEPS)
+    )
 
 
 def _check_weights(run: Run) -> None:
@@ -134,9 +155,19 @@ def _check_weights(run: Run) -> None:
     size = run.weights_path.stat().st_size
     with run.weights_path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        if not 0 < length <= min(size - 8, 10_000_000):
+        if not 0 < length <= min(size - 8, LONGEST_HEADER):
             raise ValueError("model.safetensors is damaged")
-        header = json.loads(file.read(length))
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        content = file.read(length)
+    header: dict[str, Any] = JsonObject(parse_json(content), "model.safetensors").values
+    ends = [_end(entry) for name, entry in header.items() if name != "__metadata__"]
     if max(ends, default=0) != size - 8 - length:
         raise ValueError("model.safetensors is damaged")
+
+
+def _end(entry: Any) -> int:
+    """Where the numbers of a tensor end, as the header says."""
+    match entry:
+        case {"data_offsets": [int(), int() as end]}:
+            return end
+        case _:
+            raise ValueError("model.safetensors is damaged")

@@ -1,0 +1,235 @@
+"""What a notebook does with runs, one line each: `import lm` gives these functions.
+
+They print nothing, and raise what the rest of the program raises: a `ValueError` whose message is
+a sentence or two. docs/notebook.md shows them at work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lm.architectures import DEFAULT
+from lm.architectures import architecture as architecture_named
+from lm.base.registry import did_you_mean, must_be_one_of
+from lm.base.settings import Config, ConfigError, settings
+from lm.datasets import DATASETS, Corpus, load
+from lm.datasets.config import DataConfig
+from lm.runs import Run, RunStore, recipes
+from lm.runs import table as tables
+from lm.runs.config import RunConfig
+from lm.runs.prepare import prepare
+from lm.runs.presets import DEFAULT as DEFAULT_PRESET
+from lm.training import execute
+from lm.updates.config import TrainingConfig
+from lm.writing.generation import generate, prompt_ids, text_pieces
+from lm.writing.loading import load_decoder
+from lm.writing.sampling import Sampling
+
+if TYPE_CHECKING:
+    import altair as alt  # noqa: TID251 - its name alone
+    import pandas as pd
+
+Store = RunStore | str | Path
+Runs = Iterable[Run] | RunStore | str | Path | None  # None: the runs of `RunStore()`
+
+
+# --- from settings to a run ---------------------------------------------------------------------
+
+
+def resolve(
+    dataset: str | Path | DataConfig = "tiny_shakespeare",
+    architecture: str = DEFAULT,
+    *,
+    budget: float | None = None,
+    steps: int | None = None,
+    epochs: float | None = None,
+    preset: str = DEFAULT_PRESET,
+    **given: Any,
+) -> RunConfig:
+    """Every setting of a run, before it is trained: what you give, and what the preset makes of
+    it for this budget and this text.
+
+    Args:
+        dataset: The name of a corpus, the path of a text file, or a `DataConfig`.
+        architecture: The name of one.
+        budget, steps, epochs: How long to train; give one. `budget` counts training FLOPs.
+        preset: The recipe that decides what is not given.
+        given: Any other setting, as in `learning_rate=0.02`. Where a name is not enough, because
+            a text and its training both have a seed, say `**{"data.seed": 1}`.
+
+    Raises `ConfigError` for settings that cannot be, `DatasetError` for a text that is not here.
+    """
+    horizon: dict[str, Any] = {"budget": budget, "steps": steps, "epochs": epochs}
+    return _resolved(dataset, architecture, preset, horizon, given)[0]
+
+
+def train(
+    dataset: str | Path | DataConfig = "tiny_shakespeare",
+    architecture: str = DEFAULT,
+    *,
+    budget: float | None = None,
+    steps: int | None = None,
+    epochs: float | None = None,
+    preset: str = DEFAULT_PRESET,
+    name: str | None = None,
+    store: Store | None = None,
+    **given: Any,
+) -> Run:
+    """Train a model to the end, and return its run, scored whole on validation and test.
+
+    Args:
+        dataset, architecture, budget, steps, epochs, preset, given: See `resolve`.
+        name: What to call the run; its id is drawn.
+        store: The folder of runs to add it to, by default that of `RunStore()`.
+
+    Interrupted from the keyboard, the run keeps what it has learnt, and `execute` goes on with it.
+    Raises what `resolve` does, `BudgetError` for a budget below one step, and ArithmeticError for
+    a training that diverged.
+    """
+    horizon: dict[str, Any] = {"budget": budget, "steps": steps, "epochs": epochs}
+    config, corpus = _resolved(dataset, architecture, preset, horizon, given)
+    return execute(prepare(config, _store(store), name, corpus), corpus=corpus)
+
+
+def _resolved(
+    dataset: str | Path | DataConfig,
+    architecture: str,
+    preset: str,
+    horizon: Mapping[str, Any],
+    given: Mapping[str, Any],
+) -> tuple[RunConfig, Corpus]:
+    parts = _by_section(architecture, given)
+    checked: dict[str, Any] = {**parts["training"], **horizon}
+    TrainingConfig(**checked)  # before a corpus is read
+    corpus = load(_data(dataset, parts["data"]))
+    config = recipes.resolve(
+        architecture=architecture,
+        data=corpus.data,
+        vocab_size=corpus.tokenizer.vocab_size,
+        n_train_tokens=corpus.train.n_tokens,
+        preset=preset,
+        model=parts["model"],
+        training=parts["training"],
+        **horizon,
+    )
+    return config, corpus
+
+
+def _by_section(architecture: str, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Settings by section; a name without one belongs to the first that has it."""
+    classes: dict[str, type[Config]] = {
+        "training": TrainingConfig,
+        "model": architecture_named(architecture).config,
+        "data": DataConfig,
+    }
+    names = {section: list(settings(config)) for section, config in classes.items()}
+    parts: dict[str, dict[str, Any]] = {section: {} for section in classes}
+    for given_name, value in given.items():
+        section, _, name = given_name.rpartition(".")
+        owners = [section] if section else [s for s in classes if name in names[s]]
+        if not owners or name not in names.get(owners[0], ()):
+            near = did_you_mean(name, [n for section in names.values() for n in section])
+            raise ConfigError(
+                f"There is no setting {given_name} for {architecture}."
+                + (f" Did you mean {near}?" if near else "")
+            )
+        parts[owners[0]][name] = value
+    return parts
+
+
+def _data(dataset: str | Path | DataConfig, given: Mapping[str, Any]) -> DataConfig:
+    if isinstance(dataset, DataConfig):
+        return dataset.replace(**given)
+    if isinstance(dataset, str) and dataset in DATASETS:
+        values: dict[str, Any] = {"dataset": dataset, **given}
+        return DataConfig(**values)
+    path = Path(dataset).expanduser()
+    if not path.exists():
+        hint = must_be_one_of("dataset", str(dataset), DATASETS)
+        raise ConfigError(f"{hint} There is no file of that name either.")
+    values = {"dataset": "text", "text_path": str(path.resolve()), **given}
+    return DataConfig(**values)
+
+
+# --- from runs to tables, charts and texts ------------------------------------------------------
+
+
+def table(runs: Runs = None) -> pd.DataFrame:
+    """A row per run, newest first: its settings as `model.d_model`, and what it came to.
+
+    `runs`: some runs, or a folder of them; left out, those of `RunStore()`.
+    """
+    return tables.dataframe(_listed(runs))
+
+
+def chart(
+    runs: Runs = None, *, x: str = "flops", y: str = "test_log_likelihood"
+) -> alt.Chart | alt.LayerChart:
+    """A mark for each run that has both: result `y` against `x`, a column of `table`.
+
+    Args:
+        runs: Some runs, or a folder of them; left out, those of `RunStore()`.
+        x: What was spent or varied, such as "flops", "n_params" or "model.d_model".
+        y: What came of it, such as "val_loss" or "test_bits_per_char".
+
+    Raises `ConfigError` for a column that does not exist, and where runs of several texts or
+    tokenizers would share an axis of nats per token, which mean something else for each.
+    """
+    from lm import charts  # Altair and pandas: 0.6 s
+
+    result = tables.column(y)
+    listed = [run for run in _listed(runs) if result.value(run) is not None]
+    frame = tables.dataframe(listed)
+    if x not in frame:
+        raise ConfigError(must_be_one_of("x", x, frame.columns))
+    if len({_measure(run, result) for run in listed}) > 1:
+        raise ConfigError(
+            f"{y} does not compare across texts and tokenizers, and these runs have several. "
+            "Give runs of one, or y='test_bits_per_char' where the text is the same."
+        )
+    names = {run.run_id: run.name for run in listed}
+    if len(set(names.values())) < len(names):
+        names = {run_id: f"{name} ({run_id})" for run_id, name in names.items()}
+    return charts.results_chart(
+        frame,
+        charts.looks({run.run_id: run.config.model.architecture for run in listed}, names),
+        x=x,
+        y=y,
+        x_title=tables.COLUMNS[x].label if x in tables.COLUMNS else x,
+        y_title=result.label,
+        log_x=x in tables.COLUMNS,
+    )
+
+
+def sample(run: Run | str | Path, prompt: str = "", n_tokens: int = 200, **how: Any) -> str:
+    """A text that a run's model writes: `prompt`, and `n_tokens` more.
+
+    `run` may be an id or a name in `RunStore()`; `how` are settings of `Sampling`, such as
+    `temperature=0.8` or `seed=1`. Raises `CheckpointError` for a run without weights, and
+    `UnknownTokenError` for a prompt with characters that it never met.
+    """
+    run = run if isinstance(run, Run) else RunStore().get(run)
+    tokenizer = run.tokenizer()
+    token_ids = prompt_ids(tokenizer, prompt)
+    tokens = generate(load_decoder(run), token_ids, n_tokens, Sampling(**how))
+    return prompt + "".join(text_pieces(tokenizer, token_ids, tokens))
+
+
+def _store(store: Store | None) -> RunStore:
+    return store if isinstance(store, RunStore) else RunStore(store)
+
+
+def _listed(runs: Runs) -> list[Run]:
+    if runs is None or isinstance(runs, RunStore | str | Path):
+        return _store(runs).list()
+    return list(runs)
+
+
+def _measure(run: Run, column: tables.Column) -> tuple[object, ...]:
+    """What must be equal for two runs to share an axis of `column`."""
+    data = run.config.data
+    kind = (data.tokenizer, run.vocab_size) if column.per_token else ()
+    quantity = "x" in column.axes  # FLOPs, time: whatever the text is
+    return () if quantity else (data.split, run.facts.sha256, *kind)

@@ -1,0 +1,320 @@
+"""A run as its folder says: what is read from it, and what those files may hold.
+
+Everything that a reader of runs computes with is checked here, once: a folder is a `Run` whose
+numbers are numbers, or a `BrokenRunError` that says what is wrong. docs/run-format.md describes
+the files. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from filelock import FileLock, Timeout
+
+from lm.base.checked import JsonError, JsonObject, parse_json
+from lm.base.files import refusals_as, replace_json
+from lm.base.settings import ConfigError
+from lm.datasets.tokenizers import Tokenizer, tokenizer_from_dict
+from lm.runs.config import SCHEMA_VERSION, RunConfig
+from lm.runs.rows import SAMPLE_COLUMNS, STEP_COLUMNS, frame, read_rows
+from lm.runs.status import Facts, State, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Request = Literal["pause", "stop"]
+
+RESUMABLE: tuple[State, ...] = ("created", "paused", "stopped", "interrupted")
+_LONGEST_REASON = 300  # characters of what is wrong with a file
+
+
+class RunError(ValueError):
+    """Something about a run on disk; the message is one clear sentence, or two."""
+
+
+class RunNotFoundError(RunError):
+    """No run, or more than one, answers to a name."""
+
+
+class RunBusyError(RunError):
+    """Another process holds the run."""
+
+
+class ShippedRunError(RunError):
+    """An attempt to change a run that came with the repository."""
+
+
+class BrokenRunError(RunError):
+    """A folder whose files cannot be read as a run."""
+
+
+class DiskFullError(RunError):
+    """There is no room for what a run writes."""
+
+
+# --- the run ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Run:
+    """A run as its folder said when it was read. `reload` reads it again."""
+
+    path: Path
+    name: str
+    created_at: str
+    parent_run_id: str | None
+    shipped: bool
+    config: RunConfig
+    facts: Facts
+    status: Status
+    state: State  # the status's, or "interrupted": said to be running while nobody holds it
+
+    @property
+    def run_id(self) -> str:
+        """The folder's name: unique, and never taken apart."""
+        return self.path.name
+
+    @property
+    def n_params(self) -> int:
+        """Parameters, shared ones once."""
+        return self.facts.n_params
+
+    @property
+    def n_steps(self) -> int:
+        """Optimizer updates in all."""
+        return self.facts.n_steps
+
+    @property
+    def vocab_size(self) -> int:
+        """Tokens that the tokenizer tells apart."""
+        return self.facts.vocab_size
+
+    @property
+    def resumable(self) -> bool:
+        """Whether training can go on in this folder."""
+        return self.state in RESUMABLE and not self.shipped
+
+    @property
+    def reason(self) -> str | None:
+        """Why the run is not running or complete, as a sentence."""
+        if self.state != "interrupted":
+            return self.status.reason
+        saved = self.status.checkpoint_step
+        return (
+            (self.status.reason or "The process that trained it ended without a word.")
+            + f" It had come to step {self.status.step:,}; "
+            + (f"its last checkpoint is of step {saved:,}." if saved else "it had no checkpoint.")
+        )
+
+    @property
+    def weights_path(self) -> Path:
+        """The weights at the last checkpoint."""
+        return self.path / "model.safetensors"
+
+    @property
+    def training_state_path(self) -> Path:
+        """All that is needed to go on from the last checkpoint."""
+        return self.path / "training_state.safetensors"
+
+    def reload(self) -> Run:
+        """The run as it is now."""
+        return read_run(self.path)
+
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that it was trained with. Raises `BrokenRunError`."""
+        with _damage_of(self.path, "tokenizer.json"):
+            tokenizer = tokenizer_from_dict(read_json(self.path / "tokenizer.json"))
+            if tokenizer.vocab_size != self.vocab_size:
+                raise JsonError(
+                    f"it has {tokenizer.vocab_size:,} tokens where the run has {self.vocab_size:,}"
+                )
+            return tokenizer
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of metrics.jsonl in the order of steps, each step once."""
+        return read_rows(self.path / "metrics.jsonl", STEP_COLUMNS)
+
+    def metrics(self) -> pd.DataFrame:
+        """One row per recorded step, with the columns of `StepRecord`."""
+        return frame(self.rows(), STEP_COLUMNS)
+
+    def samples(self) -> pd.DataFrame:
+        """Texts written along the way, with the columns of `Sample`."""
+        return frame(read_rows(self.path / "samples.jsonl", SAMPLE_COLUMNS), SAMPLE_COLUMNS)
+
+    def request(self, request: Request) -> None:
+        """Ask whoever trains this run to pause or stop after the step it is at."""
+        values = {"request": request, "time": time.time()}
+        replace_json(self.path / "control.json", values, shared=True)
+
+    def summary(self) -> dict[str, str]:
+        """What a person wants to know first, by title."""
+        status = self.status
+        summary = {
+            "Run": self.name,
+            "State": f"{self.state}, step {status.step:,} of {self.n_steps:,}",
+            "Architecture": self.config.model.architecture,
+            "Corpus": f"{self.config.data.dataset}, tokenizer {self.config.data.tokenizer}",
+            "Parameters": f"{self.n_params:,}",
+            "Training FLOPs": f"{status.flops.total:.3g}".replace("e+", "e"),
+        }
+        for title, scored in (("Validation loss", status.valid), ("Test loss", status.test)):
+            if scored is not None:
+                summary[title] = f"{scored.loss:.3f} nats per token"
+        return summary
+
+    def __repr__(self) -> str:
+        told = self.summary()
+        parts = [told["State"], f"{told['Training FLOPs']} FLOPs"]
+        if "Validation loss" in told:
+            parts.append(f"validation loss {told['Validation loss']}")
+        return f"<Run {self.run_id}: {', '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        """A small table, for a notebook."""
+        return html_table(None, self.summary().items())
+
+
+def html_table(
+    heading: Sequence[str] | None, rows: Iterable[Sequence[str]], caption: str = ""
+) -> str:
+    """A table in HTML; what stands in its cells is text and nothing else."""
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    lines = [f"<caption>{html.escape(caption)}</caption>"] if caption else []
+    lines += [line(heading, "th")] if heading else []
+    lines += [line(row, "td") for row in rows]
+    return "<table>" + "".join(lines) + "</table>"
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def read_run(path: str | Path) -> Run:
+    """Read the run in folder `path`. Raises `BrokenRunError` if its files are not those of one."""
+    path = Path(path)
+    config = read_json(path / "config.json")
+    with _damage_of(path, "status.json"):
+        status = Status.from_dict(read_json(path / "status.json"))
+    with _damage_of(path, "config.json"):
+        given = JsonObject(upgrade(config))
+        run_config = RunConfig(
+            preset=given.line("preset"),
+            data=given.take("data"),
+            model=given.take("model"),
+            training=given.take("training"),
+        )
+        return Run(
+            path=path,
+            name=_later_name(path) or given.line("name"),
+            created_at=given.line("created_at"),
+            parent_run_id=given.optional(given.line, "parent_run_id"),
+            shipped=given.optional(given.flag, "shipped") or False,
+            config=run_config,
+            facts=Facts.from_dict(given.take("facts")),
+            status=status,
+            state=_state_now(path, status.state),
+        )
+
+
+def _later_name(path: Path) -> str | None:
+    try:
+        content = (path / "name.json").read_bytes()
+    except FileNotFoundError:
+        return None
+    with _damage_of(path, "name.json"):
+        return JsonObject(parse_json(content)).line("name")
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""From schema version v: a pure function that gives the config.json of version v + 1."""
+
+
+def upgrade(config: dict[str, Any]) -> dict[str, Any]:
+    """A config.json of any schema version as one of today's. Raises `JsonError`."""
+    while (version := JsonObject(config).count("schema_version")) != SCHEMA_VERSION:
+        if version not in UPGRADES:
+            raise JsonError(
+                f"its schema_version is {version}; this program reads up to {SCHEMA_VERSION}"
+            )
+        config = UPGRADES[version](config)
+    return config
+
+
+def _state_now(path: Path, state: State) -> State:
+    return "interrupted" if state == "running" and not is_locked(path) else state
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process is changing the run in folder `path`."""
+    if not (path / "lock").exists():
+        return False
+    try:
+        with FileLock(path / "lock", timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a folder of somebody else's, or on a read-only medium
+        return False
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a run. Raises `BrokenRunError`."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise _broken(path.parent, f"{path.name} is missing") from None
+    except OSError as error:
+        raise _broken(path.parent, f"{path.name} cannot be read: {error}") from None
+    try:
+        values = parse_json(content)
+    except JsonError as error:
+        raise _broken(path.parent, f"{path.name} {error}") from None
+    if not isinstance(values, dict):
+        raise _broken(path.parent, f"{path.name} does not hold a JSON object")
+    return cast(dict[str, Any], values)
+
+
+@contextlib.contextmanager
+def _damage_of(path: Path, file: str) -> Generator[None, None, None]:
+    """What a file's content makes fail is a `BrokenRunError` that names the file."""
+    try:
+        yield
+    except (JsonError, ConfigError) as error:
+        raise _broken(path, f"{file}: {error}") from None
+    except BrokenRunError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError) as error:
+        raise _broken(path, f"{file}: {type(error).__name__} {error}") from None
+    except (TypeError, ValueError) as error:
+        raise _broken(path, f"{file}: {error}") from None
+
+
+def _broken(path: Path, what: str) -> BrokenRunError:
+    what = what.rstrip(".")
+    if len(what) > _LONGEST_REASON:
+        what = what[:_LONGEST_REASON] + "…"
+    return BrokenRunError(f"The run in {path} is damaged: {what}.")
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+def refusals_explained(path: Path) -> AbstractContextManager[None]:
+    """Within, what the disk refuses to write at `path` is a `DiskFullError` or a `RunError`."""
+    return refusals_as(path, full=DiskFullError, refused=RunError)
+
+
+def timestamp() -> str:
+    """The time now: ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,148 @@
+"""What a run's JSON says of it: the facts that followed from its settings, and where it is.
+
+Every number is checked here, where it is read, so that whoever computes with it need not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+from lm.base.checked import MOST_COUNT, JsonError, JsonObject
+from lm.base.flops import FlopCount
+from lm.base.records import Evaluation
+
+StoredState = Literal["created", "running", "paused", "stopped", "complete", "failed"]
+State = StoredState | Literal["interrupted"]
+
+STORED_STATES: tuple[StoredState, ...] = get_args(StoredState)
+MOST_FLOPS = 10**30  # of a plan, which may be one that nobody can carry out
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What followed from a run's settings, its text and this machine, when it was made."""
+
+    vocab_size: int
+    n_params: int  # shared parameters once
+    n_steps: int  # optimizer updates
+    flops_per_step: FlopCount
+    flops: FlopCount  # of the whole run
+    tokens: int  # predictions that will enter a loss
+    n_train_tokens: int
+    sha256: str  # of the text
+    threads: int  # on every resume too: another number gives other bits
+    torch: str  # versions
+    python: str
+    original: Mapping[str, str] | None = None  # of a text that was not UTF-8: see `Original`
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        flops = {"flops_per_step": self.flops_per_step.to_dict(), "flops": self.flops.to_dict()}
+        values = {**asdict(self), **flops}
+        if self.original is None:
+            del values["original"]
+        return values
+
+    @classmethod
+    def from_dict(cls, values: object) -> Facts:
+        """Invert `to_dict`. Raises `JsonError`, naming what is missing or cannot be."""
+        given = JsonObject(values, "facts")
+        sha256 = given.line("sha256")
+        if not _SHA256.fullmatch(sha256):
+            raise JsonError(f"facts.sha256 must be 64 hexadecimal digits. Received: {sha256!r}.")
+        return cls(
+            vocab_size=given.count("vocab_size", least=1),
+            n_params=given.count("n_params", least=1),
+            n_steps=given.count("n_steps", least=1),
+            flops_per_step=_flops(given.part("flops_per_step"), least=1, most=MOST_FLOPS),
+            flops=_flops(given.part("flops"), least=1, most=MOST_FLOPS),
+            tokens=given.count("tokens", least=1),
+            n_train_tokens=given.count("n_train_tokens", least=1),
+            sha256=sha256,
+            threads=given.count("threads", least=1),
+            torch=given.line("torch"),
+            python=given.line("python"),
+            original=_original(given),
+        )
+
+
+def _original(facts: JsonObject) -> dict[str, str] | None:
+    if facts.values.get("original") is None:
+        return None
+    given = facts.part("original")
+    return {"encoding": given.line("encoding"), "sha256": given.line("sha256")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Where a run is: `status.json`."""
+
+    state: State
+    step: int = 0
+    n_steps: int = 0
+    tokens: int = 0
+    flops: FlopCount = field(default_factory=FlopCount)
+    seconds: float = 0.0  # of training alone
+    train_loss: float | None = None  # mean over the last tenth of the rows of metrics.jsonl
+    sampled_val_loss: float | None = None
+    valid: Evaluation | None = None
+    test: Evaluation | None = None
+    checkpoint_step: int | None = None
+    reason: str | None = None
+    device: str | None = None
+    pid: int | None = None
+    updated_at: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**asdict(self), "flops": self.flops.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: object) -> Status:
+        """Invert `to_dict`. Keys that are not in it are left out, and what is missing is as at
+        the start of a run. Raises `JsonError`, naming what cannot be.
+        """
+        given = JsonObject(values)
+        valid, test = given.optional(given.part, "valid"), given.optional(given.part, "test")
+        flops = given.optional(given.part, "flops")
+        return cls(
+            state=given.one_of("state", STORED_STATES),
+            step=given.optional(given.count, "step") or 0,
+            n_steps=given.optional(given.count, "n_steps") or 0,
+            tokens=given.optional(given.count, "tokens") or 0,
+            flops=_flops(flops) if flops else FlopCount(),
+            seconds=given.optional(given.number, "seconds") or 0.0,
+            train_loss=given.optional(given.number, "train_loss"),
+            sampled_val_loss=given.optional(given.number, "sampled_val_loss"),
+            valid=_evaluation(valid) if valid else None,
+            test=_evaluation(test) if test else None,
+            checkpoint_step=given.optional(given.count, "checkpoint_step"),
+            reason=given.optional(given.text, "reason"),
+            device=given.optional(given.line, "device"),
+            pid=given.optional(given.count, "pid"),
+            updated_at=given.optional(given.text, "updated_at") or "",
+        )
+
+
+def _flops(given: JsonObject, *, least: int = 0, most: int = MOST_COUNT) -> FlopCount:
+    count = FlopCount(
+        forward=given.count("forward", most=most),
+        backward=given.count("backward", most=most),
+        optimizer=given.count("optimizer", most=most),
+    )
+    if count.total < least:
+        raise JsonError(f"{given.where} must be {least} or more in all. Received: {count.total}.")
+    return count
+
+
+def _evaluation(given: JsonObject) -> Evaluation:
+    return Evaluation(
+        total_nats=given.number("total_nats"),
+        n_tokens=given.count("n_tokens", least=1),
+        n_chars=given.count("n_chars", least=1),
+        spelling_nats=given.optional(given.number, "spelling_nats") or 0.0,
+    )
