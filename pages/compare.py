@@ -8,7 +8,7 @@ import streamlit as st
 
 from lm import charts
 from lm.runs import Run, RunError
-from pages.common import archive, caches, corpora, panel, runs_table, shell, words
+from pages.common import archive, caches, corpora, first_run, links, panel, runs_table, shell, words
 from pages.common.archive import ArchiveError
 from pages.common.runs_table import Group
 
@@ -91,8 +91,8 @@ def _memory() -> dict[str, list[str]]:
 
 def _checks_of_link() -> set[str]:
     """What the URL names, unless this page wrote it."""
-    text = st.query_params.get("checked", "")
-    return set(text.split(",")) if text and text != st.session_state.get("checked_url") else set()
+    run_ids = links.runs_to_compare()
+    return set() if run_ids == st.session_state.get("checked_url") else set(run_ids)
 
 
 def checked_runs(group: Group) -> list[Run]:
@@ -107,10 +107,7 @@ def checked_runs(group: Group) -> list[Run]:
         _memory()[group.key] = [run.run_id for run in best[:MOST_CHECKED]]
     chosen = set(_memory()[group.key])
     runs = [run for run in group.runs if run.run_id in chosen]
-    text = ",".join(run.run_id for run in runs)
-    st.session_state["checked_url"] = text
-    if st.query_params.get("checked", "") != text:
-        st.query_params.from_dict({"checked": text} if text else {})
+    st.session_state["checked_url"] = links.keep_in_address(runs)
     return runs
 
 
@@ -404,10 +401,8 @@ def act(group: Group, checked: list[Run]) -> None:
         )
         with st.popover("Copy link", icon=":material/link:"):
             st.caption("This address opens the page with the same rows checked.")
-            query = f"checked={','.join(run.run_id for run in checked)}"
-            st.code(
-                f"{(st.context.url or '').split('?')[0]}?{query}", language=None, wrap_lines=True
-            )
+            here = (st.context.url or "").split("?")[0]
+            st.code(links.to_compare(checked).text(here), language=None, wrap_lines=True)
         with st.popover("One run …", icon=":material/edit:", key="one-run"):
             _one_run(group)
         with st.popover("Import a run", icon=":material/upload:", key="import"):
@@ -424,9 +419,9 @@ def _one_run(group: Group) -> None:
     run = by_id[run_id]
     with st.container(horizontal=True):
         if st.button("Show its training", key="watch"):
-            shell.go("train", run=run.run_id)
+            links.to_train(run).follow()
         if run.weights_path.exists() and st.button("Write with it", key="write"):
-            shell.go("generate", runs=run.run_id)
+            links.to_generate(run).follow()
         st.download_button(
             "Export",
             data=lambda: archive.pack(run),
@@ -498,7 +493,7 @@ if done := st.session_state.pop("done", None):
     st.toast(words.plain(done))
 runs, groups = load()
 if not runs:
-    shell.nothing_trained("There is no run to compare yet.")
+    first_run.offer("There is no run to compare yet.")
 else:
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -15,7 +14,7 @@ from lm.base.settings import ConfigError, settings
 from lm.datasets import DATASETS, DOWNLOADS, Corpus, DatasetError, DatasetInfo
 from lm.datasets.config import DataConfig
 from lm.datasets.tokenizers import UnknownTokenError
-from pages.common import corpora, drafts, forms, shell, words
+from pages.common import corpora, drafts, forms, links, shell, words
 
 EXCERPT = 600  # characters
 SHOWN_TOKENS = 400
@@ -205,13 +204,7 @@ def show(data: DataConfig) -> None:
         st.header("Splits", anchor=False)
         splits(corpus)
         if st.button(f"Train on {words.plain(corpora.title(data))}", key="train", type="primary"):
-            known = data.model_dump(exclude_defaults=True, exclude={"text_path", "seed"})
-            known = {name: str(value) for name, value in known.items()}
-            if data.dataset == "text":
-                known["text"] = Path(data.text_path or "").name
-            if data.seed:
-                known["data_seed"] = str(data.seed)
-            shell.go("train", **{"dataset": data.dataset, **known})
+            links.to_train_dataset(data).follow()
     st.header("What guessing already buys", anchor=False)
     guessing(data, corpus)
     left, right = st.columns(2, gap="large")

@@ -7,7 +7,7 @@ import streamlit as st
 
 from lm.runs import Run
 from lm.writing.sampling import Sampling
-from pages.common import caches, shell, tokens, words, writing
+from pages.common import caches, first_run, links, shell, tokens, words, writing
 
 MOST_RUNS = 4
 SLICE_SECONDS = 0.12
@@ -31,11 +31,8 @@ def labelled(runs: list[Run]) -> dict[str, Run]:
 
 
 def arrive(by_label: dict[str, Run]) -> None:
-    """From another page, `?run=<id>` chooses that run, and the prompt it was tried with."""
-    wanted = st.query_params.get("run")
-    if wanted is None:
-        return
-    del st.query_params["run"]
+    """A link from another page chooses its run, and the prompt that it was tried with."""
+    wanted = links.take_run_to_write()
     for label, run in by_label.items():
         if run.run_id == wanted:
             samples = run.samples()
@@ -183,4 +180,4 @@ if runs:
     lanes = act(request)
     show(request, lanes)
 else:
-    shell.nothing_trained("There is no trained model to write with yet.")
+    first_run.offer("There is no trained model to write with yet.")

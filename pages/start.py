@@ -4,7 +4,7 @@ import streamlit as st
 
 from lm.runs import Run
 from lm.writing.sampling import Sampling
-from pages.common import caches, corpora, first_run, shell, tokens, words, writing
+from pages.common import caches, corpora, first_run, links, shell, tokens, words, writing
 
 PROMPT = "ROMEO:"
 N_TOKENS = 300
@@ -24,7 +24,7 @@ def act() -> None:
         if st.button(f"Train your first model ({first_run.ABOUT})", type="primary"):
             with st.spinner("Reading the corpus …"):
                 run = first_run.start()
-            shell.go("train", run=run.run_id)
+            links.to_train(run).follow()
         st.caption(first_run.describe())
 
 
@@ -42,7 +42,7 @@ def show_sample(run: Run) -> None:
         if st.button("Another text"):
             st.session_state["start_seed"] = seed + 1
             st.rerun(scope="fragment")
-        st.page_link("pages/generate.py", label="Write with your own prompt →")
+        links.to_generate().show("Write with your own prompt →")
 
 
 def write(run: Run, seed: int) -> tuple[list[str], list[float]]:
@@ -70,7 +70,7 @@ def show_ladder(runs: list[Run]) -> None:
         f"{run.config.preset}. The loss is the mean surprise per token of the test split, in nats."
     )
     ladder.show(rungs)
-    st.page_link("pages/compare.py", label="Compare all runs →")
+    links.to_compare().show("Compare all runs →")
 
 
 shell.page(

@@ -15,7 +15,7 @@ from lm.datasets import DATASETS, DatasetError
 from lm.jobs.sweeps import Estimate, Sweep, estimate, remembered, run_sweep
 from lm.runs import Run, RunError, forecast
 from lm.runs.config import RunConfig
-from pages.common import background, caches, corpora, drafts, panel, shell, sweeps, words
+from pages.common import background, caches, corpora, drafts, links, panel, shell, sweeps, words
 from pages.common.background import Work
 
 OWN, COURSEWORK = "A sweep of your own", "The coursework's study"
@@ -380,9 +380,8 @@ def _onward(chosen: Sweep, found: Mapping[RunConfig, Run], rows: pd.DataFrame) -
             on_click="ignore",
             icon=":material/table_view:",
         )
-        ids = [run.run_id for run in found.values()][:MOST_LINKED]
         if st.button("Compare these runs", key="sweep-compare", icon=":material/table_chart:"):
-            shell.go("compare", checked=",".join(ids))
+            links.to_compare(list(found.values())[:MOST_LINKED]).follow()
 
 
 shell.page(

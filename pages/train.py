@@ -15,7 +15,7 @@ from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops_by_module
 from lm.runs.plan import BudgetError
 from lm.runs.prepare import prepare
-from pages.common import caches, corpora, drafts, forms, panel, runs_table, shell, words
+from pages.common import caches, corpora, drafts, forms, links, panel, runs_table, shell, words
 from pages.common.drafts import Draft
 
 ARCHITECTURES = {
@@ -34,15 +34,15 @@ def load() -> tuple[list[Run], Run | None, Draft]:
     """All runs, the one to show (the URL's, else one that moves), and what the form says."""
     runs = caches.store().list()
     by_id = {run.run_id: run for run in runs}
-    came_by_link = choices.read_url({**drafts.parsers(), "run": str})
-    wanted = choices.values.get("run")
+    came_by_link = choices.read_url({**drafts.parsers(), links.RUN: str})
+    wanted = choices.values.get(links.RUN)
     if wanted is not None and wanted not in by_id:
         st.warning(f"There is no run {words.plain(wanted)} here. It may have been deleted.")
-        choices.reset("run")
-    if "run" not in choices.values and (moving := [run for run in runs if panel.busy(run)]):
-        choices.set("run", moving[0].run_id)
-    run = by_id.get(choices.values.get("run", ""))
-    if came_by_link and run and set(choices.values) == {"run"}:  # the form follows the run
+        choices.reset(links.RUN)
+    if links.RUN not in choices.values and (moving := [run for run in runs if panel.busy(run)]):
+        choices.set(links.RUN, moving[0].run_id)
+    run = by_id.get(choices.values.get(links.RUN, ""))
+    if came_by_link and run and set(choices.values) == {links.RUN}:  # the form follows the run
         choices.values.update(drafts.choices_of(run.config))
     choices.write_url()
     return runs, run, drafts.draft(choices.values)
@@ -294,7 +294,7 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     except (RunError, DatasetError, BudgetError, ValueError, OSError) as error:
         st.error(words.plain(str(error)))
         return
-    choices.set("run", fresh.run_id)
+    choices.set(links.RUN, fresh.run_id)
     st.rerun()
 
 
@@ -329,7 +329,7 @@ def _name(config: RunConfig, draft: Draft, runs: list[Run]) -> str:
 def show(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     """The run, live; before there is one, the chart that waits for it."""
     if run is not None:
-        panel.show(run, runs_table.names(runs), lambda run_id: choices.set("run", run_id))
+        panel.show(run, runs_table.names(runs), lambda run_id: choices.set(links.RUN, run_id))
         return
     if draft.plan is None or draft.config is None or draft.corpus is None:
         return

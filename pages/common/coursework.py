@@ -17,7 +17,7 @@ from lm.jobs.sweeps import remembered
 from lm.runs import RunError, RunStore, forecast
 from lm.study import figures, running
 from lm.study.sections import CORPORA, SCALES, Study, corpora_here
-from pages.common import background, caches, panel, words
+from pages.common import background, caches, links, panel, words
 from pages.common.background import Work
 
 PROJECT = Path(__file__).parents[2]
@@ -45,7 +45,7 @@ def show() -> None:
     if not corpora:
         missing = DATASETS[CORPORA[0]].title
         st.info(f"The study needs {words.plain(missing)}, which is not here. Data fetches it.")
-        st.page_link("pages/data.py", label="Fetch it →")
+        links.to_data().show("Fetch it →")
         if _is_as_shipped(_store("default")):
             _shipped(with_plan=False)
         return

@@ -197,21 +197,26 @@ def _fallback(chosen: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, 
     return {**_values(followed), **chosen}
 
 
+def data_choices(data: DataConfig) -> dict[str, Any]:
+    """What a user would have chosen to get this corpus: its name, and what is not its default."""
+    chosen: dict[str, Any] = {"dataset": data.dataset}
+    if data.dataset == "text":
+        chosen["text"] = corpora.title(data)
+    plain = DataConfig(dataset=data.dataset, text_path=data.text_path).model_dump()
+    for name, value in data.model_dump().items():
+        if value != plain[name]:
+            chosen[DATA_NAMES.get(name, name)] = value
+    return chosen
+
+
 def choices_of(config: RunConfig) -> dict[str, Any]:
     """What a user would have chosen to get `config`: as little as gives the same settings."""
     horizon = config.training.budget or DEFAULT_BUDGET
     budget = min(BUDGETS, key=lambda known: abs(known / horizon - 1))
-    data, architecture = config.data, config.model.architecture
-    chosen: dict[str, Any] = {"dataset": data.dataset, "architecture": architecture}
-    chosen |= {"preset": config.preset, "budget": budget}
-    if data.dataset == "text":
-        chosen["text"] = corpora.title(data)
+    architecture = config.model.architecture
+    chosen = data_choices(config.data)
+    chosen |= {"architecture": architecture, "preset": config.preset, "budget": budget}
     wanted = flat(config)
-    plain = DataConfig(dataset=data.dataset, text_path=data.text_path)
-    defaults = {DATA_NAMES.get(name, name): v for name, v in plain.model_dump().items()}
-    for name in data_settings():
-        if wanted[name] != defaults[name]:
-            chosen[name] = wanted[name]
     for name in (*model_settings(architecture), *training_settings()):
         if wanted[name] != draft(chosen).shown.get(name):
             chosen[name] = wanted[name]

@@ -1,10 +1,12 @@
 """The run behind "Train your first model": small, on a corpus that is there."""
 
+import streamlit as st
+
 from lm import datasets
 from lm.datasets.config import DataConfig
 from lm.runs import Run, recipes
 from lm.runs.prepare import prepare
-from pages.common import caches, corpora, words
+from pages.common import caches, corpora, links, words
 
 BUDGET = 1e11
 ABOUT = "about 20 s"
@@ -36,3 +38,9 @@ def start() -> Run:
     run = prepare(config, caches.store(), name="My first model", corpus=corpus)
     caches.jobs().start(run)
     return run
+
+
+def offer(sentence: str) -> None:
+    """Say why a page is empty, and offer the one thing to do about it."""
+    st.info(f"{sentence} A first one takes about 20 seconds.")
+    links.to_start().show("Train your first model →")

@@ -57,7 +57,7 @@ class Choices:
 
     def write_url(self) -> None:
         """Let the address bar hold the choices."""
-        wanted = {name: _text(value) for name, value in self.values.items()}
+        wanted = as_query(self.values)
         if wanted not in self._written:
             self._written.append(wanted)
         if st.query_params.to_dict() != wanted:
@@ -71,6 +71,11 @@ class Choices:
         """Let settings follow again."""
         for name in names:
             self.values.pop(name, None)
+
+
+def as_query(values: Mapping[str, Any]) -> dict[str, str]:
+    """Values of settings as parameters of an address: what `read_url` reads."""
+    return {name: _text(value) for name, value in values.items()}
 
 
 def _text(value: Any) -> str:

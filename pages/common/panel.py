@@ -13,7 +13,7 @@ from lm import charts
 from lm.datasets import DatasetError
 from lm.runs import Run, RunError, forecast
 from lm.runs.plan import Plan, plan
-from pages.common import caches, corpora, forms, shell, tokens, words
+from pages.common import caches, corpora, forms, links, tokens, words
 
 SECONDS_BETWEEN_UPDATES = 0.7
 RECENT_ROWS = 25  # over which speeds are averaged
@@ -142,9 +142,9 @@ def _onward(run: Run, now: str) -> None:
         return
     with st.container(horizontal=True, gap="small", key="onward"):
         if st.button("Write with it", key="to-generate", icon=":material/edit:"):
-            shell.go("generate", runs=run.run_id)
+            links.to_generate(run).follow()
         if st.button("Compare with others", key="to-compare", icon=":material/table_chart:"):
-            shell.go("compare", checked=run.run_id)
+            links.to_compare([run]).follow()
 
 
 def _button(

@@ -48,16 +48,18 @@ def wait_until_it_answers(process: subprocess.Popen, url: str) -> None:
     raise RuntimeError("The Streamlit server did not start.")
 
 
-def serve(runs_dir: Path, datasets_dir: Path | None = None) -> tuple[subprocess.Popen, str]:
+def serve(
+    runs_dir: Path, datasets_dir: Path | None = None, app: Path = ROOT / "app.py"
+) -> tuple[subprocess.Popen, str]:
     """Start the app on a free port; returns the process, and its URL once it answers."""
     port = free_port()
-    environment = {**os.environ, "LM_RUNS_DIR": str(runs_dir)}
+    environment = {**os.environ, "LM_RUNS_DIR": str(runs_dir), "PYTHONPATH": str(ROOT)}
     environment.pop("LM_DATASETS", None)
     if datasets_dir is not None:
         environment["LM_DATASETS"] = str(datasets_dir)
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"),
+            *(sys.executable, "-m", "streamlit", "run", str(app), "--server.headless=true"),
             *("--server.address=127.0.0.1", f"--server.port={port}"),
         ],
         cwd=ROOT,
@@ -121,8 +123,12 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., str]]:
     """Start a fresh server and get its URL; `runs_dir` defaults to an empty folder."""
     processes = []
 
-    def start(runs_dir: Path = tmp_path / "runs", datasets_dir: Path | None = None) -> str:
-        process, url = serve(runs_dir, datasets_dir)
+    def start(
+        runs_dir: Path = tmp_path / "runs",
+        datasets_dir: Path | None = None,
+        app: Path = ROOT / "app.py",
+    ) -> str:
+        process, url = serve(runs_dir, datasets_dir, app)
         processes.append(process)
         return url
 
