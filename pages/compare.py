@@ -8,7 +8,17 @@ import streamlit as st
 
 from lm import charts
 from lm.runs import Run, RunError
-from pages.common import archive, caches, corpora, first_run, links, panel, runs_table, shell, words
+from pages.common import (
+    archive,
+    caches,
+    corpora,
+    first_run,
+    links,
+    phases,
+    runs_table,
+    shell,
+    words,
+)
 from pages.common.archive import ArchiveError
 from pages.common.runs_table import Group
 
@@ -126,7 +136,7 @@ def table(group: Group) -> None:
     if not found:
         st.caption("No run matches.")
         return
-    moving = any(panel.busy(run) for run in found)
+    moving = any(phases.busy(run) for run in found)
     every = SECONDS_BETWEEN_UPDATES if moving else None
     st.fragment(_rows, run_every=every, key="rows")(group, [run.run_id for run in found], moving)
 
@@ -136,10 +146,10 @@ def _rows(group: Group, run_ids: list[str], moving: bool) -> None:
     runs = [by_id[run_id] for run_id in run_ids]
     if moving:
         try:
-            runs = [run.reload() if panel.busy(run) else run for run in runs]
+            runs = [run.reload() if phases.busy(run) else run for run in runs]
         except RunError:
             st.rerun()
-        if not any(panel.busy(run) for run in runs):
+        if not any(phases.busy(run) for run in runs):
             st.rerun()  # with the results, and without the timer
     checked = _memory()[group.key]
     rows = [i for i, run_id in enumerate(run_ids) if run_id in checked]
@@ -258,7 +268,7 @@ def _compute(group: Group, checked: list[Run], shown: dict[str, charts.Look]) ->
         better = "Lower" if group.in_bits else "Higher"
         st.caption(
             f"{better} is better. Dashed: what counting n-grams reaches, with no training FLOPs at "
-            f"all. FLOPs of training alone. {panel.NOT_COUNTED}"
+            f"all. FLOPs of training alone. {words.NOT_COUNTED}"
             + (f" {_runs(left_out)} without a test score left out." if left_out else "")
         )
 
@@ -329,7 +339,7 @@ def _curves(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -> 
             default="flops",
             required=True,
             key="curve_x",
-            format_func=lambda name: panel.AXES.get(name, name),
+            format_func=words.axis,
             persist_state="session",
         )
         smoothing = st.select_slider(
@@ -414,7 +424,7 @@ def _one_run(group: Group) -> None:
     if st.session_state.get("managed", next(iter(by_id))) not in by_id:
         del st.session_state["managed"]
     run_id = st.selectbox(
-        "Run", list(by_id), key="managed", format_func=runs_table.names(group.runs).__getitem__
+        "Run", list(by_id), key="managed", format_func=words.names(group.runs).__getitem__
     )
     run = by_id[run_id]
     with st.container(horizontal=True):

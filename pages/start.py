@@ -4,7 +4,8 @@ import streamlit as st
 
 from lm.runs import Run
 from lm.writing.sampling import Sampling
-from pages.common import caches, corpora, first_run, links, shell, tokens, words, writing
+from pages.common import caches, corpora, first_run, links, shell, words, writing
+from pages.common.components.text_view import text_view
 
 PROMPT = "ROMEO:"
 N_TOKENS = 300
@@ -35,9 +36,7 @@ def show_sample(run: Run) -> None:
     st.caption(words.run_facts(run))
     seed = st.session_state.get("start_seed", 0)
     texts, probabilities = write(run, seed) if seed else caches.last_sample(run, PROMPT) or ([], [])
-    tokens.text_view(
-        f"Text by {run.name}", texts, probabilities, prompt=PROMPT, height=420, key="sample"
-    )
+    text_view(f"Text by {run.name}", texts, probabilities, prompt=PROMPT, height=420, key="sample")
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Another text"):
             st.session_state["start_seed"] = seed + 1
@@ -57,7 +56,7 @@ def write(run: Run, seed: int) -> tuple[list[str], list[float]]:
 
 def show_ladder(runs: list[Run]) -> None:
     """The four architectures, each with the same compute."""
-    from pages.common import ladder  # with altair: the page shows without waiting for it
+    from pages.common.components import ladder  # with altair: the page shows without waiting for it
 
     rungs = ladder.rungs(runs)
     if not rungs or rungs[0].config.training.budget is None:

@@ -15,7 +15,7 @@ from lm.datasets import DATASETS, DatasetError
 from lm.jobs.sweeps import Estimate, Sweep, estimate, remembered, run_sweep
 from lm.runs import Run, RunError, forecast
 from lm.runs.config import RunConfig
-from pages.common import background, caches, corpora, drafts, links, panel, shell, sweeps, words
+from pages.common import background, caches, corpora, drafts, links, shell, sweeps, words
 from pages.common.background import Work
 
 OWN, COURSEWORK = "A sweep of your own", "The coursework's study"
@@ -61,7 +61,7 @@ def _controls() -> dict[str, Any]:
         list(ARCHITECTURES),
         selection_mode="multi",
         default=list(ARCHITECTURES),
-        format_func=drafts.titled,
+        format_func=words.architecture,
         key="sweep_architectures",
         persist_state="session",
     )
@@ -191,7 +191,7 @@ def _cost(planned: Estimate) -> None:
             "FLOPs to come",
             words.flops(planned.flops_left) if planned.n_left else "0",
             width="content",
-            help=f"Training FLOPs. {panel.NOT_COUNTED}",
+            help=f"Training FLOPs. {words.NOT_COUNTED}",
         )
         st.metric(
             "Time here, about",

@@ -17,7 +17,7 @@ from lm.jobs.sweeps import remembered
 from lm.runs import RunError, RunStore, forecast
 from lm.study import figures, running
 from lm.study.sections import CORPORA, SCALES, Study, corpora_here
-from pages.common import background, caches, links, panel, words
+from pages.common import background, caches, links, words
 from pages.common.background import Work
 
 PROJECT = Path(__file__).parents[2]
@@ -180,7 +180,7 @@ def _cost(scale: str, corpora: tuple[str, ...], store: RunStore, work: Work | No
             "FLOPs in all",
             words.flops(sum(cost.flops for cost in costs)),
             width="content",
-            help=f"Training FLOPs. {panel.NOT_COUNTED}",
+            help=f"Training FLOPs. {words.NOT_COUNTED}",
         )
         st.metric(
             "Time here, about",

@@ -25,11 +25,6 @@ HORIZONS = ("budget", "steps", "epochs")
 DATA_NAMES = {"seed": "data_seed"}  # training has a seed too
 
 
-def titled(architecture: str) -> str:
-    """An architecture's name in a form or a run's name."""
-    return "MLP" if architecture == "mlp" else architecture.capitalize()
-
-
 def default_dataset() -> str:
     """The first corpus that is here and not the user's own."""
     return next(name for name in corpora.available() if name != "text")
@@ -258,11 +253,6 @@ def value_text(value: Any, name: str = "") -> str:
     if isinstance(value, float):
         return f"{value:g}".replace("e+", "e")
     return str(value)
-
-
-def basic(known: Mapping[str, Setting]) -> list[str]:
-    """Names of the settings that show first."""
-    return [name for name, setting in known.items() if setting.basic]
 
 
 __all__ = ["BUDGETS", "Config", "Draft", "applies", "differences", "draft", "flat", "value_text"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,8 @@ import streamlit as st
 from lm import charts
 from lm.base.records import Evaluation
 from lm.runs import Run
-from pages.common import caches, corpora, drafts, panel, words
+from pages.common import caches, corpora, drafts, words
+from pages.common.phases import BADGES, BUSY, phase
 
 NO_DIFFERENCE = ("dataset", "text_path", "split", "device", "threads")
 
@@ -78,16 +78,6 @@ TOKENS = {"char": "characters", "word": "words", "byte": "bytes"}
 # --- what tells runs apart ----------------------------------------------------------------------
 
 
-def names(runs: Iterable[Run]) -> dict[str, str]:
-    """Run id -> what to call it in a list to choose from, where no two may be called the same."""
-    runs = list(runs)
-    count = Counter(run.name for run in runs)
-    return {
-        run.run_id: run.name if count[run.name] == 1 else f"{run.name} ({run.run_id})"
-        for run in runs
-    }
-
-
 def settings_of(run: Run) -> dict[str, Any]:
     """A run's settings under the names of the form, those that decide a result."""
     flat = drafts.flat(run.config)
@@ -104,7 +94,7 @@ def varying(runs: Sequence[Run]) -> list[str]:
 def labels(runs: Sequence[Run]) -> dict[str, str]:
     """For each run the fewest settings that tell it from the others, and nothing they share."""
     if len(runs) == 1:
-        return {runs[0].run_id: drafts.titled(runs[0].config.model.architecture)}
+        return {runs[0].run_id: words.architecture(runs[0].config.model.architecture)}
     known = {run.run_id: settings_of(run) for run in runs}
     found: dict[str, list[str]] = {run.run_id: [] for run in runs}
     for name in varying(runs):
@@ -130,7 +120,7 @@ def labels(runs: Sequence[Run]) -> dict[str, str]:
 
 def _named(name: str, value: Any) -> str:
     if name == "architecture":
-        return drafts.titled(value)
+        return words.architecture(value)
     if name == "budget":
         return f"{words.flops(value)} FLOPs" if value else "no budget"
     return f"{name} {drafts.value_text(value, name)}"
@@ -175,13 +165,13 @@ def table(group: Group, runs: Sequence[Run]) -> pd.DataFrame:
 
 def state(run: Run) -> str:
     """A run's state in a cell of the table."""
-    now = panel.phase(run)
+    now = phase(run)
     if now == "running":
         return f"training {run.status.step / run.n_steps:.0%}"
     if run.shipped:
         return "shipped"
-    text = panel.BADGES[now][1]
-    return text if now == "complete" or now in panel.BUSY else f"{text} at step {run.status.step:,}"
+    text = BADGES[now][1]
+    return text if now == "complete" or now in BUSY else f"{text} at step {run.status.step:,}"
 
 
 def columns(group: Group) -> dict[str, Any]:
@@ -200,7 +190,7 @@ def columns(group: Group) -> dict[str, Any]:
         "Test": config.NumberColumn(
             format="%.3f", help=f"Whole test split, {group.unit}. It reports.", width="small"
         ),
-        "FLOPs": config.TextColumn(help=f"Training FLOPs. {panel.NOT_COUNTED}", width="small"),
+        "FLOPs": config.TextColumn(help=f"Training FLOPs. {words.NOT_COUNTED}", width="small"),
         "Parameters": config.NumberColumn(format="localized", width="small"),
         "Time": config.NumberColumn("Time", format="%.1f s", help="Training alone.", width="small"),
         "State": config.TextColumn(width="small"),

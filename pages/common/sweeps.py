@@ -150,7 +150,9 @@ def frame(found: Mapping[RunConfig, Run], names: Sequence[str]) -> pd.DataFrame:
 def series(row: Mapping[str, Any], names: Sequence[str]) -> str:
     """What tells one line of a chart from the others."""
     parts = [
-        drafts.titled(row[name]) if name == "architecture" else f"{short(name)} {_text(row[name])}"
+        words.architecture(row[name])
+        if name == "architecture"
+        else f"{short(name)} {_text(row[name])}"
         for name in names
     ]
     return ", ".join(parts) or "all runs"

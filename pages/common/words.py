@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 import streamlit as st
 
 from lm.runs import Run
 from pages.common import corpora
+
+NOT_COUNTED = (
+    "Not counted: embedding lookups, softmax, norms, elementwise work, evaluation, and the search "
+    "for settings."
+)
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!$~|<>:&])")
 
@@ -36,16 +43,33 @@ def flops(number: float) -> str:
     return f"{float(mantissa):g}e{int(exponent)}"
 
 
-def architecture(run: Run) -> str:
-    """An architecture's name in a heading or a table."""
-    name = run.config.model.architecture
+def architecture(name: str) -> str:
+    """An architecture's name in a heading, a form or a run's name."""
     return "MLP" if name == "mlp" else name.capitalize()
+
+
+def axis(name: str) -> str:
+    """What a training curve can be drawn against, on a button."""
+    return {"step": "steps", "flops": "FLOPs"}.get(name, name)
+
+
+# --- runs ---------------------------------------------------------------------------------------
+
+
+def names(runs: Iterable[Run]) -> dict[str, str]:
+    """Run id -> what to call it in a list to choose from, where no two may be called the same."""
+    runs = list(runs)
+    count = Counter(run.name for run in runs)
+    return {
+        run.run_id: run.name if count[run.name] == 1 else f"{run.name} ({run.run_id})"
+        for run in runs
+    }
 
 
 def run_facts(run: Run) -> str:
     """What a run is, in one line of Markdown."""
     facts = [
-        f"{architecture(run)} of {count(run.n_params)} parameters",
+        f"{architecture(run.config.model.architecture)} of {count(run.n_params)} parameters",
         plain(corpora.title(run.config.data)),
         f"{flops(run.status.flops.total)} training FLOPs",
     ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
 import streamlit as st
 
 from lm.charts import ARCHITECTURE_SHAPE, COLORS
 from lm.runs import Run
 from pages.common import words
+from pages.common.components.browser import read
 
 MARKS = {"circle": "●", "square": "■", "triangle-up": "▲", "diamond": "◆"}
 WHAT_IT_DOES = {
@@ -40,12 +40,11 @@ def rungs(runs: Sequence[Run]) -> list[Run]:
 
 def show(runs: Sequence[Run]) -> None:
     """Draw the ladder of `rungs`, as a table: the best on top."""
-    css = Path(__file__).with_name("ladder.css").read_text(encoding="utf-8")
     losses = [run.status.test.loss for run in runs]
     low, high = min(losses), max(losses)
     rows = "".join(_row(run, _place(run.status.test.loss, low, high)) for run in runs)
     st.html(
-        f"<style>{css}</style><table class='ladder'><thead><tr>"
+        f"<style>{read('ladder.css')}</style><table class='ladder'><thead><tr>"
         "<th scope='col'>Architecture</th>"
         "<th scope='col' class='figure'>Parameters</th>"
         "<th scope='col' class='figure'>FLOPs per token</th>"
@@ -62,11 +61,12 @@ def _place(loss: float, low: float, high: float) -> float:
 
 def _row(run: Run, place: float) -> str:
     architecture = run.config.model.architecture
+    name = words.architecture(architecture)
     color, mark = COLORS[architecture], MARKS[ARCHITECTURE_SHAPE[architecture]]
     sign = f"<span aria-hidden='true' style='color:{color}'>{mark}</span>"
     per_token = run.status.flops.total / run.status.tokens
     return (
-        f"<tr><th scope='row'><span class='mark'>{sign}</span><b>{words.architecture(run)}</b>"
+        f"<tr><th scope='row'><span class='mark'>{sign}</span><b>{name}</b>"
         f"<small>{escape(WHAT_IT_DOES[architecture])}</small></th>"
         f"<td class='figure'>{words.count(run.n_params)}</td>"
         f"<td class='figure'>{words.short(per_token)}</td>"
