@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lm.architectures.configs import ARCHITECTURES
@@ -54,7 +55,9 @@ def parsers() -> dict[str, Callable[[str], Any]]:
     known: dict[str, Setting] = {**data_settings(), **training_settings()}
     for architecture in ARCHITECTURES:
         known |= model_settings(architecture)
-    found: dict[str, Callable[[str], Any]] = {k: forms.parser(v) for k, v in known.items()}
+    found: dict[str, Callable[[str], Any]] = {
+        name: functools.partial(forms.parse, setting) for name, setting in known.items()
+    }
     found["architecture"] = lambda text: text if text in ARCHITECTURES else None
     found["preset"] = lambda text: text if text in recipes.PRESETS else None
     found["dataset"] = lambda text: text if text in corpora.available() else None
@@ -96,28 +99,34 @@ class Draft:
 
 def draft(chosen: Mapping[str, Any]) -> Draft:
     """Work out everything that follows from what the user chose."""
+    found = _with_config(chosen)
+    if found.config is None or found.corpus is None:
+        return found
+    corpus = found.corpus
+    try:
+        check_length(found.config, corpus)
+        steps = plan(found.config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
+    except (ConfigError, BudgetError) as error:
+        return replace(found, problem=str(error))
+    return replace(found, plan=steps)
+
+
+def _with_config(chosen: Mapping[str, Any]) -> Draft:
+    """The draft as far as its settings, without its plan."""
     architecture = chosen.get("architecture", "transformer")
     preset = chosen.get("preset", "modern")
     if preset == "nanogpt" and architecture != "transformer":
         preset = "modern"
     budget = chosen.get("budget", DEFAULT_BUDGET)
     data = _data(chosen)
-    known = {"data": data, "architecture": architecture, "preset": preset, "budget": budget}
+    asked = {"data": data, "architecture": architecture, "preset": preset, "budget": budget}
+    corpus = None
     try:
         corpus = corpora.load(data)
+        config = _resolve(chosen, asked, corpus)
     except (DatasetError, ValueError) as error:
-        return Draft(**known, shown=_fallback(chosen, known), problem=str(error))
-    try:
-        config = _resolve(chosen, known, corpus)
-    except ConfigError as error:
-        return Draft(**known, shown=_fallback(chosen, known), corpus=corpus, problem=str(error))
-    shown = _values(config)
-    try:
-        check_length(config, corpus)
-        steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
-    except (ConfigError, BudgetError) as error:
-        return Draft(**known, shown=shown, corpus=corpus, config=config, problem=str(error))
-    return Draft(**known, shown=shown, corpus=corpus, config=config, plan=steps)
+        return Draft(**asked, shown=_fallback(chosen, asked), corpus=corpus, problem=str(error))
+    return Draft(**asked, shown=_values(config), corpus=corpus, config=config)
 
 
 def _data(chosen: Mapping[str, Any]) -> DataConfig:
@@ -212,9 +221,11 @@ def choices_of(config: RunConfig) -> dict[str, Any]:
     chosen = data_choices(config.data)
     chosen |= {"architecture": architecture, "preset": config.preset, "budget": budget}
     wanted = flat(config)
+    follows = _with_config(chosen).shown
     for name in (*model_settings(architecture), *training_settings()):
-        if wanted[name] != draft(chosen).shown.get(name):
+        if wanted[name] != follows.get(name):
             chosen[name] = wanted[name]
+            follows = _with_config(chosen).shown  # others may follow this one
     return chosen
 
 

@@ -84,29 +84,17 @@ def _text(value: Any) -> str:
     return f"{value:.12g}" if isinstance(value, float) else json.dumps(value)
 
 
-def parser(setting: Setting) -> Callable[[str], Any]:
-    """From a URL parameter to a value of the setting, None if it cannot be one."""
-
-    def parse(text: str) -> Any:
-        if setting.kind == "choice":
-            return text if text in setting.choices else None
-        if setting.kind == "bool":
-            return {"true": True, "false": False}.get(text.lower())
-        try:
-            value = int(text) if setting.kind == "int" else float(text)
-        except ValueError:
-            return None
-        return value if allowed(setting, value) else None
-
-    return parse
-
-
-def allowed(setting: Setting, value: float) -> bool:
-    """Whether a number lies in the setting's range."""
-    low, high = setting.minimum, setting.maximum
-    above = low is None or value > low or (value == low and not setting.exclusive_minimum)
-    below = high is None or value < high or (value == high and not setting.exclusive_maximum)
-    return above and below
+def parse(setting: Setting, text: str) -> Any:
+    """The value of a setting that a text in an address or a field stands for; None if none."""
+    if setting.kind == "choice":
+        return text if text in setting.choices else None
+    if setting.kind == "bool":
+        return {"true": True, "false": False}.get(text.lower())
+    try:
+        value = int(text) if setting.kind == "int" else float(text)
+    except ValueError:
+        return None
+    return value if setting.allows(value) else None
 
 
 def put(key: str, value: Any) -> None:
