@@ -56,6 +56,11 @@ def axis(name: str) -> str:
 # --- runs ---------------------------------------------------------------------------------------
 
 
+def n_runs(count: int) -> str:
+    """How many runs: "1 run", "5 runs"."""
+    return "1 run" if count == 1 else f"{count} runs"
+
+
 def names(runs: Iterable[Run]) -> dict[str, str]:
     """Run id -> what to call it in a list to choose from, where no two may be called the same."""
     runs = list(runs)

@@ -14,7 +14,8 @@ from lm.base.settings import ConfigError, settings
 from lm.jobs.sweeps import Sweep, expand
 from lm.runs import RunStore
 from lm.updates.config import TrainingConfig
-from pages.common import background, coursework, shell, sweeps
+from pages.common import shell
+from pages.common.study import background, coursework, sweeps
 
 ROOT = Path(__file__).parents[2]
 TRAINING = settings(TrainingConfig)

@@ -11,16 +11,17 @@ from pathlib import Path
 import streamlit as st
 
 from lm import charts, datasets
+from lm.base.files import PROJECT
 from lm.base.machine import n_cores
 from lm.datasets import DATASETS
 from lm.jobs.sweeps import remembered
 from lm.runs import RunError, RunStore, forecast
 from lm.study import figures, running
 from lm.study.sections import CORPORA, SCALES, Study, corpora_here
-from pages.common import background, caches, links, words
-from pages.common.background import Work
+from pages.common import caches, links, words
+from pages.common.study import background
+from pages.common.study.background import Work
 
-PROJECT = Path(__file__).parents[2]
 SECONDS_BETWEEN_UPDATES = 4.0
 PICTURE_WIDTH = 860  # pixels, on a screen that has them
 TITLES = {  # of figures whose name does not say it

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from lm.architectures.configs import ARCHITECTURES
+from lm.base.files import PROJECT
 from lm.base.settings import ConfigError, Setting, rule
 from lm.jobs import sweeps as jobs_sweeps
 from lm.jobs.sweeps import Sweep
@@ -18,7 +19,6 @@ from lm.runs import SWEEPS, Run
 from lm.runs.config import RunConfig
 from pages.common import caches, corpora, drafts, forms, words
 
-PROJECT = Path(__file__).parents[2]
 MOST_RUNS = 400  # that a page starts; the command line has no such limit
 BUDGET = "budget"
 
