@@ -25,7 +25,8 @@ import numpy as np
 import torch
 
 from bench import textbook
-from lm.architectures.shared.models import LanguageModel, build_model
+from lm.architectures import build_model
+from lm.architectures.shared.model import LanguageModel
 from lm.architectures.shared.products import fast_products
 from lm.datasets.config import DataConfig
 from lm.jobs import JobQueue
@@ -138,7 +139,7 @@ def our_steps(
     state = TrainingState(model=model, optimizers=build_optimizers(model, config.training))
     steps = plan(config, shape.vocab_size, N_TOKENS)
     token_ids = torch.randint(shape.vocab_size, (N_TOKENS,))
-    batches = Batches(token_ids, model.lookback, config.sequence_length, seed=0)
+    batches = Batches(token_ids, model.config.lookback, config.sequence_length, seed=0)
     cores = cores or default_threads(steps.step.total)
     processes = cores if forks and can_fork(token_ids.device) else 1
     records = train(state, batches, config.training, steps, processes)
@@ -225,8 +226,7 @@ def training_rows(folder: Path) -> Iterator[Row]:
 
 def vocabulary_rows() -> Iterator[Row]:
     """A step on WikiText-2's full vocabulary, with the plain softmax beside it."""
-    from lm.architectures.shared import products
-    from lm.training import loop
+    from lm.architectures.shared import heads, products
 
     def shape_with(output: str) -> Shape:
         return Shape(
@@ -250,7 +250,7 @@ def vocabulary_rows() -> Iterator[Row]:
 
     def plainly() -> None:
         by_pytorch = patch.object(products, "LARGE_PRODUCT", 10**18)  # by its own GEMM
-        with patch.object(loop, "LARGE_VOCAB_SIZE", 10**9), by_pytorch:
+        with patch.object(heads, "LARGE_VOCAB_SIZE", 10**9), by_pytorch:
             plain()
 
     times = in_turns(

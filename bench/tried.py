@@ -22,9 +22,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from lm.architectures.shared.models import LanguageModel, build_model
+from lm.architectures import build_model
+from lm.architectures.shared.heads import SoftmaxHead
+from lm.architectures.shared.model import LanguageModel
 from lm.datasets import Corpus, load
 from lm.datasets.config import DataConfig
 from lm.runs.config import RunConfig
@@ -35,7 +37,8 @@ from lm.training.evaluation import evaluate
 from lm.training.execution import keep_memory
 from lm.training.loop import Batch, Batches, TrainingState, loss_of, train
 from lm.updates.config import TrainingConfig
-from lm.updates.optimizers import build_optimizers, clip_gradients, lr_scale, set_learning_rate
+from lm.updates.optimizers import build_optimizers, clip_gradients, set_learning_rate
+from lm.updates.schedules import lr_scale
 
 LAST_SHARES = (0.05, 0.1, 0.25)  # of the steps, whose weights are averaged
 EMA_DECAYS = (0.9, 0.98)  # of exponential moving averages
@@ -59,15 +62,17 @@ class Average:
             own.lerp_(other, weight)
 
 
-class SoftCapped(nn.Module):
+class SoftCapped(SoftmaxHead):
     """Logits x as cap · tanh(x / cap), as in Gemma 2 (arXiv 2408.00118)."""
 
-    def __init__(self, head: nn.Module, cap: float) -> None:
-        super().__init__()
-        self.head, self.cap = head, cap
+    gradients_in_forward = False
+
+    def __init__(self, head: SoftmaxHead, cap: float) -> None:
+        super().__init__(head.in_features, head.out_features, bias=head.bias is not None)
+        self.weight, self.bias, self.cap = head.weight, head.bias, cap
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.cap * (self.head(features) / self.cap).tanh()
+        return self.cap * (super().forward(features) / self.cap).tanh()
 
 
 Loss = Callable[[LanguageModel, Batch], Tensor]
@@ -115,7 +120,7 @@ class Trial:
         state = TrainingState(model=model, optimizers=build_optimizers(model, training))
         token_ids = torch.as_tensor(self.corpus.train.token_ids)
         length = self.config.sequence_length
-        return state, Batches(token_ids, model.lookback, length, training.seed)
+        return state, Batches(token_ids, model.config.lookback, length, training.seed)
 
     def loss(self, model: LanguageModel) -> float:
         valid = self.corpus.valid

@@ -1,1 +1,91 @@
-"""The architectures: what each can be told, its parts and its models."""
+"""The architectures, each in a folder of its own, and what can be asked of all of them.
+
+A new one is a folder like the others and a line in `ARCHITECTURES`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lm.architectures.attention import ATTENTION
+from lm.architectures.linear import LINEAR
+from lm.architectures.mlp import MLP
+from lm.architectures.spec import (
+    AnyArchitecture,
+    Architecture,
+    ArchitectureConfig,
+    Arrays,
+    Decoder,
+    Module,
+)
+from lm.architectures.transformer import TRANSFORMER
+from lm.base.registry import Registry, must_be_one_of
+from lm.base.settings import ConfigError
+
+if TYPE_CHECKING:  # torch costs more than a second
+    from lm.architectures.shared.model import LanguageModel
+
+ARCHITECTURES: Registry[AnyArchitecture] = Registry(
+    "architecture",
+    (
+        LINEAR,
+        MLP,
+        ATTENTION,
+        TRANSFORMER,
+    ),
+)
+DEFAULT = TRANSFORMER.name
+
+
+def architecture(name: str) -> AnyArchitecture:
+    """The architecture of a name. Raises `ConfigError` if there is none."""
+    if name not in ARCHITECTURES:
+        raise ConfigError(must_be_one_of("architecture", name, ARCHITECTURES))
+    return ARCHITECTURES[name]
+
+
+def model_config(name: str, **values: Any) -> ArchitectureConfig:
+    """The config of a named architecture. Raises `ConfigError`."""
+    return architecture(name).config(**values)
+
+
+def modules(config: ArchitectureConfig, vocab_size: int) -> list[Module]:
+    """The parts of a model in the order of computation, by the names of their weights."""
+    return ARCHITECTURES[config.architecture].modules(config, vocab_size)
+
+
+def n_params(config: ArchitectureConfig, vocab_size: int) -> int:
+    """Trainable numbers of a model, shared ones counted once."""
+    return sum(module.n_params for module in modules(config, vocab_size))
+
+
+def build_model(config: ArchitectureConfig, vocab_size: int, seed: int = 0) -> LanguageModel:
+    """A model with its first weights, which depend on `seed` alone."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ARCHITECTURES[config.architecture].build(config, vocab_size)
+
+
+def build_decoder(config: ArchitectureConfig, vocab_size: int, weights: Arrays) -> Decoder:
+    """The model with trained `weights` as plain arrays, to write with."""
+    return ARCHITECTURES[config.architecture].decoder(config, vocab_size, weights)
+
+
+__all__ = [
+    "ARCHITECTURES",
+    "DEFAULT",
+    "AnyArchitecture",
+    "Architecture",
+    "ArchitectureConfig",
+    "Arrays",
+    "Decoder",
+    "Module",
+    "architecture",
+    "build_decoder",
+    "build_model",
+    "model_config",
+    "modules",
+    "n_params",
+]

@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lm import datasets
-from lm.architectures.configs import ARCHITECTURES, model_config
-from lm.architectures.modules import modules, n_params
+from lm.architectures import ARCHITECTURES, DEFAULT, model_config, modules, n_params
 from lm.base.files import PROJECT
 from lm.base.flops import FlopCount
 from lm.base.machine import n_cores
@@ -49,6 +48,7 @@ from lm.runs import STUDY, Run, RunStore, default_root, forecast, recipes
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops_by_module
 from lm.runs.prepare import prepare
+from lm.runs.presets import PRESETS
 from lm.study.sections import CORPORA, SCALES, Study, corpora_here
 from lm.training import execute
 from lm.updates.config import TrainingConfig
@@ -181,8 +181,8 @@ def _build_parser() -> tuple[_Parser, dict[str, _Parser]]:
     flops.add_argument("--vocab-size", metavar="V", help="tokens in the vocabulary (default: 65)")
     flops.add_setting("--batch-size", settings(TrainingConfig)["batch_size"])
     for command in (train, flops):
-        command.add_argument("--architecture", default="transformer", help=", ".join(ARCHITECTURES))
-        presets = " ".join(f"{name}: {text}" for name, text in recipes.PRESETS.items())
+        command.add_argument("--architecture", default=DEFAULT, help=", ".join(ARCHITECTURES))
+        presets = " ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
         command.add_argument("--preset", default="modern", help=presets)
         command.add_argument(
             "--set",
@@ -289,7 +289,8 @@ def _unknown(what: str, name: str, known: Iterable[str]) -> str:
 
 def _all_settings() -> str:
     """Every setting that --set takes, with its rule: the end of a help page."""
-    sections = {"model": ARCHITECTURES, "training": {"": TrainingConfig}, "data": {"": DataConfig}}
+    models = {name: architecture.config for name, architecture in ARCHITECTURES.items()}
+    sections = {"model": models, "training": {"": TrainingConfig}, "data": {"": DataConfig}}
     lines = ["settings for --set SECTION.NAME=VALUE:"]
     for section, classes in sections.items():
         rules: dict[tuple[str, str], list[str]] = {}
@@ -310,7 +311,7 @@ SECTIONS: dict[str, type[Config]] = {"data": DataConfig, "training": TrainingCon
 def _given(arguments: argparse.Namespace, flags: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """What was asked for, by flags and by --set: section -> name -> value, not checked yet."""
     model_config(arguments.architecture)  # named first if it is unknown
-    sections = {**SECTIONS, "model": ARCHITECTURES[arguments.architecture]}
+    sections = {**SECTIONS, "model": ARCHITECTURES[arguments.architecture].config}
     given: dict[str, dict[str, Any]] = {"model": {}, "training": {}, "data": {}}
     pairs = [
         (path, value)

@@ -3,7 +3,7 @@
 Nothing is computed, so no thread of torch's exists yet when a worker is forked.
 """
 
-from lm.architectures.configs import LinearConfig
+from lm.architectures.linear.config import LinearConfig
 from lm.training.execution import measured_step_flops
 from lm.updates.config import TrainingConfig
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lm.architectures.modules import n_params
+from lm.architectures import n_params
 from lm.base.machine import n_cores
 from lm.base.registry import did_you_mean
 from lm.base.settings import ConfigError

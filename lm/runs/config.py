@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import SerializeAsAny, field_validator, model_validator
 
-from lm.architectures.configs import ArchitectureConfig, model_config
+from lm.architectures import ArchitectureConfig, model_config, modules
 from lm.base.settings import Config
 from lm.datasets.config import DataConfig
+from lm.updates import UPDATES
 from lm.updates.config import TrainingConfig
 
 SCHEMA_VERSION = 1
@@ -28,33 +29,37 @@ class RunConfig(Config):
     @classmethod
     def _of_its_architecture(cls, value: Any) -> Any:
         if isinstance(value, Mapping):
-            return model_config(**{"architecture": None, **value})
+            values = {str(name): setting for name, setting in value.items()}
+            return model_config(str(values.pop("architecture", None)), **values)
         return value
 
     @model_validator(mode="after")
     def _check(self) -> typing.Self:
-        architecture, context_length = self.model.architecture, self.model.context_length
-        row = self.training.sequence_length
-        if architecture in ("attention", "transformer") and row and row > context_length:
+        model, row = self.model, self.training.sequence_length
+        if row and model.longest_row and row > model.longest_row:
             raise ValueError(
                 f"training.sequence_length must not exceed model.context_length for "
-                f"{architecture}. Received: sequence_length={row}, "
-                f"context_length={context_length}."
+                f"{model.architecture}. Received: sequence_length={row}, "
+                f"context_length={model.context_length}."
             )
-        if self.training.optimizer == "muon" and architecture == "linear":
+        parts = modules(model, vocab_size=2)
+        reasons = {name: update.refuses(parts) for name, update in UPDATES.items()}
+        if (reason := reasons[self.training.optimizer]) is not None:
+            fitting = " or ".join(name for name, reason in reasons.items() if reason is None)
             raise ValueError(
-                "training.optimizer must be adamw or sgd for linear, which has no hidden matrix "
-                "for Muon to orthogonalise. Received: 'muon'."
+                f"training.optimizer must be {fitting} for {model.architecture}, {reason}. "
+                f"Received: {self.training.optimizer!r}."
             )
         return self
 
     @property
     def sequence_length(self) -> int:
-        """Positions per row, the default resolved.
+        """Predictions per row, the default resolved.
 
-        A window model that learns from the last position of a row needs no other.
+        Where what is before a row completes its first window, a row that learns from its last
+        position needs no other.
         """
-        window = self.model.architecture in ("linear", "mlp")
-        if window and self.training.objective == "last_position":
+        windows = self.model.lookback == self.model.context_length - 1
+        if windows and self.training.objective == "last_position":
             return 1
         return self.training.sequence_length or self.model.context_length

@@ -8,15 +8,13 @@ quantity with PyTorch's FlopCounterMode; the two agree exactly.
 
 from __future__ import annotations
 
-from lm.architectures.configs import ModelConfig
-from lm.architectures.modules import modules
+from lm.architectures import ArchitectureConfig, modules
 from lm.base.flops import FlopCount
-
-NEWTON_SCHULZ_STEPS = 5  # torch.optim.Muon's default
+from lm.updates import UPDATES
 
 
 def step_flops_by_module(
-    config: ModelConfig,
+    config: ArchitectureConfig,
     vocab_size: int,
     *,
     batch_size: int,
@@ -40,10 +38,7 @@ def step_flops_by_module(
             forward = 2 * n * d_out * d_in
         elif module.attention_width:  # queries times keys, then weights times values
             forward = 4 * positions * sequence_length * module.attention_width
-        update = 0
-        if optimizer == "muon" and module.hidden and module.weight:
-            m, n = min(module.weight), max(module.weight)
-            update = NEWTON_SCHULZ_STEPS * (4 * m * m * n + 2 * m * m * m)
+        update = UPDATES[optimizer].flops(module)
         # backward: one product for the gradient of each factor; embeddings are learned, so the
         # first layer's input has a gradient too
         counts[module.name] = FlopCount(forward=forward, backward=2 * forward, optimizer=update)
@@ -51,7 +46,7 @@ def step_flops_by_module(
 
 
 def step_flops(
-    config: ModelConfig,
+    config: ArchitectureConfig,
     vocab_size: int,
     *,
     batch_size: int,

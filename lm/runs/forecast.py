@@ -9,12 +9,12 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from lm.architectures.configs import ModelConfig
-from lm.architectures.modules import modules, n_params
+from lm.architectures import ArchitectureConfig, modules, n_params
 from lm.runs import Run
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops
 from lm.runs.plan import Plan
+from lm.updates import UPDATES
 
 # On two cores of a server: a step costs its matrix products at this rate, and besides about as
 # much time for every part of the model, however small, and for every number that is updated
@@ -47,7 +47,7 @@ def whole_seconds(
     row = step_flops(
         config.model, vocab_size, batch_size=1, sequence_length=config.model.context_length
     )
-    overlap = 1 if config.model.architecture in ("linear", "mlp") else 2
+    overlap = 1 if config.model.longest_row is None else 2  # see `lm.training.evaluation`
     forward = overlap * n_scored_tokens * row.forward / config.model.context_length
     scoring = forward / FLOPS_PER_SECOND * _correction(config, steps.step.total, history)
     return SECONDS_AROUND_TRAINING + seconds(config, steps, history) + scoring
@@ -60,7 +60,7 @@ def measured(history: Sequence[Run]) -> bool:
 
 def n_bytes(config: RunConfig, steps: Plan, vocab_size: int) -> int:
     """Predicted size of a complete run's folder."""
-    moments = 1 if config.training.optimizer == "sgd" else 2  # muon: fewer for hidden matrices
+    moments = UPDATES[config.training.optimizer].moments
     tensors = 4 * n_params(config.model, vocab_size) * (2 + moments)  # the weights are in two files
     rows = BYTES_PER_ROW * min(steps.n_steps, ROWS)
     return tensors + rows + BYTES_OF_SAMPLES + BYTES_PER_TOKEN_KIND * vocab_size
@@ -89,12 +89,12 @@ def _per_step(run: Run) -> float:
     return run.facts["flops_per_step"]["total"]
 
 
-def _modelled(model: ModelConfig, flops_per_step: float) -> float:
+def _modelled(model: ArchitectureConfig, flops_per_step: float) -> float:
     return _around_products(model) + flops_per_step / FLOPS_PER_SECOND
 
 
 @functools.lru_cache(maxsize=4096)
-def _around_products(model: ModelConfig) -> float:
+def _around_products(model: ArchitectureConfig) -> float:
     parts = modules(model, vocab_size=2)
     updates = SECONDS_PER_PARAMETER * sum(part.n_params for part in parts)
     return SECONDS_PER_STEP + SECONDS_PER_MODULE * len(parts) + updates

@@ -6,7 +6,7 @@ import platform
 import sys
 from importlib.metadata import version
 
-from lm.architectures.modules import n_params
+from lm.architectures import n_params
 from lm.base.machine import n_cores
 from lm.base.settings import ConfigError
 from lm.datasets import Corpus, load
@@ -55,9 +55,7 @@ def prepare(
 
 def check_length(config: RunConfig, corpus: Corpus) -> None:
     """Raises `ConfigError` where a split is too short to train on or to score."""
-    window = config.model.architecture in ("linear", "mlp")
-    lookback = config.model.context_length - 1 if window else 0
-    needed = lookback + config.sequence_length + 1
+    needed = config.model.lookback + config.sequence_length + 1
     if corpus.train.n_tokens < needed:
         settings = f"context_length={config.model.context_length}"
         if config.sequence_length != config.model.context_length:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lm import charts
-from lm.architectures.configs import ARCHITECTURES
+from lm.architectures import ARCHITECTURES
 from lm.charts import COLORS, PALETTE, Look, Panel
 from lm.datasets import DATASETS
 from lm.datasets.config import DataConfig

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from lm.architectures.configs import ARCHITECTURES
+from lm.architectures import ARCHITECTURES
 from lm.charts import LEAST_SEEDS
 from lm.datasets import DATASETS
 from lm.runs import RunStore, forecast

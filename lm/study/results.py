@@ -13,7 +13,7 @@ from statistics import fmean, stdev
 
 import pandas as pd
 
-from lm.architectures.modules import modules
+from lm.architectures import modules
 from lm.charts import LEAST_SEEDS
 from lm.jobs.sweeps import find
 from lm.runs import Run, RunStore

@@ -5,7 +5,8 @@ from __future__ import annotations
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from lm.architectures.shared.models import LanguageModel, build_model, load_weights
+from lm.architectures import build_model
+from lm.architectures.shared.model import LanguageModel, load_weights
 from lm.writing.loading import CheckpointError, Trained
 
 

@@ -1,23 +1,22 @@
 """Scoring a split whole, every token exactly once, by one deterministic protocol.
 
-A self-attention model slides over the split in rows of `context_length` tokens, `stride =
+Where a row has a longest length, the model slides over the split in rows of it, `stride =
 context_length // 2` apart; the second half of a row is scored, so each scored token sees at
-least half the context. A window model sees its full window. The first tokens of a split see
+least half the context. A model over a window sees its full window. The first tokens of a split see
 what there is, and the very first, which nothing precedes, costs ln V.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lm.architectures.shared.losses import two_level_nats
-from lm.architectures.shared.models import LanguageModel, TwoLevelHead, WindowModel, WindowPast
+from lm.architectures.shared.model import LanguageModel
 from lm.base.records import Evaluation
 
 LOGITS_PER_BATCH = 2**21  # 8 MB of them, which a cache holds: few rows of large vocabularies
@@ -41,13 +40,15 @@ def evaluate(
     n_chars: int,
     spelling_nats: float = 0.0,
     blocks: bool = False,
+    on_batch: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Score a split: `token_ids` (N,), the `n_chars` characters of its text.
 
     With `blocks`, by another protocol, for comparison with results of others: self-attention
-    sees rows that do not overlap, so that a token has half the context on average.
+    sees rows that do not overlap, so that a token has half the context on average. `on_batch` is
+    called now and then, and may end it by an exception.
     """
-    nats = token_nats(model, token_ids, blocks=blocks)
+    nats = token_nats(model, token_ids, blocks=blocks, on_batch=on_batch)
     return Evaluation(
         total_nats=float(nats.sum(dtype=np.float64)),
         n_tokens=len(nats),
@@ -57,7 +58,11 @@ def evaluate(
 
 
 def token_nats(
-    model: LanguageModel, token_ids: np.ndarray | Tensor, *, blocks: bool = False
+    model: LanguageModel,
+    token_ids: np.ndarray | Tensor,
+    *,
+    blocks: bool = False,
+    on_batch: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """-ln p of every token of a split, (N,), as `evaluate` sums them."""
     stream = _stream(model, token_ids)
@@ -66,6 +71,7 @@ def token_nats(
         for starts, losses in _losses(model, stream, rows):
             scored = np.arange(rows.length - rows.scored, rows.length) + 1
             nats[starts[:, None] + scored] = losses
+            on_batch()
     return nats
 
 
@@ -92,11 +98,12 @@ def _stream(model: LanguageModel, token_ids: np.ndarray | Tensor) -> Tensor:
 def _cover(model: LanguageModel, n_tokens: int, blocks: bool = False) -> list[_Rows]:
     """Rows that score tokens 1 .. n_tokens - 1 of a stream once each."""
     predictions = n_tokens - 1  # input i predicts token i + 1
-    if isinstance(model, WindowModel):
-        first, row, stride, lookback = model.lookback, WINDOW_ROW, WINDOW_ROW, model.lookback
+    lookback, longest = model.config.lookback, model.config.longest_row
+    if longest is None:
+        first, row, stride = lookback, WINDOW_ROW, WINDOW_ROW
     else:
-        first = row = model.config.context_length
-        stride, lookback = row if blocks else max(1, row // 2), 0
+        first = row = longest
+        stride = row if blocks else max(1, row // 2)
     first = min(first, predictions)
     covers = [_Rows(np.array([0]), first, first)] if first else []
     whole, rest = divmod(predictions - first, stride)
@@ -115,23 +122,12 @@ def _losses(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Some of the starts of `rows` at a time, (B,), and -ln p of what they score, (B, scored)."""
     model.eval()
-    head = model.head
-    two_level = isinstance(head, TwoLevelHead)
-    # of two levels there are few, and both them and their log-probabilities are kept
-    n_logits = 2 * (head.n_clusters + head.size) if two_level else model.vocab_size
-    limit = max(1, LOGITS_PER_BATCH // (rows.length * max(n_logits, 256)))
+    limit = max(1, LOGITS_PER_BATCH // (rows.length * max(model.head.numbers_per_prediction, 256)))
     window = torch.arange(-rows.lookback, rows.length + 1, device=stream.device)
     starts = torch.as_tensor(rows.starts, device=stream.device)
     for part in starts.split(limit):
         tokens = stream[part[:, None] + window]  # (B, lookback + length + 1)
-        past = WindowPast(tokens[:, : rows.lookback]) if rows.lookback else None
-        features = model.features(tokens[:, rows.lookback : -1], past)
-        features, targets = features[:, -rows.scored :], tokens[:, -rows.scored :]
-        if two_level:
-            losses = two_level_nats(head, features.flatten(0, 1), targets.flatten())
-            losses = losses.view_as(targets)  # (B, scored)
-        else:
-            logits = head(features)  # (B, scored, V)
-            # cross_entropy would write all log-probabilities: with many words twice the time
-            losses = logits.logsumexp(-1) - logits.gather(-1, targets[..., None]).squeeze(-1)
+        before = tokens[:, : rows.lookback] if rows.lookback else None
+        features = model.features(tokens[:, rows.lookback : -1], before)
+        losses = model.head.nats(features[:, -rows.scored :], tokens[:, -rows.scored :])
         yield part.cpu().numpy(), losses.cpu().numpy()

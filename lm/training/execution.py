@@ -22,7 +22,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from lm.architectures.shared.models import build_model, weights
+from lm.architectures import build_model
+from lm.architectures.shared.model import weights
 from lm.base.records import Evaluation, Sample, StepRecord
 from lm.datasets import Corpus, DatasetError, Split, load
 from lm.datasets.tokenizers import UnknownTokenError
@@ -226,7 +227,7 @@ class _Execution:
         token_ids = torch.as_tensor(self.corpus.train.token_ids, device=self.device)
         batches = Batches(
             token_ids,
-            state.model.lookback,
+            self.config.model.lookback,
             self.config.sequence_length,
             self.config.training.seed,
         )
@@ -253,14 +254,9 @@ class _Execution:
     def finish(self) -> None:
         """Score the splits whole. The checkpoint of the last step is on disk, so a request to
         leave off counts at once; the run then resumes here."""
-
-        def check_requests(*_: object) -> None:
-            self.check_requests()
-
-        embedding = self.state.model.get_submodule("embedding")
-        with embedding.register_forward_pre_hook(check_requests):
-            valid = self._evaluate(self.corpus.valid)
-            test = self._evaluate(self.corpus.test) if self.corpus.test else None
+        self.check_requests()
+        valid = self._evaluate(self.corpus.valid)
+        test = self._evaluate(self.corpus.test) if self.corpus.test else None
         self.writer.update(state="complete", valid=valid, test=test, pid=None, now=True)
 
     def _checked_corpus(self, run: Run, corpus: Corpus | None) -> Corpus:
@@ -378,6 +374,7 @@ class _Execution:
             split.token_ids,
             n_chars=split.n_chars,
             spelling_nats=split.spelling_nats,
+            on_batch=self.check_requests,
         )
         self._checked(result.total_nats)
         return result

@@ -13,23 +13,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from lm.architectures.shared.losses import LARGE_VOCAB_SIZE, large_vocab_loss, two_level_nats
-from lm.architectures.shared.models import (
-    LanguageModel,
-    TwoLevelHead,
-    WindowPast,
-    load_weights,
-    weights,
-)
+from lm.architectures.shared.model import LanguageModel, load_weights, weights
 from lm.architectures.shared.products import rounded_to
 from lm.base.records import StepRecord
 from lm.runs.plan import Plan
 from lm.training.parallel import in_processes
 from lm.updates.config import TrainingConfig
-from lm.updates.optimizers import Optimizers, clip_gradients, lr_scale, set_learning_rate
+from lm.updates.optimizers import Optimizers, clip_gradients, set_learning_rate
+from lm.updates.schedules import lr_scale
 
 RECORDS_PER_RUN = 1_000  # enough for any chart, and a run's folder stays small
 FIRST_RECORDS = 50  # each first step has its own: a long run shows at once that it learns
@@ -51,13 +44,13 @@ class Batch:
 
     inputs: Tensor  # (B, T)
     targets: Tensor  # (B, T), the tokens that follow
-    before: Tensor | None  # (B, lookback) tokens that complete a window model's first windows
+    before: Tensor | None  # (B, lookback) tokens that complete the first windows of a row
 
     @classmethod
     def empty(cls, model: LanguageModel, rows: int, length: int) -> Batch:
         """A batch of the right shapes, to count FLOPs on."""
-        zeros = torch.zeros(rows, model.lookback + length + 1, dtype=torch.long)
-        return _split_rows(zeros, model.lookback)
+        zeros = torch.zeros(rows, model.config.lookback + length + 1, dtype=torch.long)
+        return _split_rows(zeros, model.config.lookback)
 
 
 def _split_rows(rows: Tensor, lookback: int) -> Batch:
@@ -109,32 +102,15 @@ class Batches:
         return self._starts
 
 
-def splits_logits(model: LanguageModel) -> bool:
-    """Whether the loss of a model takes its logits in pieces, gradients with them."""
-    one_level = not isinstance(model.head, TwoLevelHead)
-    return one_level and model.vocab_size >= LARGE_VOCAB_SIZE and model.head.bias is None
-
-
 def loss_of(model: LanguageModel, batch: Batch, objective: str, z_loss: float = 0.0) -> Tensor:
     """Mean nats per prediction of a batch, with gradient.
 
-    The gradient is that of the nats and `z_loss` times (log Z)² (arXiv 2204.02311, section 5).
+    The gradient is that of the nats and `z_loss` times (log Z)².
     """
-    past = WindowPast(batch.before) if batch.before is not None else None
-    features, targets = model.features(batch.inputs, past), batch.targets  # (B, T, d), (B, T)
-    if objective == "last_position":
+    features, targets = model.features(batch.inputs, batch.before), batch.targets
+    if objective == "last_position":  # (B, T, d), (B, T)
         features, targets = features[:, -1:], targets[:, -1:]
-    features, targets = features.flatten(0, 1), targets.flatten()
-    if isinstance(model.head, TwoLevelHead):
-        return two_level_nats(model.head, features, targets, z_loss).mean()
-    if splits_logits(model):
-        return large_vocab_loss(features, model.head.weight, targets, z_loss)
-    logits = model.head(features)
-    nats = F.cross_entropy(logits, targets)
-    if not z_loss:
-        return nats
-    penalty = z_loss * logits.logsumexp(-1).square().mean()
-    return nats + (penalty - penalty.detach())
+    return model.head.loss(features.flatten(0, 1), targets.flatten(), z_loss=z_loss)
 
 
 @dataclass(kw_only=True)

@@ -13,17 +13,16 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from lm.architectures.configs import ModelConfig
-from lm.architectures.shared.models import build_model
+from lm.architectures import ArchitectureConfig, build_model
 from lm.base.flops import FlopCount
-from lm.training.loop import Batch, loss_of, splits_logits
+from lm.training.loop import Batch, loss_of
 from lm.updates.config import TrainingConfig
 from lm.updates.optimizers import build_optimizers
 
 
 @lru_cache(maxsize=256)
 def measured_step_flops(
-    config: ModelConfig,
+    config: ArchitectureConfig,
     vocab_size: int,
     training: TrainingConfig,
     *,
@@ -44,7 +43,7 @@ def measured_step_flops(
             forward = counter.get_total_flops()
             loss.backward()
             both = counter.get_total_flops()
-        if splits_logits(model):  # then the loss computes gradients in the forward pass
+        if model.head.gradients_in_forward:
             with FlopCounterMode(display=False) as alone, torch.no_grad():
                 loss_of(model, batch, training.objective, training.z_loss)
             forward = alone.get_total_flops()

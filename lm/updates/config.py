@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import typing
-from typing import Literal
+from collections.abc import Callable
+from typing import Annotated, Literal
 
 from pydantic import model_validator
 
-from lm.base.settings import Config, setting
+from lm.base.settings import Config, Values, one_of, setting
+from lm.updates import SCHEDULES, UPDATES
+
+
+def _read_by_optimizer(name: str) -> Callable[[Values], bool]:
+    """Whether the optimizer beside it reads a setting."""
+    return lambda values: name in UPDATES[values["optimizer"]].settings
 
 
 class TrainingConfig(Config):
@@ -21,6 +28,7 @@ class TrainingConfig(Config):
         unit="FLOPs",
         log=True,
         basic=True,
+        tells="first",
     )
     steps: int | None = setting(
         None, "Optimizer updates, instead of a budget.", ge=1, le=10_000_000, unit="steps", log=True
@@ -29,34 +37,74 @@ class TrainingConfig(Config):
         None, "Passes over the train split, instead of a budget.", gt=0, le=10_000, unit="epochs"
     )
     batch_size: int = setting(
-        16, "Rows per step.", ge=1, le=65536, unit="rows", log=True, basic=True
+        16,
+        "Rows per step.",
+        ge=1,
+        le=65536,
+        unit="rows",
+        log=True,
+        basic=True,
+        step=4,
+        tells="first",
     )
     sequence_length: int | None = setting(
         None,
-        "Predictions per row. Left out: context_length; only linear and mlp may exceed it.",
+        "Predictions per row. Left out: context_length; only models over a window may exceed it.",
         ge=1,
         le=65536,
         unit="tokens",
         log=True,
+        step=8,
     )
     objective: Literal["all_positions", "last_position"] = setting(
         "all_positions",
         "Learn from every position of a row, or, as the study's first version, from the last.",
     )
-    optimizer: Literal["adamw", "sgd", "muon"] = setting(
-        "adamw", "The update rule; muon orthogonalises hidden matrices and uses AdamW elsewhere."
+    optimizer: Annotated[str, *one_of(UPDATES)] = setting(
+        "adamw",
+        "The update rule; muon orthogonalises hidden matrices and uses AdamW elsewhere.",
+        tells="first",
     )
     learning_rate: float = setting(
-        0.01, "Peak step size (of Muon's matrices under muon).", gt=0, le=100, log=True, basic=True
+        0.01,
+        "Peak step size (of Muon's matrices under muon).",
+        gt=0,
+        le=100,
+        log=True,
+        basic=True,
+        tells="first",
     )
     adamw_learning_rate: float = setting(
-        0.01, "Under muon: peak step size of embeddings, head and norms.", gt=0, le=100, log=True
+        0.01,
+        "Under muon: peak step size of embeddings, head and norms.",
+        gt=0,
+        le=100,
+        log=True,
+        applies=_read_by_optimizer("adamw_learning_rate"),
     )
     weight_decay: float = setting(0.1, "Decoupled shrinking of matrices.", ge=0, le=100)
-    beta1: float = setting(0.9, "AdamW: memory of the mean gradient.", ge=0, lt=1)
-    beta2: float = setting(0.99, "AdamW: memory of the squared gradient.", ge=0, lt=1)
-    momentum: float = setting(0.95, "SGD and Muon: memory of past updates.", ge=0, lt=1)
-    schedule: Literal["constant", "cosine", "linear", "wsd"] = setting(
+    beta1: float = setting(
+        0.9,
+        "AdamW: memory of the mean gradient.",
+        ge=0,
+        lt=1,
+        applies=_read_by_optimizer("beta1"),
+    )
+    beta2: float = setting(
+        0.99,
+        "AdamW: memory of the squared gradient.",
+        ge=0,
+        lt=1,
+        applies=_read_by_optimizer("beta2"),
+    )
+    momentum: float = setting(
+        0.95,
+        "SGD and Muon: memory of past updates.",
+        ge=0,
+        lt=1,
+        applies=_read_by_optimizer("momentum"),
+    )
+    schedule: Annotated[str, *one_of(SCHEDULES)] = setting(
         "linear",
         "Learning rate after warm-up: constant, cosine or straight line to the end, or wsd: "
         "stable, then a straight line over the last part.",
@@ -64,9 +112,19 @@ class TrainingConfig(Config):
     warmup_fraction: float = setting(
         0.02, "Share of the steps in which the learning rate rises.", ge=0, le=0.9
     )
-    decay_fraction: float = setting(0.2, "wsd: share of the steps that decay.", gt=0, le=1)
+    decay_fraction: float = setting(
+        0.2,
+        "wsd: share of the steps that decay.",
+        gt=0,
+        le=1,
+        applies=lambda values: SCHEDULES[values["schedule"]].late,
+    )
     final_lr_fraction: float = setting(
-        0.0, "Learning rate at the end, as a share of its peak.", ge=0, le=1
+        0.0,
+        "Learning rate at the end, as a share of its peak.",
+        ge=0,
+        le=1,
+        applies=lambda values: SCHEDULES[values["schedule"]].decays,
     )
     z_loss: float = setting(
         0.0,
@@ -83,8 +141,11 @@ class TrainingConfig(Config):
         "chosen for this machine, and stored.",
         ge=1,
         le=1024,
+        tells="never",
     )
-    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "Where to compute.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting(
+        "auto", "Where to compute.", tells="never"
+    )
     precision: Literal["float32", "bfloat16"] = setting(
         "float32",
         "Numbers that large matrices are multiplied in; bfloat16 is faster where the processor "

@@ -15,8 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lm.architectures.configs import ModelConfig
-from lm.architectures.shared.decoding import Decoder
+from lm.architectures import ArchitectureConfig, Decoder, build_decoder
 from lm.datasets.tokenizers import Tokenizer, UnknownTokenError
 from lm.writing.loading import CheckpointError
 from lm.writing.sampling import Sampling
@@ -97,7 +96,7 @@ def draw(probabilities: np.ndarray, uniform: float) -> int:
 class Network(Protocol):
     """A model as torch has it."""
 
-    config: ModelConfig
+    config: ArchitectureConfig
     vocab_size: int
 
     def named_parameters(self) -> Iterator[tuple[str, Any]]: ...
@@ -108,7 +107,7 @@ def as_decoder(model: Decoder | Network) -> Decoder:
     if isinstance(model, Decoder):
         return model
     arrays = {name: value.detach().cpu().numpy() for name, value in model.named_parameters()}
-    return Decoder(model.config, model.vocab_size, arrays)
+    return build_decoder(model.config, model.vocab_size, arrays)
 
 
 def next_token_logits(model: Decoder | Network, token_ids: Sequence[int]) -> np.ndarray:

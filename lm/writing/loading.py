@@ -10,8 +10,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from lm.architectures.modules import n_params
-from lm.architectures.shared.decoding import Decoder
+from lm.architectures import Decoder, build_decoder, n_params
 from lm.runs.config import RunConfig
 
 
@@ -43,7 +42,7 @@ def load_decoder(run: Trained) -> Decoder:
         )
         if size != expected:
             raise ValueError(f"{size:,} parameters, not {expected:,}")
-        decoder = Decoder(run.config.model, vocab_size, arrays)
+        decoder = build_decoder(run.config.model, vocab_size, arrays)
         decoder.fresh().logits(np.zeros((1, 1), dtype=np.int64))  # shapes that do not fit
     except (SafetensorError, OSError, ValueError, LookupError) as error:
         raise CheckpointError(f"{path} is damaged or not of this run ({error}).") from None

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from lm.architectures.shared.decoding import Decoder
+from lm.architectures import Decoder
 from lm.datasets.tokenizers import Tokenizer
 from lm.jobs import JobQueue
 from lm.runs import STUDY, Run, RunStore, read_run

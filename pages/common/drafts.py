@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lm.architectures.configs import ARCHITECTURES
-from lm.architectures.modules import n_params
-from lm.base.settings import Config, ConfigError, Setting, settings
-from lm.datasets import DATASETS, Corpus, DatasetError
+from lm.architectures import ARCHITECTURES, DEFAULT, n_params
+from lm.base.settings import ConfigError, Setting, settings
+from lm.datasets import Corpus, DatasetError
 from lm.datasets.config import DataConfig
-from lm.runs import recipes
+from lm.runs import presets, recipes
 from lm.runs.config import RunConfig
 from lm.runs.plan import BudgetError, Plan, plan
 from lm.runs.prepare import check_length
+from lm.runs.presets import PRESETS
+from lm.runs.presets.sized import REFERENCE_VOCAB_SIZE
 from lm.updates.config import TrainingConfig
 from pages.common import corpora, forms, words
 
@@ -23,6 +24,7 @@ MANTISSAS = (1, 1.5, 2, 3, 5, 7)
 BUDGETS = (*(m * 10.0**e for e in range(9, 14) for m in MANTISSAS), 1e14)
 DEFAULT_BUDGET = 1e12
 HORIZONS = ("budget", "steps", "epochs")
+HEADLINES = ("architecture", "dataset", "budget", "preset")  # what a run is called by first
 DATA_NAMES = {"seed": "data_seed"}  # training has a seed too
 
 
@@ -33,7 +35,7 @@ def default_dataset() -> str:
 
 def model_settings(architecture: str) -> dict[str, Setting]:
     """The settings of an architecture, by name."""
-    return settings(ARCHITECTURES[architecture])
+    return ARCHITECTURES[architecture].settings
 
 
 def training_settings() -> dict[str, Setting]:
@@ -50,6 +52,13 @@ def data_settings() -> dict[str, Setting]:
     }
 
 
+def settings_by_name(architecture: str) -> dict[str, Setting]:
+    """All settings of a run by the form's names; of the model none if its code is gone."""
+    of_data = {DATA_NAMES.get(name, name): each for name, each in settings(DataConfig).items()}
+    of_model = ARCHITECTURES[architecture].settings if architecture in ARCHITECTURES else {}
+    return {**of_data, **of_model, **settings(TrainingConfig)}
+
+
 def parsers() -> dict[str, Callable[[str], Any]]:
     """For each URL parameter of the form, what turns it into a value or None."""
     known: dict[str, Setting] = {**data_settings(), **training_settings()}
@@ -59,7 +68,7 @@ def parsers() -> dict[str, Callable[[str], Any]]:
         name: functools.partial(forms.parse, setting) for name, setting in known.items()
     }
     found["architecture"] = lambda text: text if text in ARCHITECTURES else None
-    found["preset"] = lambda text: text if text in recipes.PRESETS else None
+    found["preset"] = lambda text: text if text in PRESETS else None
     found["dataset"] = lambda text: text if text in corpora.available() else None
     found["text"] = lambda text: text if text in corpora.uploads() else None
     found["budget"] = _nearest_budget
@@ -113,10 +122,10 @@ def draft(chosen: Mapping[str, Any]) -> Draft:
 
 def _with_config(chosen: Mapping[str, Any]) -> Draft:
     """The draft as far as its settings, without its plan."""
-    architecture = chosen.get("architecture", "transformer")
-    preset = chosen.get("preset", "modern")
-    if preset == "nanogpt" and architecture != "transformer":
-        preset = "modern"
+    architecture = chosen.get("architecture", DEFAULT)
+    preset = chosen.get("preset", presets.DEFAULT)
+    if not PRESETS[preset].suits(ARCHITECTURES[architecture]):
+        preset = presets.DEFAULT
     budget = chosen.get("budget", DEFAULT_BUDGET)
     data = _data(chosen)
     asked = {"data": data, "architecture": architecture, "preset": preset, "budget": budget}
@@ -137,31 +146,10 @@ def _data(chosen: Mapping[str, Any]) -> DataConfig:
     if dataset == "text":
         files = corpora.uploads()
         values["text_path"] = str(files.get(chosen.get("text", ""), next(iter(files.values()))))
-    for name in data_settings():
-        if name in chosen and applies(name, {"dataset": dataset, **chosen}):
+    for name, setting in data_settings().items():
+        if name in chosen and setting.applies({**chosen, "dataset": dataset}):
             values[next((k for k, v in DATA_NAMES.items() if v == name), name)] = chosen[name]
     return DataConfig(**values)
-
-
-def applies(name: str, shown: Mapping[str, Any]) -> bool:
-    """Whether a setting has an effect, given the others."""
-    optimizer = shown.get("optimizer")
-    ngrams = shown.get("ngram_order", 1) != 1
-    return {
-        "split": len(DATASETS[shown["dataset"]].splits) > 1,
-        "bpe_vocab_size": shown.get("tokenizer") == "bpe",
-        "n_chars": shown["dataset"] == "known_entropy",
-        "data_seed": shown["dataset"] == "known_entropy",
-        "ngram_rows": ngrams,
-        "ngram_width": ngrams,
-        "ngram_dropout": ngrams,
-        "adamw_learning_rate": optimizer == "muon",
-        "beta1": optimizer != "sgd",
-        "beta2": optimizer != "sgd",
-        "momentum": optimizer != "adamw",
-        "decay_fraction": shown.get("schedule") == "wsd",
-        "final_lr_fraction": shown.get("schedule") != "constant",
-    }.get(name, True)
 
 
 def _resolve(chosen: Mapping[str, Any], known: Mapping[str, Any], corpus: Corpus) -> RunConfig:
@@ -194,7 +182,7 @@ def _fallback(chosen: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, 
         architecture=known["architecture"],
         preset=known["preset"],
         data=known["data"],
-        vocab_size=recipes.REFERENCE_VOCAB_SIZE,
+        vocab_size=REFERENCE_VOCAB_SIZE,
         n_train_tokens=1_000_000,
         budget=known["budget"],
     )
@@ -232,17 +220,21 @@ def choices_of(config: RunConfig) -> dict[str, Any]:
 # --- what differs --------------------------------------------------------------------------------
 
 
-# Settings in the order in which they are named, the telling ones first; then all others.
-TELLING = ("architecture", "dataset", "budget", "preset", "d_model", "n_layers", "n_heads")
-TELLING += ("d_head", "d_hidden", "d_embed", "d_ff", "context_length", "batch_size")
-TELLING += ("learning_rate", "optimizer")
+def telling_order(configs: Iterable[RunConfig]) -> list[str]:
+    """Names of all settings of some runs, those first that say most about a run."""
+    first, others = dict.fromkeys(HEADLINES), dict[str, None]()
+    for config in configs:
+        by_name = settings_by_name(config.model.architecture)
+        for name in flat(config):
+            says_most = name in by_name and by_name[name].tells == "first"
+            (first if says_most else others)[name] = None
+    return list(first | others)
 
 
 def differences(before: RunConfig, after: RunConfig) -> list[str]:
     """What changed between two configs, as "n_layers 2→4"."""
     old, new = flat(before), flat(after)
-    names = [name for name in dict.fromkeys((*TELLING, *new)) if old.get(name) != new.get(name)]
-    names = [name for name in names if name in new]
+    names = [n for n in telling_order([after]) if n in new and old.get(n) != new[n]]
     if "architecture" in names:  # its settings are others altogether
         names = [n for n in names if n == "architecture" or n in training_settings()]
     return [f"{n} {value_text(old.get(n), n)}→{value_text(new[n], n)}" for n in names]
@@ -264,6 +256,3 @@ def value_text(value: Any, name: str = "") -> str:
     if isinstance(value, float):
         return f"{value:g}".replace("e+", "e")
     return str(value)
-
-
-__all__ = ["BUDGETS", "Config", "Draft", "applies", "differences", "draft", "flat", "value_text"]

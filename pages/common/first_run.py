@@ -3,6 +3,7 @@
 import streamlit as st
 
 from lm import datasets
+from lm.architectures import ARCHITECTURES, DEFAULT
 from lm.datasets.config import DataConfig
 from lm.runs import Run, recipes
 from lm.runs.prepare import prepare
@@ -21,7 +22,8 @@ def corpus_name() -> str:
 def describe() -> str:
     """What the button will do, in one line."""
     title = datasets.DATASETS[corpus_name()].title
-    return f"A small transformer on {title}, for {words.flops(BUDGET)} FLOPs."
+    architecture = ARCHITECTURES[DEFAULT].title.lower()
+    return f"A small {architecture} on {title}, for {words.flops(BUDGET)} FLOPs."
 
 
 def start() -> Run:
@@ -29,7 +31,7 @@ def start() -> Run:
     data = DataConfig(dataset=corpus_name())
     corpus = corpora.load(data)
     config = recipes.resolve(
-        architecture="transformer",
+        architecture=DEFAULT,
         data=data,
         vocab_size=corpus.tokenizer.vocab_size,
         n_train_tokens=corpus.train.n_tokens,

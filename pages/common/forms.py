@@ -17,11 +17,6 @@ import streamlit as st
 
 from lm.base.settings import Setting, rule
 
-# What + and − add to whole numbers; wide ones keep heads of an even width.
-STEPS = {"d_model": 16, "d_ff": 32, "d_hidden": 32, "context_length": 8, "d_embed": 8}
-STEPS |= {"batch_size": 4, "sequence_length": 8, "bpe_vocab_size": 64, "n_chars": 100_000}
-
-
 URLS_REMEMBERED = 64
 
 
@@ -160,10 +155,10 @@ def _number(setting: Setting, placeholder: str, words: dict[str, Any]) -> None:
     low = None if setting.minimum is None or setting.exclusive_minimum else kind(setting.minimum)
     high = None if setting.maximum is None or setting.exclusive_maximum else kind(setting.maximum)
     if setting.kind == "int":
-        step: float = STEPS.get(setting.name, 1)
+        step: float = int(setting.step or 1)
         style = "%d"
     else:
-        step = 0.001 if setting.log else 0.01
+        step = setting.step or (0.001 if setting.log else 0.01)
         style = "%g"
     optional = {"value": None, "placeholder": placeholder} if setting.optional else {}
     st.number_input(min_value=low, max_value=high, step=step, format=style, **optional, **words)

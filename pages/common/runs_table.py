@@ -16,9 +16,6 @@ from lm.runs import Run
 from pages.common import caches, corpora, drafts, words
 from pages.common.phases import BADGES, BUSY, phase
 
-NO_DIFFERENCE = ("dataset", "text_path", "split", "device", "threads")
-
-
 # --- which runs may share an axis -------------------------------------------------------------
 
 
@@ -80,14 +77,18 @@ TOKENS = {"char": "characters", "word": "words", "byte": "bytes"}
 
 def settings_of(run: Run) -> dict[str, Any]:
     """A run's settings under the names of the form, those that decide a result."""
-    flat = drafts.flat(run.config)
-    return {name: value for name, value in flat.items() if name not in NO_DIFFERENCE}
+    by_name = drafts.settings_by_name(run.config.model.architecture)
+    return {
+        name: value
+        for name, value in drafts.flat(run.config).items()
+        if name not in by_name or by_name[name].tells != "never"
+    }
 
 
 def varying(runs: Sequence[Run]) -> list[str]:
     """Names of the settings that are not the same in all of `runs`, the telling ones first."""
     known = [settings_of(run) for run in runs]
-    every = dict.fromkeys([*drafts.TELLING, *(name for settings in known for name in settings)])
+    every = drafts.telling_order(run.config for run in runs)
     return [name for name in every if len({str(s[name]) for s in known if name in s}) > 1]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import streamlit as st
 
+from lm.architectures import ARCHITECTURES
 from lm.runs import Run
 from pages.common import corpora
 
@@ -44,8 +45,8 @@ def flops(number: float) -> str:
 
 
 def architecture(name: str) -> str:
-    """An architecture's name in a heading, a form or a run's name."""
-    return "MLP" if name == "mlp" else name.capitalize()
+    """An architecture's name in a heading, a form or a run's name, though its code be gone."""
+    return ARCHITECTURES[name].title if name in ARCHITECTURES else name.capitalize()
 
 
 def axis(name: str) -> str:

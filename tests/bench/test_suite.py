@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench import suite, textbook
-from lm.architectures.shared.models import build_model
+from lm.architectures import build_model
 from lm.runs.plan import plan
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from bench.textbook import GPT, Loop
-from lm.architectures.configs import TransformerConfig
-from lm.architectures.shared.models import build_model
-from lm.runs.recipes import NANOGPT_MODEL
+from lm.architectures import build_model
+from lm.architectures.transformer.config import TransformerConfig
+from lm.architectures.transformer.recipes import NANOGPT
 from lm.training.loop import Batch, loss_of
 
 NAMES = {
@@ -31,7 +31,7 @@ def theirs(name: str) -> str:
 @pytest.mark.parametrize(("width", "n_rows"), [(32, 3), (128, 12)])  # 12 rows: large products
 def test_logits_loss_and_gradients_are_ours(width, n_rows):
     values = {"n_layers": 2, "d_model": width, "d_ff": 4 * width}
-    config = TransformerConfig(**{**NANOGPT_MODEL, **values})
+    config = TransformerConfig(**{**NANOGPT, **values})
     ours = build_model(config, 65)
     textbook = GPT(65, width, 2, config.n_heads, config.context_length)
     parameters = dict(textbook.named_parameters())

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench import tried
-from lm.architectures.shared.models import build_model
+from lm.architectures import build_model
 from lm.datasets.config import DataConfig
 from tests.lm.architectures.test_models import SMALL
 

@@ -61,7 +61,7 @@ assert "torch" not in sys.modules
 
 @pytest.mark.parametrize("architecture", ["linear", "mlp", "attention", "transformer"])
 def test_parameters_and_flops_are_those_of_the_model(train, architecture: str) -> None:
-    from lm.architectures.shared.models import build_model
+    from lm.architectures import build_model
     from lm.training.meter import measured_step_flops
 
     app = train(**SMALL, architecture=architecture, budget="1e10")

@@ -13,17 +13,15 @@ are sorted, so that each cluster's words are multiplied once, by all that predic
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from lm.architectures.shared.models import TwoLevelHead
 from lm.architectures.shared.products import fast_products
 
-LARGE_VOCAB_SIZE = 8_192  # from here on; below, the logits stay in the cache anyway
 LOGITS_AT_ONCE = 2**23  # 32 MB of float32; a fourth of that takes a seventh longer
 
 
@@ -74,16 +72,25 @@ class _LinearCrossEntropy(torch.autograd.Function):
 # --- two levels -----------------------------------------------------------------------------------
 
 
+class TwoLevels(NamedTuple):
+    """What a two-level softmax gives: the nats, and what their gradients need."""
+
+    nats: Tensor  # (N,) -ln p of each target
+    order: Tensor  # (N,) of targets by id; in that order:
+    of_cluster: Tensor  # (N, C) log-probabilities of clusters
+    within: Tensor  # (N, size) log-probabilities of tokens within the target's own cluster
+    weights: Tensor  # (N, 2) of both softmaxes' probabilities in the gradient
+
+
 def two_level_nats(
-    head: TwoLevelHead, features: Tensor, targets: Tensor, z_loss: float = 0.0
+    features: Tensor, clusters: Tensor, words: Tensor, targets: Tensor, size: int, z_loss: float
 ) -> Tensor:
     """-ln p of each of `targets` (N,) after `features` (N, d), with gradient.
 
-    The gradient is that of the nats and `z_loss` times (log Z)² of both softmaxes.
+    `clusters` (C, d) and `words` (V, d) are the matrices of the two softmaxes, `size` the tokens
+    in a cluster. The gradient is that of the nats and `z_loss` times (log Z)² of both softmaxes.
     """
-    clusters, words = head.clusters.weight, head.weight
-    nats, *_ = _two_level_nats(features, clusters, words, targets, head.size, z_loss)
-    return nats
+    return TwoLevels(*_two_level_nats(features, clusters, words, targets, size, z_loss)).nats
 
 
 # How many predictions a cluster gets depends on the data, and a step is counted without any. As an
@@ -94,10 +101,7 @@ def two_level_nats(
 def nats_by_cluster(
     features: Tensor, clusters: Tensor, words: Tensor, targets: Tensor, size: int, z_loss: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """-ln p of `targets`, (N,), and for the gradients: the order of targets by id, (N,), and in
-    that order the log-probabilities of clusters, (N, C), and within the target's own, (N, size),
-    and what their probabilities are weighted by, (N, 2).
-    """
+    """`TwoLevels` as the plain tuple that an operator of torch's gives."""
     ordered, order = targets.sort(stable=True)
     x = features[order]
     of_cluster = x @ clusters.T
@@ -112,7 +116,7 @@ def nats_by_cluster(
     place = ordered[:, None]
     log_p = of_cluster.gather(1, place // size) + within.gather(1, place % size)
     nats = torch.empty_like(log_p[:, 0]).scatter_(0, order, -log_p[:, 0])
-    return nats, order, of_cluster, within, 1 + 2 * z_loss * log_z
+    return TwoLevels(nats, order, of_cluster, within, weights=1 + 2 * z_loss * log_z)
 
 
 def gradients_by_cluster(
@@ -171,8 +175,10 @@ def _(
     features: Tensor, clusters: Tensor, words: Tensor, targets: Tensor, size: int, z_loss: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     n = len(features)
-    shapes = (features.new_empty(n, width) for width in (len(clusters), size, 2))
-    return features.new_empty(n), torch.empty_like(targets), *shapes
+    of_cluster, within, weights = (
+        features.new_empty(n, width) for width in (len(clusters), size, 2)
+    )
+    return TwoLevels(features.new_empty(n), torch.empty_like(targets), of_cluster, within, weights)
 
 
 @_two_level_gradients.register_fake
@@ -183,7 +189,7 @@ def _(
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    _, *rest = output
+    _, *rest = TwoLevels(*output)
     ctx.mark_non_differentiable(*rest)
     ctx.save_for_backward(*inputs[:4], *rest)
 

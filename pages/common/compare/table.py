@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from lm.architectures import DEFAULT
 from lm.runs import RunError
 from pages.common import phases, runs_table, words
 from pages.common.compare.choice import checked_ids
@@ -18,7 +19,7 @@ def show(group: Group) -> None:
     wanted = st.text_input(
         "Filter",
         key="filter",
-        placeholder="name, setting or state, for example: transformer 1e12",
+        placeholder=f"name, setting or state, for example: {DEFAULT} 1e12",
         type="search",
         live=True,
         persist_state="session",

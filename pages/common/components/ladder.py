@@ -7,18 +7,12 @@ from html import escape
 
 import streamlit as st
 
-from lm.charts import ARCHITECTURE_SHAPE, COLORS
+from lm.architectures import ARCHITECTURES
 from lm.runs import Run
 from pages.common import words
 from pages.common.components.browser import read
 
 MARKS = {"circle": "●", "square": "■", "triangle-up": "▲", "diamond": "◆"}
-WHAT_IT_DOES = {
-    "linear": "Each of the last few characters votes for the next one; the votes are added up.",
-    "mlp": "The same few characters through hidden layers, so that they count in combination.",
-    "attention": "Looks back over a longer text and picks out what matters.",
-    "transformer": "Attention and hidden layers in turn: the shape of today's large models.",
-}
 
 
 def rungs(runs: Sequence[Run]) -> list[Run]:
@@ -60,14 +54,13 @@ def _place(loss: float, low: float, high: float) -> float:
 
 
 def _row(run: Run, place: float) -> str:
-    architecture = run.config.model.architecture
-    name = words.architecture(architecture)
-    color, mark = COLORS[architecture], MARKS[ARCHITECTURE_SHAPE[architecture]]
+    architecture = ARCHITECTURES[run.config.model.architecture]
+    color, mark = architecture.look.color, MARKS[architecture.look.shape]
     sign = f"<span aria-hidden='true' style='color:{color}'>{mark}</span>"
     per_token = run.status.flops.total / run.status.tokens
     return (
-        f"<tr><th scope='row'><span class='mark'>{sign}</span><b>{name}</b>"
-        f"<small>{escape(WHAT_IT_DOES[architecture])}</small></th>"
+        f"<tr><th scope='row'><span class='mark'>{sign}</span><b>{architecture.title}</b>"
+        f"<small>{escape(architecture.plainly)}</small></th>"
         f"<td class='figure'>{words.count(run.n_params)}</td>"
         f"<td class='figure'>{words.short(per_token)}</td>"
         f"<td class='figure'><b>{run.status.test.loss:.3f}</b></td>"

@@ -62,7 +62,7 @@ def _configure(info: DatasetInfo) -> DataConfig | None:
             persist_state="session",
         )
         if values["tokenizer"] == "bpe":
-            values["bpe_vocab_size"] = _number("bpe_vocab_size", 64)
+            values["bpe_vocab_size"] = _number("bpe_vocab_size")
         if len(info.splits) > 1:
             values["split"] = st.segmented_control(
                 "Split",
@@ -75,8 +75,8 @@ def _configure(info: DatasetInfo) -> DataConfig | None:
                 "validation as nanoGPT does, without a test split.",
             )
         if info.name == "known_entropy":
-            values["n_chars"] = _number("n_chars", 100_000)
-            values["seed"] = _number("seed", 1)
+            values["n_chars"] = _number("n_chars")
+            values["seed"] = _number("seed")
     try:
         return DataConfig(**values)
     except ConfigError as error:
@@ -84,14 +84,14 @@ def _configure(info: DatasetInfo) -> DataConfig | None:
         return None
 
 
-def _number(name: str, step: int) -> int:
+def _number(name: str) -> int:
     known = settings(DataConfig)[name]
     return st.number_input(
         name,
         int(known.minimum or 0),
         int(known.maximum or 0),
         known.default,
-        step,
+        int(known.step or 1),
         key=f"data-{name}",
         help=known.help,
         persist_state="session",

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from lm.architectures.configs import ARCHITECTURES
+from lm.architectures import ARCHITECTURES
 from lm.base.settings import ConfigError
 from lm.datasets import DATASETS
 from lm.jobs.sweeps import Sweep

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lm.architectures.configs import ARCHITECTURES
+from lm.architectures import ARCHITECTURES
 from lm.base.files import PROJECT
 from lm.base.settings import ConfigError, Setting, rule
 from lm.jobs import sweeps as jobs_sweeps

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from lm.architectures.modules import modules
+from lm.architectures import modules
 from lm.runs import Run, forecast
 from lm.runs.flops import step_flops_by_module
 from pages.common import words

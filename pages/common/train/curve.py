@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from lm import charts
+from lm.architectures import ARCHITECTURES
 from lm.datasets import DatasetError
 from lm.runs import Run, forecast
 from lm.runs.plan import Plan, plan
@@ -77,7 +78,7 @@ def loss_chart(
         x_end=float(ends[x]),
         y_domain=charts.loss_axis(references, lowest),
         references=references,
-        color=charts.COLORS[architecture],
+        color=ARCHITECTURES[architecture].look.color,
         log_x=log_x,
     )
     with st.container(key="loss-chart", gap="xxsmall"):

@@ -6,19 +6,13 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from lm.architectures import ARCHITECTURES
 from lm.datasets import DATASETS
-from lm.runs import recipes
+from lm.runs.presets import PRESETS
 from pages.common import corpora, drafts, forms, words
 from pages.common.drafts import Draft
 
 CHOICES = forms.Choices("train")
-
-ARCHITECTURES = {
-    "linear": "Softmax regression over the last few tokens.",
-    "mlp": "A multi-layer perceptron over the last few tokens.",
-    "attention": "Blocks of multi-head self-attention, without feed-forward.",
-    "transformer": "Blocks of self-attention and feed-forward.",
-}
 
 
 def show(draft: Draft) -> None:
@@ -26,10 +20,11 @@ def show(draft: Draft) -> None:
     _choice(
         "Architecture", "architecture", list(ARCHITECTURES), draft.architecture, words.architecture
     )
-    st.caption(ARCHITECTURES[draft.architecture])
-    presets = [p for p in recipes.PRESETS if p != "nanogpt" or draft.architecture == "transformer"]
+    architecture = ARCHITECTURES[draft.architecture]
+    st.caption(architecture.sentence)
+    presets = [name for name, preset in PRESETS.items() if preset.suits(architecture)]
     _choice("Preset", "preset", presets, draft.preset)
-    st.caption(recipes.PRESETS[draft.preset])
+    st.caption(PRESETS[draft.preset].help)
     _dataset(draft)
     _budget(draft)
     model, training = drafts.model_settings(draft.architecture), drafts.training_settings()
@@ -41,7 +36,7 @@ def show(draft: Draft) -> None:
             ("Model", model),
             ("Training", training),
         ):
-            names = [n for n in known if n not in basics and drafts.applies(n, draft.shown)]
+            names = [n for n in known if n not in basics and known[n].applies(draft.shown)]
             if names:
                 st.markdown(f"**{title}**")
                 _controls(draft, known, names)
@@ -121,7 +116,7 @@ def _budget(draft: Draft) -> None:
 
 def _controls(draft: Draft, known: dict, names: list[str]) -> None:
     """The settings two in a row."""
-    follows = "the budget" if draft.preset == "modern" else f"preset {draft.preset}"
+    follows = "the budget" if PRESETS[draft.preset].follows_budget else f"preset {draft.preset}"
     for row in (names[i : i + 2] for i in range(0, len(names), 2)):
         for column, name in zip(st.columns(2, gap="small"), row, strict=False):
             with column:

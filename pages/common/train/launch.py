@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from lm.datasets import DatasetError
-from lm.runs import Run, RunError
+from lm.runs import Run, RunError, presets
 from lm.runs.config import RunConfig
 from lm.runs.plan import BudgetError
 from lm.runs.prepare import prepare
@@ -64,13 +64,15 @@ def _name(config: RunConfig, draft: Draft, runs: list[Run]) -> str:
     """What a run is called: its architecture, size and budget, and what was set by hand."""
     size = words.short(draft.n_params).replace(" ", "")
     parts = [f"{words.architecture(config.model.architecture)} {size}", words.flops(draft.budget)]
-    if config.preset != "modern":
+    if config.preset != presets.DEFAULT:
         parts.append(config.preset)
+    model = drafts.model_settings(config.model.architecture)
+    telling = {name for name, setting in model.items() if setting.tells == "first"}
+    telling.add("learning_rate")
     by_hand = [
         f"{name} {drafts.value_text(value)}"
         for name, value in CHOICES.values.items()
-        if name in drafts.TELLING and name in config.model.model_dump() | {"learning_rate": 0}
-        if name != "architecture"
+        if name in telling
     ]
     parts += by_hand[:NAMED]
     name = ", ".join(parts)[:70]

@@ -2,13 +2,11 @@
 
 from hypothesis import strategies as st
 
-from lm.architectures.configs import (
-    AttentionConfig,
-    LinearConfig,
-    MLPConfig,
-    ModelConfig,
-    TransformerConfig,
-)
+from lm.architectures import ArchitectureConfig
+from lm.architectures.attention.config import AttentionConfig
+from lm.architectures.linear.config import LinearConfig
+from lm.architectures.mlp.config import MLPConfig
+from lm.architectures.transformer.config import TransformerConfig
 from lm.updates.config import TrainingConfig
 
 INITIALIZATIONS = st.sampled_from(["pytorch", "gpt2", "zero_output"])
@@ -89,12 +87,12 @@ def transformer_configs(draw: st.DrawFn) -> TransformerConfig:
     )
 
 
-def model_configs() -> st.SearchStrategy[ModelConfig]:
+def model_configs() -> st.SearchStrategy[ArchitectureConfig]:
     return st.one_of(linear_configs(), mlp_configs(), attention_configs(), transformer_configs())
 
 
 @st.composite
-def training_configs(draw: st.DrawFn, model: ModelConfig) -> TrainingConfig:
+def training_configs(draw: st.DrawFn, model: ArchitectureConfig) -> TrainingConfig:
     optimizers = ["adamw", "sgd"] + ["muon"] * (model.architecture != "linear")
     return TrainingConfig(
         steps=3,

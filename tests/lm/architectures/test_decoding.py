@@ -5,7 +5,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lm.architectures.shared.decoding import row_start
 from lm.writing.generation import as_decoder
 from tests.lm.architectures.strategies import model_configs
 from tests.lm.architectures.test_models import awake
@@ -24,7 +23,7 @@ def test_logits_are_those_of_the_model(config, seed, data):
     decoder, n = as_decoder(model), 0
     while n < 35:
         n += data.draw(st.integers(1, 9))  # tokens come one by one, or a prompt at once
-        start = row_start(config, n)
+        start = decoder.first_read(n)
         with torch.no_grad():
             expected = model(torch.from_numpy(texts[:, start:n]))[:, -1].numpy()
         found = decoder.logits(texts[:, :n])

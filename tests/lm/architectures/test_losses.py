@@ -4,16 +4,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lm.architectures.configs import TransformerConfig
-from lm.architectures.modules import cluster_shape
+from lm.architectures import build_model
+from lm.architectures.shared.heads import LARGE_VOCAB_SIZE, TwoLevelHead
 from lm.architectures.shared.losses import (
-    LARGE_VOCAB_SIZE,
     gradients_by_cluster,
     large_vocab_loss,
     nats_by_cluster,
     two_level_nats,
 )
-from lm.architectures.shared.models import TwoLevelHead, build_model
+from lm.architectures.shared.parts import cluster_shape
+from lm.architectures.transformer.config import TransformerConfig
 from lm.runs.flops import step_flops
 from lm.training.loop import Batch, loss_of
 from lm.training.meter import count_flops
@@ -111,7 +111,7 @@ def test_a_cluster_alone_gives_what_the_whole_vocabulary_does(vocab_size, n, z_l
     penalty = own.logsumexp(1).square() + head.clusters(features).logsumexp(1).square()
     penalised = weight * (plain + z_loss * penalty)
     expected = torch.autograd.grad(penalised.sum(), factors)
-    nats = two_level_nats(head, features, targets, z_loss)
+    nats = two_level_nats(features, head.clusters.weight, head.weight, targets, head.size, z_loss)
     gradients = torch.autograd.grad((weight * nats).sum(), factors)
     torch.testing.assert_close(nats, plain)
     for ours, theirs in zip(gradients, expected, strict=True):

@@ -9,17 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from lm.architectures.configs import (
-    ARCHITECTURES,
-    AttentionConfig,
-    LinearConfig,
-    MLPConfig,
-    TransformerConfig,
-    model_config,
-)
-from lm.architectures.modules import modules, n_params
-from lm.architectures.shared.models import WindowPast, build_model, load_weights, weights
-from lm.runs.recipes import NANOGPT_MODEL
+from lm.architectures import ARCHITECTURES, build_model, model_config, modules, n_params
+from lm.architectures.attention.config import AttentionConfig
+from lm.architectures.linear.config import LinearConfig
+from lm.architectures.mlp.config import MLPConfig
+from lm.architectures.shared.model import load_weights, weights
+from lm.architectures.transformer.config import TransformerConfig
+from lm.architectures.transformer.recipes import NANOGPT, RECIPES
 from tests.lm.architectures.strategies import model_configs
 
 VOCAB_SIZE = 11
@@ -128,20 +124,12 @@ def test_ngrams_are_left_out_at_random_in_training_alone():
     assert torch.equal(model.embed(row), model.embedding(row))
 
 
-@every_architecture
-def test_a_row_in_pieces_gives_the_logits_of_the_row(config):
-    model = awake(config)
-    row = tokens(2, 12)
-    past = model.new_past()
-    pieces = [model(part, past) for part in (row[:, :3], row[:, 3:4], row[:, 4:9], row[:, 9:])]
-    assert torch.allclose(torch.cat(pieces, dim=1), model(row), atol=1e-5)
-
-
 def test_a_window_model_is_complete_with_the_tokens_before_its_row():
     model = awake(SMALL["mlp"])
     row = tokens(2, 12)
-    past = WindowPast(row[:, :4])
-    assert torch.allclose(model(row[:, 4:], past), model(row)[:, 4:], atol=1e-6)
+    before = row[:, : model.config.lookback]
+    rest = row[:, model.config.lookback :]
+    assert torch.allclose(model(rest, before), model(row)[:, 4:], atol=1e-6)
 
 
 @every_architecture
@@ -198,7 +186,7 @@ def test_without_positions_attention_ignores_order():
 
 
 def test_rotary_scores_depend_on_distance_alone():
-    from lm.architectures.shared.models import _rotate, _rotations
+    from lm.architectures.shared.self_attention_model import _rotate, _rotations
 
     rotations = _rotations(32, 8)
     query, key = torch.randn(2, 1, 1, 1, 8, generator=torch.Generator().manual_seed(0))
@@ -353,9 +341,7 @@ def copy_into_oracle(model, oracle: OracleGPT) -> None:
 
 @pytest.mark.parametrize("preset", ["nanogpt", "classic"])
 def test_presets_equal_an_oracle_of_pytorch_layers(preset):
-    from lm.runs.recipes import CLASSIC
-
-    values = NANOGPT_MODEL if preset == "nanogpt" else {**CLASSIC["transformer"], "dropout": 0.0}
+    values = NANOGPT if preset == "nanogpt" else {**RECIPES.fixed["classic"], "dropout": 0.0}
     config = model_config("transformer", **{**values, "n_layers": 2})
     model = build_model(config, 65).eval()
     oracle = OracleGPT(config, 65)
@@ -373,7 +359,7 @@ def test_presets_equal_an_oracle_of_pytorch_layers(preset):
 
 def test_nanogpt_preset_starts_as_nanogpt_does():
     """model.py of nanoGPT: normal(0, 0.02), residual projections by 1/sqrt(2 n_layers)."""
-    config = model_config("transformer", **NANOGPT_MODEL)
+    config = model_config("transformer", **NANOGPT)
     model = build_model(config, 65)
     assert n_params(config, 65) == 65 * 128 + 64 * 128 + 4 * (12 * 128 * 128 + 2 * 128) + 128
     for name, tensor in weights(model).items():

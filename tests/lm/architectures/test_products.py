@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from lm.architectures import build_model
 from lm.architectures.shared import products
-from lm.architectures.shared.models import build_model
 from lm.architectures.shared.products import Linear, causal_attention, fast_products, rounded_to
 from lm.runs.flops import step_flops
 from lm.training.loop import Batches, loss_of
@@ -144,7 +144,7 @@ def test_flops_are_those_of_the_formula(config, precision):
     formula = step_flops(config, 11, **shape)
     assert measured_step_flops(config, 11, training, **shape) == formula
     model = build_model(config, 11)
-    batch = Batches(torch.arange(200) % 11, model.lookback, length, seed=0)(0, 3, length)
+    batch = Batches(torch.arange(200) % 11, model.config.lookback, length, seed=0)(0, 3, length)
     live = count_flops(lambda: rounded(precision, model, batch).backward())
     assert live == formula.total
 
@@ -158,7 +158,7 @@ def rounded(precision, model, batch) -> torch.Tensor:
 def test_bfloat16_changes_the_loss_by_its_rounding(config):
     model = build_model(config.replace(initialization="pytorch"), 11)
     length = config.context_length
-    batch = Batches(torch.arange(200) % 11, model.lookback, length, seed=0)(0, 3, length)
+    batch = Batches(torch.arange(200) % 11, model.config.lookback, length, seed=0)(0, 3, length)
     exact = rounded("float32", copy.deepcopy(model).double(), batch)
     assert abs(rounded("float32", model, batch) - exact) < 1e-6 * exact
     assert 1e-7 * exact < abs(rounded("bfloat16", model, batch) - exact) < 1e-2 * exact
@@ -167,7 +167,7 @@ def test_bfloat16_changes_the_loss_by_its_rounding(config):
 def test_the_check_of_the_library_is_neither_counted_nor_faked(monkeypatch):
     products.onednn_is_exact.cache_clear()
     layer = build_model(SMALL["mlp"], 11)
-    batch = Batches(torch.arange(200) % 11, layer.lookback, 5, seed=0)(0, 3, 5)
+    batch = Batches(torch.arange(200) % 11, layer.config.lookback, 5, seed=0)(0, 3, 5)
     formula = step_flops(SMALL["mlp"], 11, batch_size=3, sequence_length=5)
     assert count_flops(lambda: loss_of(layer, batch, "all_positions").backward()) == formula.total
     products.onednn_is_exact.cache_clear()

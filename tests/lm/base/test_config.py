@@ -5,20 +5,17 @@ import math
 import pytest
 from hypothesis import given
 
-from lm.architectures.configs import (
-    ARCHITECTURES,
-    LinearConfig,
-    MLPConfig,
-    TransformerConfig,
-    model_config,
-)
+from lm.architectures import ARCHITECTURES, model_config
+from lm.architectures.linear.config import LinearConfig
+from lm.architectures.mlp.config import MLPConfig
+from lm.architectures.transformer.config import TransformerConfig
 from lm.base.settings import ConfigError, settings
 from lm.datasets.config import DataConfig
 from lm.runs.config import RunConfig
 from lm.updates.config import TrainingConfig
 from tests.lm.architectures.strategies import model_configs
 
-CLASSES = [*ARCHITECTURES.values(), DataConfig, TrainingConfig]
+CLASSES = [*(one.config for one in ARCHITECTURES.values()), DataConfig, TrainingConfig]
 NUMERIC = [
     (config_class, setting)
     for config_class in CLASSES
@@ -64,7 +61,7 @@ def test_every_setting_says_what_it_is(config_class):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_about_five_settings_are_basic(architecture):
-    basic = [s for s in settings(ARCHITECTURES[architecture]).values() if s.basic]
+    basic = [s for s in ARCHITECTURES[architecture].settings.values() if s.basic]
     assert 2 <= len(basic) <= 5
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import lm
-from lm.architectures.configs import TransformerConfig
+from lm.architectures.transformer.config import TransformerConfig
 from lm.base.files import PROJECT
 from lm.base.settings import settings
 from lm.cli import app as cli

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lm.architectures.configs import TransformerConfig
+from lm.architectures.transformer.config import TransformerConfig
 from lm.datasets.config import DataConfig
 from lm.jobs import JobQueue
 from lm.runs import Run, RunError, RunStore, RunWriter

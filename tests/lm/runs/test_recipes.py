@@ -2,12 +2,12 @@
 
 import pytest
 
-from lm.architectures.configs import ARCHITECTURES
-from lm.architectures.modules import modules
+from lm.architectures import ARCHITECTURES, modules
 from lm.base.settings import ConfigError
 from lm.datasets.config import DataConfig
 from lm.runs.plan import plan
-from lm.runs.recipes import MODERN, PRESETS, STUDY, resolve
+from lm.runs.presets import PRESETS
+from lm.runs.recipes import resolve
 
 SHAKESPEARE = {"data": DataConfig(), "vocab_size": 65, "n_train_tokens": 892_117}
 PTB = {"data": DataConfig(dataset="ptb"), "vocab_size": 10_000, "n_train_tokens": 929_589}
@@ -41,8 +41,8 @@ def test_models_grow_with_the_budget(architecture):
     ]
     assert sizes == sorted(sizes)
     assert sizes[0] < sizes[-1]
-    for ladder in (MODERN, STUDY):
-        budgets = [rung.budget for rung in ladder[architecture]]
+    for ladder in ARCHITECTURES[architecture].recipes.ladders.values():
+        budgets = [rung.budget for rung in ladder]
         assert budgets == sorted(budgets)
         assert budgets[0] == 0
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save
 
-from lm.architectures.configs import LinearConfig
+from lm.architectures.linear.config import LinearConfig
 from lm.base.records import Evaluation, Sample, StepRecord
 from lm.datasets.config import DataConfig
 from lm.datasets.tokenizers import train_tokenizer

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lm.architectures.modules import n_params
+from lm.architectures import n_params
 from lm.datasets import load
 from lm.datasets.config import DataConfig
 from lm.runs import RunStore

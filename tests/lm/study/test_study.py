@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import pytest
 
 from lm import charts, datasets
-from lm.architectures.configs import ARCHITECTURES
+from lm.architectures import ARCHITECTURES
 from lm.cli.app import BAD_INPUT, main
 from lm.runs import RunStore
 from lm.study import figures, report, running

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lm.architectures.shared.models import build_model
+from lm.architectures import build_model
 from lm.base.records import Evaluation
 from lm.training import evaluation
 from lm.training.evaluation import evaluate, sampled_loss, token_nats

@@ -13,8 +13,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lm.architectures.configs import ARCHITECTURES, LinearConfig, MLPConfig, TransformerConfig
-from lm.architectures.shared.models import build_model, load_weights
+from lm.architectures import ARCHITECTURES, build_model, model_config
+from lm.architectures.linear.config import LinearConfig
+from lm.architectures.mlp.config import MLPConfig
+from lm.architectures.shared.model import load_weights
+from lm.architectures.transformer.config import TransformerConfig
 from lm.base.machine import n_cores
 from lm.base.settings import ConfigError
 from lm.datasets import load
@@ -187,7 +190,7 @@ def test_the_second_of_two_processes_is_told(store):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_trains_within_its_budget(store, architecture):
-    model = ARCHITECTURES[architecture](context_length=8)
+    model = model_config(architecture, context_length=8)
     run = execute(prepare(config(model, steps=None, budget=3e8, optimizer="adamw"), store))
     assert run.state == "complete"
     assert 0.95 * 3e8 <= run.status.flops.total <= 3e8

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lm.architectures.configs import ARCHITECTURES
+from lm.architectures import ARCHITECTURES
 from lm.datasets import load
 from lm.datasets.config import DataConfig
 from lm.runs import RunStore

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from lm.architectures.shared.losses import LARGE_VOCAB_SIZE
-from lm.architectures.shared.models import build_model
+from lm.architectures import build_model
+from lm.architectures.shared.heads import LARGE_VOCAB_SIZE
 from lm.base.flops import FlopCount
 from lm.datasets.config import DataConfig
 from lm.runs.config import RunConfig
@@ -29,7 +29,7 @@ def test_measured_equals_formula(data):
     config = data.draw(model_configs())
     training = data.draw(training_configs(config))
     batch_size = data.draw(st.integers(1, 5))
-    longest = 30 if config.architecture in ("linear", "mlp") else config.context_length
+    longest = config.longest_row or 30
     length = data.draw(st.integers(1, longest))
     vocab_size = data.draw(st.integers(2, 90) | st.integers(LARGE_VOCAB_SIZE, 40_000))
     measured = measured_step_flops(
@@ -57,7 +57,7 @@ def test_a_whole_run_equals_counting_every_step_live(config, optimizer):
     model = build_model(config, 11)
     state = TrainingState(model=model, optimizers=build_optimizers(model, training))
     token_ids = torch.randint(11, (500,), generator=torch.Generator().manual_seed(0))
-    batches = Batches(token_ids, model.lookback, run.sequence_length, seed=0)
+    batches = Batches(token_ids, model.config.lookback, run.sequence_length, seed=0)
     records = train(state, batches, training, the_plan)
     live = count_flops(lambda: [list(records)])
     assert live == the_plan.flops.total

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lm.architectures.shared.models import build_model, weights
+from lm.architectures import build_model
+from lm.architectures.shared.model import weights
 from lm.datasets.config import DataConfig
 from lm.runs.config import RunConfig
 from lm.runs.plan import plan
@@ -31,7 +32,7 @@ def start(config, n_processes, **settings):
     run = RunConfig(data=DataConfig(), model=config, training=training)
     model = build_model(config, 11)
     state = TrainingState(model=model, optimizers=build_optimizers(model, training))
-    batches = Batches(STREAM, model.lookback, run.sequence_length, seed=0)
+    batches = Batches(STREAM, model.config.lookback, run.sequence_length, seed=0)
     return state, train(state, batches, training, plan(run, 11, len(STREAM)), n_processes)
 
 
@@ -74,14 +75,14 @@ def test_each_part_has_a_dropout_of_its_own():
         run = RunConfig(data=DataConfig(), model=config, training=training)
         model = build_model(config, 11)
         state = TrainingState(model=model, optimizers=build_optimizers(model, training))
-        batches = Batches(stream, model.lookback, run.sequence_length, seed=0)
+        batches = Batches(stream, model.config.lookback, run.sequence_length, seed=0)
         (record,) = train(state, batches, training, plan(run, 11, len(stream)), n_processes)
         return record.train_loss
 
     def loss_of_row(seed):
         model = build_model(config, 11).train()
         torch.manual_seed(seed)
-        batch = Batches(stream, model.lookback, config.context_length, seed=0)
+        batch = Batches(stream, model.config.lookback, config.context_length, seed=0)
         return float(loss_of(model, batch(0, 1, config.context_length), "all_positions").detach())
 
     rows = [loss_of_row((7 << 32) + (i << 24) + 1) for i in range(2)]
@@ -163,7 +164,7 @@ def test_a_process_that_is_killed_stops_the_training():
 
 def test_they_end_when_the_training_is_killed():
     script = """
-from tests.lm.test_parallel import SMALL, children, start
+from tests.lm.training.test_parallel import SMALL, children, start
 _, records = start(SMALL["linear"], 3)
 next(records)
 print(*children(), flush=True)

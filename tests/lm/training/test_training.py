@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from lm.architectures import build_model
 from lm.architectures.shared import products
-from lm.architectures.shared.models import build_model, weights
+from lm.architectures.shared.model import weights
 from lm.datasets.config import DataConfig
 from lm.runs.config import RunConfig
 from lm.runs.plan import plan
@@ -22,7 +23,8 @@ from lm.training.loop import (
     train,
 )
 from lm.updates.config import TrainingConfig
-from lm.updates.optimizers import build_optimizers, lr_scale
+from lm.updates.optimizers import build_optimizers
+from lm.updates.schedules import lr_scale
 from tests.lm.architectures.test_models import SMALL, every_architecture
 
 # linear has no hidden matrix for muon; test_config shows that it is refused
@@ -44,7 +46,7 @@ def begin(config, **training):
     )
     model = build_model(config, 11, run.training.seed)
     state = TrainingState(model=model, optimizers=build_optimizers(model, run.training))
-    batches = Batches(STREAM, model.lookback, run.sequence_length, run.training.seed)
+    batches = Batches(STREAM, model.config.lookback, run.sequence_length, run.training.seed)
     return state, train(state, batches, run.training, plan(run, 11, len(STREAM)))
 
 
@@ -101,7 +103,7 @@ def test_a_text_shorter_than_a_row_is_refused_with_its_length():
 @every_architecture
 def test_last_position_learns_from_the_last_token_of_a_row(config):
     model = build_model(config.replace(initialization="pytorch"), 11)
-    batch = Batches(STREAM, model.lookback, 6, seed=0)(0, 5, 6)
+    batch = Batches(STREAM, model.config.lookback, 6, seed=0)(0, 5, 6)
     rows = rows_of(batch)
     log_probabilities = model(rows[:, :-1])[:, -1].log_softmax(-1)
     expected = -log_probabilities.gather(1, rows[:, -1:]).mean()
@@ -111,9 +113,9 @@ def test_last_position_learns_from_the_last_token_of_a_row(config):
 @every_architecture
 def test_all_positions_is_the_mean_over_every_prediction(config):
     model = build_model(config.replace(initialization="pytorch"), 11)
-    batch = Batches(STREAM, model.lookback, 6, seed=0)(0, 5, 6)
+    batch = Batches(STREAM, model.config.lookback, 6, seed=0)(0, 5, 6)
     rows = rows_of(batch)
-    logits = model(rows[:, :-1])[:, model.lookback :]
+    logits = model(rows[:, :-1])[:, model.config.lookback :]
     nats = -logits.log_softmax(-1).gather(2, batch.targets[..., None])
     assert torch.allclose(loss_of(model, batch, "all_positions"), nats.mean(), atol=1e-5)
 
@@ -126,7 +128,7 @@ def test_every_optimizer_learns(architecture, optimizer):
     run = RunConfig(data=DataConfig(), model=config, training=training)
     model = build_model(config, 11)
     cycle = torch.arange(11).repeat(300)  # each token is known from the one before
-    batches = Batches(cycle, model.lookback, 5, seed=0)
+    batches = Batches(cycle, model.config.lookback, 5, seed=0)
 
     def loss() -> float:
         return loss_of(model.eval(), batches(0, 20, 5), "all_positions").item()

@@ -9,15 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from lm.architectures.configs import (
-    ARCHITECTURES,
-    AttentionConfig,
-    LinearConfig,
-    MLPConfig,
-    TransformerConfig,
-)
-from lm.architectures.shared.decoding import row_start
-from lm.architectures.shared.models import build_model, weights
+from lm.architectures import ARCHITECTURES, build_model
+from lm.architectures.attention.config import AttentionConfig
+from lm.architectures.linear.config import LinearConfig
+from lm.architectures.mlp.config import MLPConfig
+from lm.architectures.shared.model import weights
+from lm.architectures.transformer.config import TransformerConfig
 from lm.base.settings import ConfigError
 from lm.datasets.config import DataConfig
 from lm.datasets.tokenizers import ByteTokenizer, CharTokenizer, UnknownTokenError, WordTokenizer
@@ -177,16 +174,16 @@ def test_a_text_cut_anywhere_goes_on_as_it_would_have(config):
 
 @every_architecture
 def test_rows_are_what_the_rule_says(config):
-    """Logits equal a plain forward over text[row_start:], whole windows or half and more."""
+    """Logits equal a plain forward over text[first_read:], whole windows or half and more."""
     model = build(config.replace(context_length=10)).eval()
     text = np.random.default_rng(0).integers(VOCAB_SIZE, size=50).tolist()
     for n in range(1, 50):
-        start = row_start(model.config, n)
+        start = as_decoder(model).first_read(n)
         if n <= 10 or config.architecture in ("linear", "mlp"):
             assert start == max(0, n - 10)
         else:
             assert 5 <= n - start <= 10
-            assert start in (row_start(model.config, n - 1), n - 5)
+            assert start in (as_decoder(model).first_read(n - 1), n - 5)
         expected = model(torch.tensor([text[start:n]]))[0, -1].detach().numpy()
         np.testing.assert_allclose(next_token_logits(model, text[:n]), expected, atol=1e-5)
 

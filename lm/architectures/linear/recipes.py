@@ -1,0 +1,50 @@
+"""How softmax regression is sized for a budget."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from lm.architectures.recipes import CLASSIC_WINDOW, Recipes, Rung, ngrams
+
+
+def _rung(
+    budget: float,
+    *,
+    context_length: int,
+    d_embed: int,
+    batch_size: int,
+    ngram_order: int = 1,
+    ngram_dropout: float = 0.0,
+) -> Rung:
+    return Rung(
+        budget=budget,
+        model={
+            "context_length": context_length,
+            "d_embed": d_embed,
+            **ngrams(ngram_order, ngram_dropout),
+        },
+        training={"batch_size": batch_size, "sequence_length": 64, "learning_rate": 0.01},
+    )
+
+
+_seen_again = partial(_rung, ngram_dropout=0.2)  # for a text that is read more than once
+
+STUDY = (
+    _rung(0, context_length=4, d_embed=16, batch_size=8),
+    _rung(3e10, context_length=8, d_embed=16, batch_size=16),
+    _rung(3e11, context_length=8, d_embed=32, batch_size=32),
+)
+MODERN = (
+    _rung(0, context_length=6, d_embed=16, batch_size=8, ngram_order=4),
+    _rung(3e9, context_length=8, d_embed=16, batch_size=8, ngram_order=5),
+    _rung(3e10, context_length=8, d_embed=16, batch_size=16, ngram_order=5),
+    _rung(3e11, context_length=8, d_embed=32, batch_size=32, ngram_order=4),
+    _rung(8e11, context_length=12, d_embed=64, batch_size=32, ngram_order=4),
+    _seen_again(8e12, context_length=12, d_embed=256, batch_size=36, ngram_order=4),
+)
+
+RECIPES = Recipes(
+    ladders={"study": STUDY, "modern": MODERN},
+    fixed={"classic": CLASSIC_WINDOW},
+    weight_of_repeats=0.25,  # it has nothing but its tables that could learn by heart
+)

@@ -1,0 +1,135 @@
+"""How the multi-layer perceptron is sized for a budget."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from lm.architectures.recipes import CLASSIC_WINDOW, Recipes, Rung, ngrams
+
+
+def _rung(
+    budget: float,
+    *,
+    context_length: int,
+    d_embed: int,
+    d_hidden: int,
+    batch_size: int,
+    learning_rate: float,
+    n_layers: int = 1,
+    ngram_order: int = 1,
+    ngram_dropout: float = 0.0,
+) -> Rung:
+    return Rung(
+        budget=budget,
+        model={
+            "context_length": context_length,
+            "d_embed": d_embed,
+            "d_hidden": d_hidden,
+            "n_layers": n_layers,
+            **ngrams(ngram_order, ngram_dropout),
+        },
+        training={
+            "batch_size": batch_size,
+            "sequence_length": 64,
+            "learning_rate": learning_rate,
+        },
+    )
+
+
+_seen_again = partial(_rung, ngram_dropout=0.2)  # for a text that is read more than once
+
+STUDY = (
+    _rung(0, context_length=6, d_embed=16, d_hidden=48, batch_size=4, learning_rate=0.01),
+    _rung(2e10, context_length=8, d_embed=16, d_hidden=96, batch_size=16, learning_rate=0.01),
+    _rung(
+        3e11,
+        context_length=12,
+        d_embed=16,
+        d_hidden=256,
+        n_layers=2,
+        batch_size=16,
+        learning_rate=0.005,
+    ),
+    _rung(
+        3e13,
+        context_length=16,
+        d_embed=24,
+        d_hidden=512,
+        n_layers=2,
+        batch_size=64,
+        learning_rate=0.003,
+    ),
+)
+MODERN = (
+    _rung(
+        0,
+        context_length=6,
+        d_embed=16,
+        d_hidden=48,
+        batch_size=4,
+        learning_rate=0.01,
+        ngram_order=5,
+    ),
+    _rung(
+        2e10,
+        context_length=8,
+        d_embed=16,
+        d_hidden=96,
+        batch_size=16,
+        learning_rate=0.01,
+        ngram_order=5,
+    ),
+    _rung(
+        3e11,
+        context_length=12,
+        d_embed=16,
+        d_hidden=256,
+        batch_size=16,
+        learning_rate=0.005,
+        ngram_order=6,
+    ),
+    _rung(
+        8e11,
+        context_length=12,
+        d_embed=32,
+        d_hidden=512,
+        batch_size=16,
+        learning_rate=0.005,
+        ngram_order=6,
+    ),
+    _seen_again(
+        2.5e12,
+        context_length=12,
+        d_embed=32,
+        d_hidden=1024,
+        batch_size=16,
+        learning_rate=0.005,
+        ngram_order=6,
+    ),
+    _seen_again(
+        8e12,
+        context_length=12,
+        d_embed=64,
+        d_hidden=2048,
+        batch_size=32,
+        learning_rate=0.003,
+        ngram_order=6,
+    ),
+    _seen_again(
+        2.5e13,
+        context_length=12,
+        d_embed=64,
+        d_hidden=4096,
+        batch_size=64,
+        learning_rate=0.003,
+        ngram_order=6,
+    ),
+)
+
+RECIPES = Recipes(
+    ladders={"study": STUDY, "modern": MODERN},
+    fixed={
+        "classic": {**CLASSIC_WINDOW, "d_hidden": 256, "n_layers": 2, "activation": "relu"},
+    },
+    room_per_token=0.0,  # every one has the room to learn a text by heart
+)

@@ -1,0 +1,123 @@
+"""How an architecture is set up: by budget, and as others did it.
+
+A recipe names the settings that it chooses; `lm.runs.presets` turns recipes into the config of a
+run. What each number rests on is measured in docs/recipes.csv.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """A recipe for characters from `budget` training FLOPs on, until the next rung's."""
+
+    budget: float
+    model: Mapping[str, Any]
+    training: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordRecipes:
+    """What changes where tokens are words, of which there are thousands."""
+
+    ladder: tuple[Rung, ...]  # of preset modern; others climb that of characters, at its prices
+    model: Mapping[str, Any]
+    training: Mapping[str, Any]
+
+
+def _nothing_follows(base: Values, given: Mapping[str, Any]) -> Values:
+    return base
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipes:
+    """The recipes of one architecture."""
+
+    ladders: Mapping[str, tuple[Rung, ...]]  # by the preset that sizes models for a budget
+    fixed: Mapping[str, Mapping[str, Any]]  # by the preset whose setup stays as it is: its model
+    words: WordRecipes | None = None  # None: as for characters
+    # what settings chosen by hand bring with them: (recipe's settings, those by hand) -> recipe's
+    follow: Callable[[Values, Mapping[str, Any]], Values] = _nothing_follows
+    # parameters per token of text from which on a model can learn a repeated text by heart
+    room_per_token: float = 0.7
+    # how much the tables of n-grams alone make of seeing a text once more
+    weight_of_repeats: float = 1.0
+
+
+# --- what rungs share ---------------------------------------------------------------------------
+
+NGRAM_ROWS = 16_384  # a megabyte for each length of n-gram
+MUON: Mapping[str, Any] = {
+    "optimizer": "muon",
+    "learning_rate": 0.02,
+    "adamw_learning_rate": 0.01,
+}
+
+
+def adamw(learning_rate: float) -> Mapping[str, Any]:
+    """AdamW at a peak learning rate."""
+    return {"optimizer": "adamw", "learning_rate": learning_rate}
+
+
+def ngrams(order: int, dropout: float = 0.0) -> Values:
+    """Embeddings of n-grams of up to `order` tokens; order 1: none."""
+    if order == 1:
+        return {}
+    values: Values = {"ngram_order": order, "ngram_rows": NGRAM_ROWS}
+    return {**values, "ngram_dropout": dropout} if dropout else values
+
+
+def self_attention_rung(
+    budget: float,
+    *,
+    d_model: int,
+    n_layers: int,
+    n_heads: int,
+    context_length: int,
+    batch_size: int,
+    update: Mapping[str, Any] = MUON,
+    ngram_order: int = 1,
+    ngram_dropout: float = 0.0,
+    **more: Any,
+) -> Rung:
+    """A rung of blocks of self-attention; `more` are settings of one architecture."""
+    return Rung(
+        budget=budget,
+        model={
+            "d_model": d_model,
+            "n_layers": n_layers,
+            "n_heads": n_heads,
+            "context_length": context_length,
+            **more,
+            **ngrams(ngram_order, ngram_dropout),
+        },
+        training={"batch_size": batch_size, **update},
+    )
+
+
+# --- the coursework's setups --------------------------------------------------------------------
+
+CLASSIC_WINDOW: Mapping[str, Any] = {
+    "context_length": 128,
+    "d_embed": 128,
+    "initialization": "pytorch",
+}
+CLASSIC_SELF_ATTENTION: Mapping[str, Any] = {
+    "d_model": 128,
+    "n_layers": 3,
+    "n_heads": 4,
+    "context_length": 128,
+    "positional_encoding": "learned",
+    "norm": "layer",
+    "norm_position": "post",
+    "dropout": 0.1,
+    "bias": True,
+    "qk_norm": False,
+    "initialization": "pytorch",
+}

@@ -1,0 +1,84 @@
+"""Plain arrays in place of torch's layers: linear maps, non-linearities and embeddings.
+
+At these sizes the products of a single token take less time than the steps around them, so what
+counts is how few array operations a token takes. No torch.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lm.architectures.shared.hashing import table_rows
+from lm.architectures.shared.self_attention_config import SelfAttentionConfig
+from lm.architectures.shared.window_config import WindowConfig
+from lm.architectures.spec import Arrays
+
+Map = tuple[np.ndarray, np.ndarray | None]  # a matrix (in, out), and its offset
+
+
+def linear_map(weights: Arrays, name: str) -> Map:
+    """A map as (in, out) and its bias."""
+    bias = weights.get(f"{name}.bias")
+    return np.ascontiguousarray(weights[f"{name}.weight"].T), bias
+
+
+def apply(x: np.ndarray, layer: Map) -> np.ndarray:
+    matrix, bias = layer
+    y = x @ matrix
+    if bias is not None:
+        y += bias
+    return y
+
+
+def activate(kind: str, x: np.ndarray) -> np.ndarray:
+    if kind == "relu":
+        return np.maximum(x, 0, out=x)
+    if kind == "relu2":
+        x = np.maximum(x, 0, out=x)
+        return np.multiply(x, x, out=x)
+    if kind == "gelu":
+        return (0.5 * x * (1 + _erf(x * math.sqrt(0.5)))).astype(np.float32)
+    return x / (1 + np.exp(-x))  # silu, the gate of swiglu
+
+
+def _erf(x: np.ndarray) -> np.ndarray:
+    """Abramowitz and Stegun 7.1.26, exact to 1.5e-7."""
+    positive = np.abs(x.astype(np.float64))
+    t = 1 / (1 + 0.3275911 * positive)
+    factors = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
+    series = np.polyval([*factors, 0.0], t)
+    return np.sign(x) * (1 - series * np.exp(-(positive**2)))
+
+
+def as_float32(weights: Arrays) -> Arrays:
+    """The same weights in the precision that is computed in."""
+    return {name: np.asarray(array, dtype=np.float32) for name, array in weights.items()}
+
+
+class Embeddings:
+    """What a token and the n-grams that end at it bring."""
+
+    def __init__(
+        self, config: WindowConfig | SelfAttentionConfig, vocab_size: int, weights: Arrays
+    ) -> None:
+        self.order, self.n_rows = config.ngram_order, config.ngram_rows
+        self.vocab_size = vocab_size
+        self.tokens = weights["embedding.weight"]
+        self.ngrams = weights.get("ngram_embedding.weight")
+        self.projection: np.ndarray | None = None
+        if self.ngrams is not None:
+            self.projection, _ = linear_map(weights, "ngram_projection")
+
+    def __call__(self, rows: np.ndarray, start: int = 0) -> np.ndarray:
+        """Of rows (B, T), from position `start` on -> (B, T - start, d)"""
+        x = self.tokens[rows[:, start:]]
+        if self.ngrams is None or self.projection is None:
+            return x
+        first = start - self.order + 1
+        padded = rows[:, max(0, first) :].astype(np.int64) + 1
+        padded = np.pad(padded, ((0, 0), (max(0, -first), 0)))
+        places = table_rows(padded, self.order, self.vocab_size, self.n_rows)
+        ngrams = self.ngrams[np.stack(places, axis=-1)]  # (B, T - start, order - 1, width)
+        return x + ngrams.reshape(*x.shape[:2], -1) @ self.projection

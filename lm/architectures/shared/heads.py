@@ -1,0 +1,104 @@
+"""The output of a model: logits, and what a prediction costs in nats.
+
+Training, scoring and the counting of FLOPs ask the head; none of them knows how it computes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lm.architectures.shared.losses import large_vocab_loss, two_level_nats
+from lm.architectures.shared.parts import cluster_shape
+from lm.architectures.shared.products import Linear
+
+LARGE_VOCAB_SIZE = 8_192  # from here on in pieces; below, the logits stay in the cache anyway
+
+
+class Head(Protocol):
+    """What reads a model's features."""
+
+    weight: Tensor
+    numbers_per_prediction: int  # that are written to score one
+    gradients_in_forward: bool  # whether `loss` computes its gradients with it
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """(..., d) -> (..., V) logits."""
+        ...
+
+    def loss(self, features: Tensor, targets: Tensor, *, z_loss: float = 0.0) -> Tensor:
+        """Mean nats of `targets` (N,) after `features` (N, d), with gradient.
+
+        The gradient is that of the nats and `z_loss` times (log Z)² (arXiv 2204.02311, section 5).
+        """
+        ...
+
+    def nats(self, features: Tensor, targets: Tensor) -> Tensor:
+        """-ln p of each of `targets` (B, T) after `features` (B, T, d): (B, T)."""
+        ...
+
+
+class SoftmaxHead(Linear):
+    """One softmax over the vocabulary."""
+
+    def __init__(self, d: int, vocab_size: int, bias: bool = False) -> None:
+        super().__init__(d, vocab_size, bias)
+        self.numbers_per_prediction = vocab_size
+
+    @property
+    def gradients_in_forward(self) -> bool:
+        return self.out_features >= LARGE_VOCAB_SIZE and self.bias is None
+
+    def loss(self, features: Tensor, targets: Tensor, *, z_loss: float = 0.0) -> Tensor:
+        if self.gradients_in_forward:
+            return large_vocab_loss(features, self.weight, targets, z_loss)
+        logits = self(features)
+        nats = F.cross_entropy(logits, targets)
+        if not z_loss:
+            return nats
+        penalty = z_loss * logits.logsumexp(-1).square().mean()
+        return nats + (penalty - penalty.detach())
+
+    def nats(self, features: Tensor, targets: Tensor) -> Tensor:
+        logits = self(features)  # (B, T, V)
+        # cross_entropy would write all log-probabilities: with many words twice the time
+        return logits.logsumexp(-1) - logits.gather(-1, targets[..., None]).squeeze(-1)
+
+
+class TwoLevelHead(nn.Linear):
+    """p(token | h) = p(its cluster | h) · p(token | cluster, h): two softmaxes of about √V terms.
+
+    `weight` (V, d) has a row per token, `clusters.weight` one per run of consecutive ids
+    (Goodman, arXiv cs/0108006). A loss needs the rows of one
+    cluster alone.
+    """
+
+    def __init__(self, d: int, vocab_size: int, bias: bool = False) -> None:
+        super().__init__(d, vocab_size, bias)
+        self.n_clusters, self.size = cluster_shape(vocab_size)
+        self.clusters = nn.Linear(d, self.n_clusters, bias)
+        # of two levels there are few, and both them and their log-probabilities are kept
+        self.numbers_per_prediction = 2 * (self.n_clusters + self.size)
+
+    gradients_in_forward = False
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(..., d) -> (..., V) log-probabilities."""
+        missing = self.n_clusters * self.size - self.out_features
+        scores = F.pad(super().forward(features), (0, missing), value=-math.inf)
+        within = scores.unflatten(-1, (self.n_clusters, self.size)).log_softmax(-1)
+        of_cluster = self.clusters(features).log_softmax(-1)  # (..., C)
+        return (of_cluster[..., None] + within).flatten(-2)[..., : self.out_features]
+
+    def loss(self, features: Tensor, targets: Tensor, *, z_loss: float = 0.0) -> Tensor:
+        return self._nats(features, targets, z_loss).mean()
+
+    def nats(self, features: Tensor, targets: Tensor) -> Tensor:
+        return self._nats(features.flatten(0, 1), targets.flatten()).view_as(targets)
+
+    def _nats(self, features: Tensor, targets: Tensor, z_loss: float = 0.0) -> Tensor:
+        clusters = self.clusters.weight
+        return two_level_nats(features, clusters, self.weight, targets, self.size, z_loss)

@@ -1,0 +1,51 @@
+"""Blocks of multi-head causal self-attention and feed-forward."""
+
+from __future__ import annotations
+
+from lm.architectures.shared.parts import linear_map, norm, self_attention_modules
+from lm.architectures.spec import Architecture, Arrays, Module
+from lm.architectures.transformer.config import TransformerConfig
+from lm.architectures.transformer.decoder import TransformerDecoder
+from lm.architectures.transformer.recipes import RECIPES
+from lm.base.looks import Look
+
+
+class Transformer(Architecture[TransformerConfig]):
+    """See `TransformerConfig`."""
+
+    name = "transformer"
+    title = "Transformer"
+    sentence = "Blocks of self-attention and feed-forward."
+    plainly = "Attention and hidden layers in turn: the shape of today's large models."
+    look = Look("#0072B2")
+    config = TransformerConfig
+    recipes = RECIPES
+
+    def modules(self, config: TransformerConfig, vocab_size: int) -> list[Module]:
+        def feed_forward(block: str) -> list[Module]:
+            maps = ("gate", "up") if config.activation == "swiglu" else ("up",)
+            return [
+                norm(config, f"{block}.feed_forward_norm"),
+                *(
+                    linear_map(
+                        f"{block}.feed_forward.{name}", config.d_model, config.d_ff, config.bias
+                    )
+                    for name in maps
+                ),
+                linear_map(f"{block}.feed_forward.down", config.d_ff, config.d_model, config.bias),
+            ]
+
+        return self_attention_modules(config, vocab_size, feed_forward)
+
+    def build(self, config: TransformerConfig, vocab_size: int):
+        from lm.architectures.transformer.model import TransformerModel
+
+        return TransformerModel(config, vocab_size)
+
+    def decoder(
+        self, config: TransformerConfig, vocab_size: int, weights: Arrays
+    ) -> TransformerDecoder:
+        return TransformerDecoder(config, vocab_size, weights)
+
+
+TRANSFORMER = Transformer()

@@ -1,0 +1,145 @@
+"""Sizing a run for its budget: by the ladder of its architecture, its vocabulary and its text."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lm.architectures import AnyArchitecture, ArchitectureConfig, model_config, modules
+from lm.architectures.recipes import Rung
+from lm.base.settings import ConfigError
+from lm.runs.flops import step_flops
+from lm.runs.presets.spec import Preset, Request, Settings, Values
+
+REFERENCE_VOCAB_SIZE = 65  # the ladders' own: Tiny Shakespeare's characters
+MIN_STEPS = 100  # where a budget is small, batches shrink rather than the steps
+LARGER_VOCABULARY = 1.1  # by this power of a token's FLOPs a rung's price grows
+
+# Times through the text up to which n-grams of an order are worth having: a table learns the rare
+# ones by heart.
+LONGEST_NGRAMS = ((3.5, 8), (7.5, 4), (9, 3), (math.inf, 2))
+
+
+class Sized(Preset):
+    """A preset under which a model's size, batch and rates follow from the budget."""
+
+    follows_budget = True
+
+    def suits(self, architecture: AnyArchitecture) -> bool:
+        return self.name in architecture.recipes.ladders
+
+    def rung(self, request: Request) -> tuple[Rung, float]:
+        """The recipe for a budget, and from which budget on it is one for this vocabulary."""
+        return priced_rung(request, request.architecture.recipes.ladders[self.name])
+
+    def extra_training(self, request: Request) -> Values:
+        """Settings of training beyond those of the rung."""
+        return {}
+
+    def settings(self, request: Request) -> Settings:
+        recipes = request.architecture.recipes
+        rung, price = self.rung(request)
+        model, training = dict(rung.model), {**rung.training, **self.extra_training(request)}
+        if request.of_words and recipes.words:
+            model, training = (
+                {**recipes.words.model, **model},
+                {**training, **recipes.words.training},
+            )
+        model = recipes.follow(_shorter_ngrams(model, request.model), request.model)
+        config = _checked(request.architecture, {**model, **request.model})
+        if "batch_size" not in request.training and "budget" in request.horizon:
+            given = {**training, **request.training}
+            training["batch_size"] = _batch_size(request, config, given, rung.budget, price)
+        repeats = _times_through(request, config)
+        if "dropout" not in request.model and "dropout" in request.architecture.settings:
+            model["dropout"] = _dropout(request, config, repeats)
+        if "ngram_order" not in request.model and _ngram_order(config) > 1:
+            repeats *= recipes.weight_of_repeats
+            longest = next(order for most, order in LONGEST_NGRAMS if repeats <= most)
+            model["ngram_order"] = min(_ngram_order(config), longest)
+        return Settings(model=model, training=training)
+
+
+def priced_rung(request: Request, ladder: Sequence[Rung]) -> tuple[Rung, float]:
+    """The last rung that the budget reaches, and its price with this vocabulary.
+
+    A larger vocabulary makes a token dearer, and more parameters want more tokens: the price
+    grows with the FLOPs per token, to a power.
+    """
+
+    def price(rung: Rung) -> float:
+        config = request.architecture.config(**rung.model)
+        ratio = _row_flops(config, request.vocab_size) / _row_flops(config, REFERENCE_VOCAB_SIZE)
+        return rung.budget * ratio**LARGER_VOCABULARY
+
+    priced = [(rung, price(rung)) for rung in ladder]
+    return [pair for pair in priced if pair[1] <= request.budget][-1]
+
+
+def _checked(architecture: AnyArchitecture, values: Mapping[str, Any]) -> ArchitectureConfig:
+    try:
+        return model_config(architecture.name, **values)
+    except ConfigError as error:
+        raise ConfigError(f"model.{error}") from None
+
+
+@functools.lru_cache(maxsize=4096)
+def _row_flops(config: ArchitectureConfig, vocab_size: int, length: int | None = None) -> int:
+    length = length or config.context_length
+    return step_flops(config, vocab_size, batch_size=1, sequence_length=length).total
+
+
+def _ngram_order(config: ArchitectureConfig) -> int:
+    return getattr(config, "ngram_order", 1)
+
+
+def _shorter_ngrams(model: Values, by_hand: Mapping[str, Any]) -> Values:
+    """N-grams no longer than a context that was chosen by hand."""
+    with contextlib.suppress(TypeError, ValueError):  # the config's own error names it
+        if "context_length" in by_hand and "ngram_order" in model:
+            longest = int(by_hand["context_length"])
+            return {**model, "ngram_order": max(1, min(model["ngram_order"], longest))}
+    return model
+
+
+def _batch_size(
+    request: Request,
+    config: ArchitectureConfig,
+    training: Mapping[str, Any],
+    reference: float,
+    price: float,
+) -> int:
+    """The rung's batch, larger where it has steps to spare, halved while it has too few.
+
+    Batches grow with the fourth root of what a large vocabulary adds to the price (rare words
+    make noisy gradients) and with the root of the budget beyond ten times the price.
+    """
+    batch, budget = training["batch_size"], request.budget
+    if price:
+        batch = round(batch * (price / reference) ** 0.25 * max(1, budget / (10 * price)) ** 0.5)
+    length = int(training.get("sequence_length") or 0)
+    row = _row_flops(config, request.vocab_size, length)
+    while batch > 1 and budget < MIN_STEPS * batch * row:
+        batch //= 2
+    return batch
+
+
+def _times_through(request: Request, config: ArchitectureConfig) -> float:
+    """How often the train split will be seen."""
+    if "epochs" in request.horizon:
+        return request.horizon["epochs"]
+    per_token = _row_flops(config, request.vocab_size) / config.context_length
+    return request.budget / per_token / max(1, request.n_train_tokens)
+
+
+def _dropout(request: Request, config: ArchitectureConfig, repeats: float) -> float:
+    """Against learning by heart: a text seen several times, by a model that has the room."""
+    size = sum(part.n_params for part in modules(config, request.vocab_size) if not part.ngrams)
+    roomy = size > request.architecture.recipes.room_per_token * request.n_train_tokens
+    enough = 7.5 if getattr(config, "ngram_dropout", 0) else 4  # that regularises too
+    if not roomy or repeats <= enough:
+        return 0.0
+    return 0.2 if repeats > 12 else 0.1

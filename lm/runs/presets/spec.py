@@ -1,0 +1,67 @@
+"""What a preset is: from a budget and a corpus to the settings that a person has not chosen."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from lm.architectures import AnyArchitecture
+from lm.datasets.config import DataConfig
+from lm.datasets.tokenizers import WORD_VOCAB_SIZE
+
+Values = dict[str, Any]
+REFERENCE_BUDGET = 1e12  # sizes the model where the horizon is given in steps or epochs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked for."""
+
+    architecture: AnyArchitecture
+    data: DataConfig
+    vocab_size: int
+    n_train_tokens: int
+    horizon: Mapping[str, Any]  # one of budget, steps and epochs
+    model: Mapping[str, Any]  # settings chosen by hand, not checked yet
+    training: Mapping[str, Any]  # the same, checked
+
+    @property
+    def budget(self) -> float:
+        """Training FLOPs that may be spent."""
+        return self.horizon.get("budget") or REFERENCE_BUDGET
+
+    @property
+    def of_characters(self) -> bool:
+        """Whether tokens are characters, or bytes."""
+        return self.data.tokenizer in ("char", "byte")
+
+    @property
+    def of_words(self) -> bool:
+        """Whether there are as many tokens as there are of words."""
+        return self.vocab_size >= WORD_VOCAB_SIZE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a preset chooses. Settings chosen by hand win over it."""
+
+    model: Values
+    training: Values
+
+
+class Preset(ABC):
+    """A way to set up a run, registered by a line in `lm.runs.presets`."""
+
+    name: ClassVar[str]
+    help: ClassVar[str]  # a sentence for whoever chooses among presets
+    follows_budget: ClassVar[bool] = False  # whether a model's size does
+
+    @abstractmethod
+    def suits(self, architecture: AnyArchitecture) -> bool:
+        """Whether it can set up this architecture."""
+
+    @abstractmethod
+    def settings(self, request: Request) -> Settings:
+        """What it chooses. Raises `ConfigError` for settings by hand that cannot be."""

@@ -1,0 +1,44 @@
+"""Muon: momentum whose matrices are orthogonalised (kellerjordan.github.io/posts/muon)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lm.architectures import Module
+from lm.updates.adamw import adamw
+from lm.updates.spec import Update
+
+NEWTON_SCHULZ_STEPS = 5  # torch.optim.Muon's default
+
+
+class Muon(Update):
+    """torch.optim.Muon for the matrices between layers, AdamW for everything else."""
+
+    name = "muon"
+    settings = frozenset({"momentum", "adamw_learning_rate", "beta1", "beta2"})
+    moments = 2  # one of its own matrices
+
+    def flops(self, module: Module) -> int:
+        if not (module.hidden and module.weight):
+            return 0
+        m, n = min(module.weight), max(module.weight)
+        return NEWTON_SCHULZ_STEPS * (4 * m * m * n + 2 * m * m * m)
+
+    def refuses(self, modules: Sequence[Module]) -> str | None:
+        if any(module.hidden for module in modules):
+            return None
+        return "which has no hidden matrix for Muon to orthogonalise"
+
+    def build(self, parameters, modules, training):
+        import torch
+
+        hidden = {f"{module.name}.weight" for module in modules if module.hidden}
+        rest = [parameter for name, parameter in parameters.items() if name not in hidden]
+        matrices = [parameter for name, parameter in parameters.items() if name in hidden]
+        muon = torch.optim.Muon(
+            matrices,
+            lr=training.learning_rate,
+            momentum=training.momentum,
+            weight_decay=training.weight_decay,
+        )
+        return [muon, adamw(rest, training, training.adamw_learning_rate)]
