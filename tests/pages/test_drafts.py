@@ -48,3 +48,26 @@ def test_choices_are_resolved_once_and_once_more_for_each_by_hand(monkeypatch) -
     monkeypatch.setattr(recipes, "resolve", lambda **v: calls.append(v) or resolve(**v))
     drafts.choices_of(config)
     assert len(calls) == 3
+
+
+def test_what_changed_is_named_with_what_says_most_first() -> None:
+    before = resolved()
+    after = resolved(budget=1e11, model={"n_layers": 5}, training={"beta2": 0.9, "batch_size": 3})
+    names = [text.split()[0] for text in drafts.differences(before, after)]
+    assert names[0] == "budget"
+    assert names.index("n_layers") < names.index("batch_size") < names.index("beta2")
+    other = drafts.differences(before, resolved(architecture="mlp"))
+    assert other[0] == "architecture transformer→mlp"
+    assert not [text for text in other if text.startswith("d_hidden")]
+
+
+def test_settings_without_effect_are_not_taken() -> None:
+    chosen = {
+        "dataset": "python_reference",
+        "n_chars": 5_000,
+        "data_seed": 3,
+        "bpe_vocab_size": 300,
+    }
+    assert drafts.draft(chosen).data == DataConfig(dataset="python_reference")
+    taken = drafts.draft({**chosen, "dataset": "known_entropy"}).data
+    assert taken == DataConfig(dataset="known_entropy", n_chars=5_000, seed=3)
