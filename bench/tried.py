@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lm.architectures import build_model
+from lm.architectures import DEFAULT, build_model
 from lm.architectures.shared.heads import SoftmaxHead
 from lm.architectures.shared.model import LanguageModel
 from lm.datasets import Corpus, load
@@ -206,7 +206,7 @@ def compare(data: DataConfig, budget: float, seeds: int, only: str = "") -> dict
     by_variant: dict[str, list[float]] = {}
     for seed in range(seeds):
         config = resolve(
-            architecture="transformer",
+            architecture=DEFAULT,
             data=data,
             vocab_size=corpus.tokenizer.vocab_size,
             n_train_tokens=corpus.train.n_tokens,

@@ -25,7 +25,7 @@ from lm import datasets
 from lm.architectures import ARCHITECTURES, DEFAULT, model_config, modules, n_params
 from lm.base.files import PROJECT
 from lm.base.flops import FlopCount
-from lm.base.machine import n_cores
+from lm.base.machine import n_cores, use_one_blas_thread
 from lm.base.records import StepRecord
 from lm.base.registry import did_you_mean
 from lm.base.settings import Config, Setting, rule, setting, settings
@@ -71,6 +71,7 @@ class UsageError(ValueError):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     try:
+        use_one_blas_thread()
         argv = sys.argv[1:] if argv is None else argv
         arguments = _parse(argv)
         arguments.argv = argv

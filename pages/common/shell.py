@@ -15,6 +15,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
 
+from lm.base.machine import use_one_blas_thread
 from lm.base.registry import Registry
 
 NAME = "Small language models"
@@ -53,6 +54,7 @@ PAGES: Registry[Page] = Registry(
 
 def configure() -> None:
     """Set what the browser tab shows and how wide pages are."""
+    use_one_blas_thread()
     favicon = Path(__file__).with_name("favicon.svg")
     st.set_page_config(page_title=NAME, page_icon=str(favicon), layout="wide")
 
