@@ -1,13 +1,22 @@
 """Every page opens: as a script, and as the first URL a fresh server is asked for."""
 
+import ast
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lm.architectures import ARCHITECTURES
 from pages.common.shell import PAGES, Page
 
 ROOT = Path(__file__).parents[2]
+
+
+def test_no_page_names_an_architecture() -> None:
+    for path in [ROOT / "app.py", *(ROOT / "pages").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert node.value not in ARCHITECTURES, path
 
 
 def test_every_script_in_pages_is_a_page() -> None:
@@ -85,6 +94,7 @@ def test_an_added_page_opens_in_a_browser(start_server, tab, tmp_path: Path) -> 
     app.write_text(f"""
 import runpy
 from pathlib import Path
+from lm.architectures import ARCHITECTURES
 from pages.common.shell import PAGES, Page
 
 if "toy" not in PAGES:
