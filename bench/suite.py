@@ -35,8 +35,8 @@ from lm.runs import RunStore, presets, recipes
 from lm.runs.config import RunConfig
 from lm.runs.plan import plan
 from lm.runs.prepare import default_threads, prepare
+from lm.training.device import keep_memory, threads
 from lm.training.evaluation import evaluate
-from lm.training.execution import keep_memory, threads
 from lm.training.loop import Batches, TrainingState, train
 from lm.training.meter import measured_step_flops
 from lm.training.parallel import can_fork

@@ -33,8 +33,8 @@ from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops
 from lm.runs.plan import plan
 from lm.runs.recipes import resolve
+from lm.training.device import keep_memory
 from lm.training.evaluation import evaluate
-from lm.training.execution import keep_memory
 from lm.training.loop import Batch, Batches, TrainingState, loss_of, train
 from lm.updates.config import TrainingConfig
 from lm.updates.optimizers import build_optimizers, clip_gradients, set_learning_rate

@@ -19,6 +19,8 @@ def show(data: DataConfig) -> None:
     except (DatasetError, ValueError) as error:
         st.error(words.plain(str(error)))
         return
+    if corpus.original is not None:
+        st.info(words.plain(corpus.original.note))
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Excerpt", anchor=False)

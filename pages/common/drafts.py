@@ -9,7 +9,7 @@ from typing import Any
 
 from lm.architectures import ARCHITECTURES, DEFAULT, n_params
 from lm.base.settings import ConfigError, Setting, settings
-from lm.datasets import Corpus, DatasetError
+from lm.datasets import DATASETS, Corpus, DatasetError
 from lm.datasets.config import DataConfig
 from lm.runs import presets, recipes
 from lm.runs.config import RunConfig
@@ -30,7 +30,7 @@ DATA_NAMES = {"seed": "data_seed"}  # training has a seed too
 
 def default_dataset() -> str:
     """The first corpus that is here and not the user's own."""
-    return next(name for name in corpora.available() if name != "text")
+    return next(name for name in corpora.available() if not DATASETS[name].needs_path)
 
 
 def model_settings(architecture: str) -> dict[str, Setting]:
@@ -140,10 +140,10 @@ def _with_config(chosen: Mapping[str, Any]) -> Draft:
 
 def _data(chosen: Mapping[str, Any]) -> DataConfig:
     dataset = chosen.get("dataset", default_dataset())
-    if dataset == "text" and not corpora.uploads():
+    if DATASETS[dataset].needs_path and not corpora.uploads():
         dataset = default_dataset()
     values: dict[str, Any] = {"dataset": dataset}
-    if dataset == "text":
+    if DATASETS[dataset].needs_path:
         files = corpora.uploads()
         values["text_path"] = str(files.get(chosen.get("text", ""), next(iter(files.values()))))
     for name, setting in data_settings().items():
@@ -192,7 +192,7 @@ def _fallback(chosen: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, 
 def data_choices(data: DataConfig) -> dict[str, Any]:
     """What a user would have chosen to get this corpus: its name, and what is not its default."""
     chosen: dict[str, Any] = {"dataset": data.dataset}
-    if data.dataset == "text":
+    if data.text_path is not None:
         chosen["text"] = corpora.title(data)
     plain = DataConfig(dataset=data.dataset, text_path=data.text_path).model_dump()
     for name, value in data.model_dump().items():

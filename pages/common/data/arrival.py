@@ -5,14 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from lm import datasets
-from lm.datasets import DOWNLOADS, DatasetError, DatasetInfo
+from lm.datasets import Dataset, DatasetError, Download
 from pages.common import words
 
 
 def upload() -> None:
     """Take a text of the user's own; what cannot be read is said in a sentence."""
     file = st.file_uploader(
-        "A text file (UTF-8), up to 100 MB; it stays on this machine",
+        "A text file, up to 100 MB; it stays on this machine",
         key="upload",
     )
     if file is None:
@@ -27,17 +27,18 @@ def upload() -> None:
     st.success(f"{words.plain(path.name)} is here, split 80/10/10 by characters.")
 
 
-def fetch(info: DatasetInfo) -> None:
+def fetch(info: Dataset, source: Download | None) -> None:
     """Download a corpus, with its licence named and consent where that is needed."""
-    source = DOWNLOADS[info.name]
-    size = sum(file.n_bytes for file in source.files)
     st.info(f"{info.title} is not on this machine yet.")
+    if source is None:
+        st.caption(f"Put its files in {words.plain(str(datasets.datasets_dir() / info.name))}.")
+        return
     consent = True
     if source.consent:
         st.markdown(f"{words.plain(source.consent)}.")
         consent = st.checkbox("I may use it under these terms.", key=f"consent-{info.name}")
     if not st.button(
-        f"Download {info.title} ({size / 1e6:.1f} MB)",
+        f"Download {info.title} ({source.n_bytes / 1e6:.1f} MB)",
         key="download",
         type="primary",
         disabled=not consent,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from lm import datasets
 from lm.base.settings import ConfigError, settings
-from lm.datasets import DATASETS, DatasetInfo
+from lm.datasets import DATASETS, Dataset
 from lm.datasets.config import DataConfig
+from lm.datasets.tokenizers import TOKENIZERS
 from pages.common import corpora, drafts, forms, words
 from pages.common.data import arrival
 
-TOKENIZERS = {"char": "characters", "word": "words", "byte": "bytes", "bpe": "byte pairs"}
 CHOICES = forms.Choices("data")
 
 
@@ -34,21 +33,21 @@ def show() -> DataConfig | None:
         f"{words.plain(info.description)} Licence: {words.plain(info.licence)}. Source: "
         f"{info.source if info.source.startswith('http') else words.plain(info.source)}."
     )
-    if name == "text":
+    if info.needs_path:
         arrival.upload()
         if not corpora.uploads():
             return None
-    elif not datasets.available(name):
-        arrival.fetch(info)
+    elif not info.available:
+        arrival.fetch(info, info.download)
         return None
     return _configure(info)
 
 
-def _configure(info: DatasetInfo) -> DataConfig | None:
+def _configure(info: Dataset) -> DataConfig | None:
     """Split, tokenizer and, for an invented corpus, its size."""
     values: dict = {"dataset": info.name}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        if info.name == "text":
+        if info.needs_path:
             files = corpora.uploads()
             file = st.selectbox("Text", list(files), key="text", width=320)
             values["text_path"] = str(files[file])
@@ -57,11 +56,11 @@ def _configure(info: DatasetInfo) -> DataConfig | None:
             list(TOKENIZERS),
             default=info.default_tokenizer,
             required=True,
-            format_func=TOKENIZERS.__getitem__,
+            format_func=lambda name: TOKENIZERS[name].title,
             key=f"tokenizer-{info.name}",
             persist_state="session",
         )
-        if values["tokenizer"] == "bpe":
+        if TOKENIZERS[values["tokenizer"]].sized:
             values["bpe_vocab_size"] = _number("bpe_vocab_size")
         if len(info.splits) > 1:
             values["split"] = st.segmented_control(
@@ -74,9 +73,9 @@ def _configure(info: DatasetInfo) -> DataConfig | None:
                 help="study: train, valid and test as the coursework cut them. nanogpt: train and "
                 "validation as nanoGPT does, without a test split.",
             )
-        if info.name == "known_entropy":
-            values["n_chars"] = _number("n_chars")
-            values["seed"] = _number("seed")
+        for name in ("n_chars", "seed"):
+            if name in info.settings:
+                values[name] = _number(name)
     try:
         return DataConfig(**values)
     except ConfigError as error:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from lm.datasets.tokenizers import TOKENIZERS
 from lm.runs import Run
 from pages.common.components.text_view import text_view
 
@@ -62,6 +63,7 @@ def _spaced(run: Run, prompt: str, text: str, drawn: Sequence[str]) -> list[str]
             continue
         pieces.append(piece)
         at = found + len(token)
-    if run.config.data.tokenizer == "word" and not prompt.endswith((" ", "\n")):
-        pieces[0] = f" {pieces[0]}"
+    separator = TOKENIZERS[run.config.data.tokenizer].separator
+    if separator and not prompt.endswith((separator, "\n")):
+        pieces[0] = separator + pieces[0]
     return pieces
