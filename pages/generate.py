@@ -1,13 +1,14 @@
 """Generate: let trained models continue a prompt, side by side."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 import streamlit as st
 
 from lm.runs import Run
 from lm.writing.sampling import Sampling
-from pages.common import caches, shell, tokens, words, writing
+from pages.common import caches, first_run, links, shell, words, writing
+from pages.common.components.bars import next_token_bars
+from pages.common.components.text_view import text_view
 
 MOST_RUNS = 4
 SLICE_SECONDS = 0.12
@@ -24,18 +25,9 @@ class Request:
     sampling: Sampling
 
 
-def labelled(runs: list[Run]) -> dict[str, Run]:
-    """Runs by name, and by name and id where several have one name."""
-    names = Counter(run.name for run in runs)
-    return {run.name if names[run.name] == 1 else f"{run.name} ({run.run_id})": run for run in runs}
-
-
 def arrive(by_label: dict[str, Run]) -> None:
-    """From another page, `?run=<id>` chooses that run, and the prompt it was tried with."""
-    wanted = st.query_params.get("run")
-    if wanted is None:
-        return
-    del st.query_params["run"]
+    """A link from another page chooses its run, and the prompt that it was tried with."""
+    wanted = links.take_run_to_write()
     for label, run in by_label.items():
         if run.run_id == wanted:
             samples = run.samples()
@@ -46,7 +38,7 @@ def arrive(by_label: dict[str, Run]) -> None:
 
 def form(runs: list[Run]) -> Request:
     """Prompt, checkpoints and sampling. Sliders do not rerun the page: the browser re-weighs."""
-    by_label = labelled(runs)
+    by_label = {label: run for run, label in zip(runs, words.names(runs).values(), strict=True)}
     arrive(by_label)
     left, right = st.columns([3, 2], gap="medium")
     prompt = left.text_area(
@@ -129,7 +121,7 @@ def show_texts(lanes: list[writing.Lane]) -> None:
             if lane.problem:
                 st.error(words.plain(lane.problem))
             else:
-                tokens.text_view(
+                text_view(
                     f"Text by {lane.run.name}",
                     lane.texts,
                     lane.probabilities,
@@ -163,7 +155,7 @@ def show_next_tokens(request: Request) -> None:
             except (ValueError, OSError) as error:
                 st.error(words.plain(str(error)))
                 continue
-            tokens.next_token_bars(
+            next_token_bars(
                 run.name,
                 texts,
                 log_probabilities,
@@ -183,4 +175,4 @@ if runs:
     lanes = act(request)
     show(request, lanes)
 else:
-    shell.nothing_trained("There is no trained model to write with yet.")
+    first_run.offer("There is no trained model to write with yet.")

@@ -4,7 +4,8 @@ import streamlit as st
 
 from lm.runs import Run
 from lm.writing.sampling import Sampling
-from pages.common import caches, corpora, first_run, shell, tokens, words, writing
+from pages.common import caches, corpora, first_run, links, shell, words, writing
+from pages.common.components.text_view import text_view
 
 PROMPT = "ROMEO:"
 N_TOKENS = 300
@@ -24,7 +25,7 @@ def act() -> None:
         if st.button(f"Train your first model ({first_run.ABOUT})", type="primary"):
             with st.spinner("Reading the corpus …"):
                 run = first_run.start()
-            shell.go("train", run=run.run_id)
+            links.to_train(run).follow()
         st.caption(first_run.describe())
 
 
@@ -35,14 +36,12 @@ def show_sample(run: Run) -> None:
     st.caption(words.run_facts(run))
     seed = st.session_state.get("start_seed", 0)
     texts, probabilities = write(run, seed) if seed else caches.last_sample(run, PROMPT) or ([], [])
-    tokens.text_view(
-        f"Text by {run.name}", texts, probabilities, prompt=PROMPT, height=420, key="sample"
-    )
+    text_view(f"Text by {run.name}", texts, probabilities, prompt=PROMPT, height=420, key="sample")
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Another text"):
             st.session_state["start_seed"] = seed + 1
             st.rerun(scope="fragment")
-        st.page_link("pages/generate.py", label="Write with your own prompt →")
+        links.to_generate().show("Write with your own prompt →")
 
 
 def write(run: Run, seed: int) -> tuple[list[str], list[float]]:
@@ -57,7 +56,7 @@ def write(run: Run, seed: int) -> tuple[list[str], list[float]]:
 
 def show_ladder(runs: list[Run]) -> None:
     """The four architectures, each with the same compute."""
-    from pages.common import ladder  # with altair: the page shows without waiting for it
+    from pages.common.components import ladder  # with altair: the page shows without waiting for it
 
     rungs = ladder.rungs(runs)
     if not rungs or rungs[0].config.training.budget is None:
@@ -70,7 +69,7 @@ def show_ladder(runs: list[Run]) -> None:
         f"{run.config.preset}. The loss is the mean surprise per token of the test split, in nats."
     )
     ladder.show(rungs)
-    st.page_link("pages/compare.py", label="Compare all runs →")
+    links.to_compare().show("Compare all runs →")
 
 
 shell.page(

@@ -13,7 +13,7 @@ from lm.jobs import JobQueue
 from lm.runs import STUDY, Run, RunStore, read_run
 from lm.writing.generation import next_token_logits, prompt_ids
 from lm.writing.loading import load_decoder
-from pages.common import tokens
+from pages.common.components.bars import MOST_BARS
 
 
 def store() -> RunStore:
@@ -99,5 +99,5 @@ def _next_token(path: str, stamp: int, prompt: str) -> tuple[list[str], np.ndarr
     logits = next_token_logits(decoder(run), prompt_ids(encoder, prompt))
     order = np.argsort(-logits, kind="stable")
     falling = logits[order] - logits.max()
-    shown = [encoder.token_text(int(token_id)) for token_id in order[: tokens.SHOWN_TOKENS]]
+    shown = [encoder.token_text(int(token_id)) for token_id in order[:MOST_BARS]]
     return shown, falling - np.log(np.exp(falling).sum())

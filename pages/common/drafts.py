@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from lm.architectures import ARCHITECTURES, n_params
-from lm.base.settings import Config, ConfigError, Setting, settings
+from lm.architectures import ARCHITECTURES, DEFAULT, n_params
+from lm.base.settings import ConfigError, Setting, settings
 from lm.datasets import DATASETS, Corpus, DatasetError
 from lm.datasets.config import DataConfig
-from lm.runs import recipes
+from lm.runs import presets, recipes
 from lm.runs.config import RunConfig
 from lm.runs.plan import BudgetError, Plan, plan
 from lm.runs.prepare import check_length
@@ -23,12 +24,8 @@ MANTISSAS = (1, 1.5, 2, 3, 5, 7)
 BUDGETS = (*(m * 10.0**e for e in range(9, 14) for m in MANTISSAS), 1e14)
 DEFAULT_BUDGET = 1e12
 HORIZONS = ("budget", "steps", "epochs")
+HEADLINES = ("architecture", "dataset", "budget", "preset")  # what a run is called by first
 DATA_NAMES = {"seed": "data_seed"}  # training has a seed too
-
-
-def titled(architecture: str) -> str:
-    """An architecture's name in a form or a run's name."""
-    return "MLP" if architecture == "mlp" else architecture.capitalize()
 
 
 def default_dataset() -> str:
@@ -55,12 +52,21 @@ def data_settings() -> dict[str, Setting]:
     }
 
 
+def settings_by_name(architecture: str) -> dict[str, Setting]:
+    """All settings of a run by the form's names; of the model none if its code is gone."""
+    of_data = {DATA_NAMES.get(name, name): each for name, each in settings(DataConfig).items()}
+    of_model = ARCHITECTURES[architecture].settings if architecture in ARCHITECTURES else {}
+    return {**of_data, **of_model, **settings(TrainingConfig)}
+
+
 def parsers() -> dict[str, Callable[[str], Any]]:
     """For each URL parameter of the form, what turns it into a value or None."""
     known: dict[str, Setting] = {**data_settings(), **training_settings()}
     for architecture in ARCHITECTURES:
         known |= model_settings(architecture)
-    found: dict[str, Callable[[str], Any]] = {k: forms.parser(v) for k, v in known.items()}
+    found: dict[str, Callable[[str], Any]] = {
+        name: functools.partial(forms.parse, setting) for name, setting in known.items()
+    }
     found["architecture"] = lambda text: text if text in ARCHITECTURES else None
     found["preset"] = lambda text: text if text in PRESETS else None
     found["dataset"] = lambda text: text if text in corpora.available() else None
@@ -102,28 +108,34 @@ class Draft:
 
 def draft(chosen: Mapping[str, Any]) -> Draft:
     """Work out everything that follows from what the user chose."""
-    architecture = chosen.get("architecture", "transformer")
-    preset = chosen.get("preset", "modern")
-    if preset == "nanogpt" and architecture != "transformer":
-        preset = "modern"
+    found = _with_config(chosen)
+    if found.config is None or found.corpus is None:
+        return found
+    corpus = found.corpus
+    try:
+        check_length(found.config, corpus)
+        steps = plan(found.config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
+    except (ConfigError, BudgetError) as error:
+        return replace(found, problem=str(error))
+    return replace(found, plan=steps)
+
+
+def _with_config(chosen: Mapping[str, Any]) -> Draft:
+    """The draft as far as its settings, without its plan."""
+    architecture = chosen.get("architecture", DEFAULT)
+    preset = chosen.get("preset", presets.DEFAULT)
+    if not PRESETS[preset].suits(ARCHITECTURES[architecture]):
+        preset = presets.DEFAULT
     budget = chosen.get("budget", DEFAULT_BUDGET)
     data = _data(chosen)
-    known = {"data": data, "architecture": architecture, "preset": preset, "budget": budget}
+    asked = {"data": data, "architecture": architecture, "preset": preset, "budget": budget}
+    corpus = None
     try:
         corpus = corpora.load(data)
+        config = _resolve(chosen, asked, corpus)
     except (DatasetError, ValueError) as error:
-        return Draft(**known, shown=_fallback(chosen, known), problem=str(error))
-    try:
-        config = _resolve(chosen, known, corpus)
-    except ConfigError as error:
-        return Draft(**known, shown=_fallback(chosen, known), corpus=corpus, problem=str(error))
-    shown = _values(config)
-    try:
-        check_length(config, corpus)
-        steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
-    except (ConfigError, BudgetError) as error:
-        return Draft(**known, shown=shown, corpus=corpus, config=config, problem=str(error))
-    return Draft(**known, shown=shown, corpus=corpus, config=config, plan=steps)
+        return Draft(**asked, shown=_fallback(chosen, asked), corpus=corpus, problem=str(error))
+    return Draft(**asked, shown=_values(config), corpus=corpus, config=config)
 
 
 def _data(chosen: Mapping[str, Any]) -> DataConfig:
@@ -134,29 +146,10 @@ def _data(chosen: Mapping[str, Any]) -> DataConfig:
     if DATASETS[dataset].needs_path:
         files = corpora.uploads()
         values["text_path"] = str(files.get(chosen.get("text", ""), next(iter(files.values()))))
-    for name in data_settings():
-        if name in chosen and applies(name, {"dataset": dataset, **chosen}):
+    for name, setting in data_settings().items():
+        if name in chosen and setting.applies({**chosen, "dataset": dataset}):
             values[next((k for k, v in DATA_NAMES.items() if v == name), name)] = chosen[name]
     return DataConfig(**values)
-
-
-def applies(name: str, shown: Mapping[str, Any]) -> bool:
-    """Whether a setting has an effect, given the others."""
-    if name in (of_data := data_settings()):
-        return of_data[name].applies(shown)
-    optimizer = shown.get("optimizer")
-    ngrams = shown.get("ngram_order", 1) != 1
-    return {
-        "ngram_rows": ngrams,
-        "ngram_width": ngrams,
-        "ngram_dropout": ngrams,
-        "adamw_learning_rate": optimizer == "muon",
-        "beta1": optimizer != "sgd",
-        "beta2": optimizer != "sgd",
-        "momentum": optimizer != "adamw",
-        "decay_fraction": shown.get("schedule") == "wsd",
-        "final_lr_fraction": shown.get("schedule") != "constant",
-    }.get(name, True)
 
 
 def _resolve(chosen: Mapping[str, Any], known: Mapping[str, Any], corpus: Corpus) -> RunConfig:
@@ -196,41 +189,52 @@ def _fallback(chosen: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, 
     return {**_values(followed), **chosen}
 
 
+def data_choices(data: DataConfig) -> dict[str, Any]:
+    """What a user would have chosen to get this corpus: its name, and what is not its default."""
+    chosen: dict[str, Any] = {"dataset": data.dataset}
+    if data.text_path is not None:
+        chosen["text"] = corpora.title(data)
+    plain = DataConfig(dataset=data.dataset, text_path=data.text_path).model_dump()
+    for name, value in data.model_dump().items():
+        if value != plain[name]:
+            chosen[DATA_NAMES.get(name, name)] = value
+    return chosen
+
+
 def choices_of(config: RunConfig) -> dict[str, Any]:
     """What a user would have chosen to get `config`: as little as gives the same settings."""
     horizon = config.training.budget or DEFAULT_BUDGET
     budget = min(BUDGETS, key=lambda known: abs(known / horizon - 1))
-    data, architecture = config.data, config.model.architecture
-    chosen: dict[str, Any] = {"dataset": data.dataset, "architecture": architecture}
-    chosen |= {"preset": config.preset, "budget": budget}
-    if data.text_path is not None:
-        chosen["text"] = corpora.title(data)
+    architecture = config.model.architecture
+    chosen = data_choices(config.data)
+    chosen |= {"architecture": architecture, "preset": config.preset, "budget": budget}
     wanted = flat(config)
-    plain = DataConfig(dataset=data.dataset, text_path=data.text_path)
-    defaults = {DATA_NAMES.get(name, name): v for name, v in plain.model_dump().items()}
-    for name in data_settings():
-        if wanted[name] != defaults[name]:
-            chosen[name] = wanted[name]
+    follows = _with_config(chosen).shown
     for name in (*model_settings(architecture), *training_settings()):
-        if wanted[name] != draft(chosen).shown.get(name):
+        if wanted[name] != follows.get(name):
             chosen[name] = wanted[name]
+            follows = _with_config(chosen).shown  # others may follow this one
     return chosen
 
 
 # --- what differs --------------------------------------------------------------------------------
 
 
-# Settings in the order in which they are named, the telling ones first; then all others.
-TELLING = ("architecture", "dataset", "budget", "preset", "d_model", "n_layers", "n_heads")
-TELLING += ("d_head", "d_hidden", "d_embed", "d_ff", "context_length", "batch_size")
-TELLING += ("learning_rate", "optimizer")
+def telling_order(configs: Iterable[RunConfig]) -> list[str]:
+    """Names of all settings of some runs, those first that say most about a run."""
+    first, others = dict.fromkeys(HEADLINES), dict[str, None]()
+    for config in configs:
+        by_name = settings_by_name(config.model.architecture)
+        for name in flat(config):
+            says_most = name in by_name and by_name[name].tells == "first"
+            (first if says_most else others)[name] = None
+    return list(first | others)
 
 
 def differences(before: RunConfig, after: RunConfig) -> list[str]:
     """What changed between two configs, as "n_layers 2→4"."""
     old, new = flat(before), flat(after)
-    names = [name for name in dict.fromkeys((*TELLING, *new)) if old.get(name) != new.get(name)]
-    names = [name for name in names if name in new]
+    names = [n for n in telling_order([after]) if n in new and old.get(n) != new[n]]
     if "architecture" in names:  # its settings are others altogether
         names = [n for n in names if n == "architecture" or n in training_settings()]
     return [f"{n} {value_text(old.get(n), n)}→{value_text(new[n], n)}" for n in names]
@@ -252,11 +256,3 @@ def value_text(value: Any, name: str = "") -> str:
     if isinstance(value, float):
         return f"{value:g}".replace("e+", "e")
     return str(value)
-
-
-def basic(known: Mapping[str, Setting]) -> list[str]:
-    """Names of the settings that show first."""
-    return [name for name, setting in known.items() if setting.basic]
-
-
-__all__ = ["BUDGETS", "Config", "Draft", "applies", "differences", "draft", "flat", "value_text"]

@@ -1,10 +1,13 @@
 """The run behind "Train your first model": small, on a corpus that is there."""
 
+import streamlit as st
+
 from lm import datasets
+from lm.architectures import ARCHITECTURES, DEFAULT
 from lm.datasets.config import DataConfig
 from lm.runs import Run, recipes
 from lm.runs.prepare import prepare
-from pages.common import caches, corpora, words
+from pages.common import caches, corpora, links, words
 
 BUDGET = 1e11
 ABOUT = "about 20 s"
@@ -19,7 +22,8 @@ def corpus_name() -> str:
 def describe() -> str:
     """What the button will do, in one line."""
     title = datasets.DATASETS[corpus_name()].title
-    return f"A small transformer on {title}, for {words.flops(BUDGET)} FLOPs."
+    architecture = ARCHITECTURES[DEFAULT].title.lower()
+    return f"A small {architecture} on {title}, for {words.flops(BUDGET)} FLOPs."
 
 
 def start() -> Run:
@@ -27,7 +31,7 @@ def start() -> Run:
     data = DataConfig(dataset=corpus_name())
     corpus = corpora.load(data)
     config = recipes.resolve(
-        architecture="transformer",
+        architecture=DEFAULT,
         data=data,
         vocab_size=corpus.tokenizer.vocab_size,
         n_train_tokens=corpus.train.n_tokens,
@@ -36,3 +40,9 @@ def start() -> Run:
     run = prepare(config, caches.store(), name="My first model", corpus=corpus)
     caches.jobs().start(run)
     return run
+
+
+def offer(sentence: str) -> None:
+    """Say why a page is empty, and offer the one thing to do about it."""
+    st.info(f"{sentence} A first one takes about 20 seconds.")
+    links.to_start().show("Train your first model →")

@@ -17,11 +17,6 @@ import streamlit as st
 
 from lm.base.settings import Setting, rule
 
-# What + and − add to whole numbers; wide ones keep heads of an even width.
-STEPS = {"d_model": 16, "d_ff": 32, "d_hidden": 32, "context_length": 8, "d_embed": 8}
-STEPS |= {"batch_size": 4, "sequence_length": 8, "bpe_vocab_size": 64, "n_chars": 100_000}
-
-
 URLS_REMEMBERED = 64
 
 
@@ -57,7 +52,7 @@ class Choices:
 
     def write_url(self) -> None:
         """Let the address bar hold the choices."""
-        wanted = {name: _text(value) for name, value in self.values.items()}
+        wanted = as_query(self.values)
         if wanted not in self._written:
             self._written.append(wanted)
         if st.query_params.to_dict() != wanted:
@@ -73,35 +68,28 @@ class Choices:
             self.values.pop(name, None)
 
 
+def as_query(values: Mapping[str, Any]) -> dict[str, str]:
+    """Values of settings as parameters of an address: what `read_url` reads."""
+    return {name: _text(value) for name, value in values.items()}
+
+
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return f"{value:.12g}" if isinstance(value, float) else json.dumps(value)
 
 
-def parser(setting: Setting) -> Callable[[str], Any]:
-    """From a URL parameter to a value of the setting, None if it cannot be one."""
-
-    def parse(text: str) -> Any:
-        if setting.kind == "choice":
-            return text if text in setting.choices else None
-        if setting.kind == "bool":
-            return {"true": True, "false": False}.get(text.lower())
-        try:
-            value = int(text) if setting.kind == "int" else float(text)
-        except ValueError:
-            return None
-        return value if allowed(setting, value) else None
-
-    return parse
-
-
-def allowed(setting: Setting, value: float) -> bool:
-    """Whether a number lies in the setting's range."""
-    low, high = setting.minimum, setting.maximum
-    above = low is None or value > low or (value == low and not setting.exclusive_minimum)
-    below = high is None or value < high or (value == high and not setting.exclusive_maximum)
-    return above and below
+def parse(setting: Setting, text: str) -> Any:
+    """The value of a setting that a text in an address or a field stands for; None if none."""
+    if setting.kind == "choice":
+        return text if text in setting.choices else None
+    if setting.kind == "bool":
+        return {"true": True, "false": False}.get(text.lower())
+    try:
+        value = int(text) if setting.kind == "int" else float(text)
+    except ValueError:
+        return None
+    return value if setting.allows(value) else None
 
 
 def put(key: str, value: Any) -> None:
@@ -167,10 +155,10 @@ def _number(setting: Setting, placeholder: str, words: dict[str, Any]) -> None:
     low = None if setting.minimum is None or setting.exclusive_minimum else kind(setting.minimum)
     high = None if setting.maximum is None or setting.exclusive_maximum else kind(setting.maximum)
     if setting.kind == "int":
-        step: float = STEPS.get(setting.name, 1)
+        step: float = int(setting.step or 1)
         style = "%d"
     else:
-        step = 0.001 if setting.log else 0.01
+        step = setting.step or (0.001 if setting.log else 0.01)
         style = "%g"
     optional = {"value": None, "placeholder": placeholder} if setting.optional else {}
     st.number_input(min_value=low, max_value=high, step=step, format=style, **optional, **words)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +16,8 @@ from lm.datasets import DATASETS
 from lm.datasets.tokenizers import TOKENIZERS
 from lm.runs import Run
 from lm.runs.table import exported_row
-from pages.common import caches, corpora, drafts, panel, words
-
-NO_DIFFERENCE = ("dataset", "text_path", "split", "device", "threads")
-
+from pages.common import caches, corpora, drafts, words
+from pages.common.phases import BADGES, BUSY, phase
 
 # --- which runs may share an axis -------------------------------------------------------------
 
@@ -79,33 +76,27 @@ def groups(runs: Iterable[Run]) -> dict[str, Group]:
 # --- what tells runs apart ----------------------------------------------------------------------
 
 
-def names(runs: Iterable[Run]) -> dict[str, str]:
-    """Run id -> what to call it in a list to choose from, where no two may be called the same."""
-    runs = list(runs)
-    count = Counter(run.name for run in runs)
-    return {
-        run.run_id: run.name if count[run.name] == 1 else f"{run.name} ({run.run_id})"
-        for run in runs
-    }
-
-
 def settings_of(run: Run) -> dict[str, Any]:
     """A run's settings under the names of the form, those that decide a result."""
-    flat = drafts.flat(run.config)
-    return {name: value for name, value in flat.items() if name not in NO_DIFFERENCE}
+    by_name = drafts.settings_by_name(run.config.model.architecture)
+    return {
+        name: value
+        for name, value in drafts.flat(run.config).items()
+        if name not in by_name or by_name[name].tells != "never"
+    }
 
 
 def varying(runs: Sequence[Run]) -> list[str]:
     """Names of the settings that are not the same in all of `runs`, the telling ones first."""
     known = [settings_of(run) for run in runs]
-    every = dict.fromkeys([*drafts.TELLING, *(name for settings in known for name in settings)])
+    every = drafts.telling_order(run.config for run in runs)
     return [name for name in every if len({str(s[name]) for s in known if name in s}) > 1]
 
 
 def labels(runs: Sequence[Run]) -> dict[str, str]:
     """For each run the fewest settings that tell it from the others, and nothing they share."""
     if len(runs) == 1:
-        return {runs[0].run_id: drafts.titled(runs[0].config.model.architecture)}
+        return {runs[0].run_id: words.architecture(runs[0].config.model.architecture)}
     known = {run.run_id: settings_of(run) for run in runs}
     found: dict[str, list[str]] = {run.run_id: [] for run in runs}
     for name in varying(runs):
@@ -131,7 +122,7 @@ def labels(runs: Sequence[Run]) -> dict[str, str]:
 
 def _named(name: str, value: Any) -> str:
     if name == "architecture":
-        return drafts.titled(value)
+        return words.architecture(value)
     if name == "budget":
         return f"{words.flops(value)} FLOPs" if value else "no budget"
     return f"{name} {drafts.value_text(value, name)}"
@@ -176,13 +167,13 @@ def table(group: Group, runs: Sequence[Run]) -> pd.DataFrame:
 
 def state(run: Run) -> str:
     """A run's state in a cell of the table."""
-    now = panel.phase(run)
+    now = phase(run)
     if now == "running":
         return f"training {run.status.step / run.n_steps:.0%}"
     if run.shipped:
         return "shipped"
-    text = panel.BADGES[now][1]
-    return text if now == "complete" or now in panel.BUSY else f"{text} at step {run.status.step:,}"
+    text = BADGES[now][1]
+    return text if now == "complete" or now in BUSY else f"{text} at step {run.status.step:,}"
 
 
 def columns(group: Group) -> dict[str, Any]:
@@ -201,7 +192,7 @@ def columns(group: Group) -> dict[str, Any]:
         "Test": config.NumberColumn(
             format="%.3f", help=f"Whole test split, {group.unit}. It reports.", width="small"
         ),
-        "FLOPs": config.TextColumn(help=f"Training FLOPs. {panel.NOT_COUNTED}", width="small"),
+        "FLOPs": config.TextColumn(help=f"Training FLOPs. {words.NOT_COUNTED}", width="small"),
         "Parameters": config.NumberColumn(format="localized", width="small"),
         "Time": config.NumberColumn("Time", format="%.1f s", help="Training alone.", width="small"),
         "State": config.TextColumn(width="small"),

@@ -5,6 +5,10 @@ in the old one: its first visitor to `/compare` gets `pages/compare.py` without 
 page opens with `page(...)`, which in that case hands over to the router at once.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -12,19 +16,40 @@ from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
 
 from lm.base.machine import use_one_blas_thread
+from lm.base.registry import Registry
 
 NAME = "Small language models"
+FOLDER = Path(__file__).parents[1]
 
-# File in pages/ -> title. The first is served at "/", the others at "/<file>". Pages have no
-# icons: Streamlit would fetch them from the network, for the browser tab.
-PAGES = {
-    "start": "Start",
-    "data": "Data",
-    "train": "Train",
-    "compare": "Compare",
-    "study": "Study",
-    "generate": "Generate",
-}
+
+@dataclass(frozen=True)
+class Page:
+    """A page: its place in the address, and what the navigation calls it."""
+
+    name: str  # served at "/<name>"
+    title: str
+    source: Path | Callable[[], None] | None = None  # pages/<name>.py, if nothing else is said
+
+    def for_streamlit(self) -> StreamlitPage:
+        """The page as Streamlit knows it. The first of `PAGES` is served at "/"."""
+        source = self.source or FOLDER / f"{self.name}.py"
+        first = next(iter(PAGES)) == self.name
+        return st.Page(source, title=self.title, url_path=self.name, default=first)
+
+
+# In the order of the navigation. Pages have no icons: Streamlit would fetch them from the network,
+# for the browser tab.
+PAGES: Registry[Page] = Registry(
+    "page",
+    (
+        Page("start", "Start"),
+        Page("data", "Data"),
+        Page("train", "Train"),
+        Page("compare", "Compare"),
+        Page("study", "Study"),
+        Page("generate", "Generate"),
+    ),
+)
 
 
 def configure() -> None:
@@ -36,11 +61,7 @@ def configure() -> None:
 
 def navigation() -> StreamlitPage:
     """Register all pages, draw the navigation, and return the page the URL asks for."""
-    pages = [
-        st.Page(f"pages/{file}.py", title=title, default=file == "start")
-        for file, title in PAGES.items()
-    ]
-    return st.navigation(pages, position="top")
+    return st.navigation([page.for_streamlit() for page in PAGES.values()], position="top")
 
 
 def page(title: str, lede: str) -> None:
@@ -50,14 +71,3 @@ def page(title: str, lede: str) -> None:
         st.rerun()
     st.title(title, anchor=False)
     st.markdown(lede)
-
-
-def go(file: str, **query: str) -> None:
-    """Leave for another page, named by its file in `pages/`, with query parameters."""
-    st.switch_page(f"pages/{file}.py", query_params=query or None)
-
-
-def nothing_trained(sentence: str) -> None:
-    """Say why a page is empty, and offer the one thing to do about it."""
-    st.info(f"{sentence} A first one takes about 20 seconds.")
-    st.page_link("pages/start.py", label="Train your first model →")

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 import streamlit as st
 
+from lm.architectures import ARCHITECTURES
 from lm.runs import Run
 from pages.common import corpora
+
+NOT_COUNTED = (
+    "Not counted: embedding lookups, softmax, norms, elementwise work, evaluation, and the search "
+    "for settings."
+)
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!$~|<>:&])")
 
@@ -36,16 +44,38 @@ def flops(number: float) -> str:
     return f"{float(mantissa):g}e{int(exponent)}"
 
 
-def architecture(run: Run) -> str:
-    """An architecture's name in a heading or a table."""
-    name = run.config.model.architecture
-    return "MLP" if name == "mlp" else name.capitalize()
+def architecture(name: str) -> str:
+    """An architecture's name in a heading, a form or a run's name, though its code be gone."""
+    return ARCHITECTURES[name].title if name in ARCHITECTURES else name.capitalize()
+
+
+def axis(name: str) -> str:
+    """What a training curve can be drawn against, on a button."""
+    return {"step": "steps", "flops": "FLOPs"}.get(name, name)
+
+
+# --- runs ---------------------------------------------------------------------------------------
+
+
+def n_runs(count: int) -> str:
+    """How many runs: "1 run", "5 runs"."""
+    return "1 run" if count == 1 else f"{count} runs"
+
+
+def names(runs: Iterable[Run]) -> dict[str, str]:
+    """Run id -> what to call it in a list to choose from, where no two may be called the same."""
+    runs = list(runs)
+    count = Counter(run.name for run in runs)
+    return {
+        run.run_id: run.name if count[run.name] == 1 else f"{run.name} ({run.run_id})"
+        for run in runs
+    }
 
 
 def run_facts(run: Run) -> str:
     """What a run is, in one line of Markdown."""
     facts = [
-        f"{architecture(run)} of {count(run.n_params)} parameters",
+        f"{architecture(run.config.model.architecture)} of {count(run.n_params)} parameters",
         plain(corpora.title(run.config.data)),
         f"{flops(run.status.flops.total)} training FLOPs",
     ]

@@ -23,24 +23,44 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+WITHIN = ("data:", "blob:")  # the browser itself
 # On a deep link Streamlit looks for its server at /compare/_stcore/… before /_stcore/…
 PROBES = re.compile(r"/\w+/_stcore/(health|host-config)$")
 
 
-def serve(runs_dir: Path, datasets_dir: Path | None = None) -> tuple[subprocess.Popen, str]:
-    """Start the app on a free port; returns the process, and its URL once it answers."""
+def free_port() -> int:
+    """A port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "LM_RUNS_DIR": str(runs_dir)}
+        return probe.getsockname()[1]
+
+
+def wait_until_it_answers(process: subprocess.Popen, url: str) -> None:
+    """Return once the server at `url` is ready; RuntimeError, and an end to it, if it is not."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    process.kill()
+    raise RuntimeError("The Streamlit server did not start.")
+
+
+def serve(
+    runs_dir: Path, datasets_dir: Path | None = None, app: Path = ROOT / "app.py"
+) -> tuple[subprocess.Popen, str]:
+    """Start the app on a free port; returns the process, and its URL once it answers."""
+    port = free_port()
+    environment = {**os.environ, "LM_RUNS_DIR": str(runs_dir), "PYTHONPATH": str(ROOT)}
     environment.pop("LM_DATASETS", None)
     if datasets_dir is not None:
         environment["LM_DATASETS"] = str(datasets_dir)
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"),
+            *(sys.executable, "-m", "streamlit", "run", str(app), "--server.headless=true"),
             *("--server.address=127.0.0.1", f"--server.port={port}"),
-            "--server.fileWatcherType=none",
         ],
         cwd=ROOT,
         env=environment,
@@ -48,15 +68,8 @@ def serve(runs_dir: Path, datasets_dir: Path | None = None) -> tuple[subprocess.
         stderr=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(f"{url}/_stcore/health", timeout=1).close()
-            return process, url
-        except OSError:
-            time.sleep(0.1)
-    process.kill()
-    raise RuntimeError("The Streamlit server did not start.")
+    wait_until_it_answers(process, url)
+    return process, url
 
 
 ODD_TEXT = (
@@ -110,8 +123,12 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., str]]:
     """Start a fresh server and get its URL; `runs_dir` defaults to an empty folder."""
     processes = []
 
-    def start(runs_dir: Path = tmp_path / "runs", datasets_dir: Path | None = None) -> str:
-        process, url = serve(runs_dir, datasets_dir)
+    def start(
+        runs_dir: Path = tmp_path / "runs",
+        datasets_dir: Path | None = None,
+        app: Path = ROOT / "app.py",
+    ) -> str:
+        process, url = serve(runs_dir, datasets_dir, app)
         processes.append(process)
         return url
 
@@ -149,7 +166,7 @@ def tab(chromium) -> Iterator:
     page.problems = []
 
     def guard(route) -> None:
-        if route.request.url.startswith(("http://127.0.0.1", "data:", "blob:")):
+        if route.request.url.startswith(("http://127.0.0.1", "http://localhost", *WITHIN)):
             route.continue_()
         else:
             page.problems.append(f"reaches out to {route.request.url}")

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
 import streamlit as st
 
-from lm import charts
+from lm.architectures import ARCHITECTURES
 from lm.runs import Run
 from pages.common import words
+from pages.common.components.browser import read
 
 MARKS = {"circle": "●", "square": "■", "triangle-up": "▲", "diamond": "◆"}
-WHAT_IT_DOES = {
-    "linear": "Each of the last few characters votes for the next one; the votes are added up.",
-    "mlp": "The same few characters through hidden layers, so that they count in combination.",
-    "attention": "Looks back over a longer text and picks out what matters.",
-    "transformer": "Attention and hidden layers in turn: the shape of today's large models.",
-}
 
 
 def rungs(runs: Sequence[Run]) -> list[Run]:
@@ -40,12 +34,11 @@ def rungs(runs: Sequence[Run]) -> list[Run]:
 
 def show(runs: Sequence[Run]) -> None:
     """Draw the ladder of `rungs`, as a table: the best on top."""
-    css = Path(__file__).with_name("ladder.css").read_text(encoding="utf-8")
     losses = [run.status.test.loss for run in runs]
     low, high = min(losses), max(losses)
     rows = "".join(_row(run, _place(run.status.test.loss, low, high)) for run in runs)
     st.html(
-        f"<style>{css}</style><table class='ladder'><thead><tr>"
+        f"<style>{read('ladder.css')}</style><table class='ladder'><thead><tr>"
         "<th scope='col'>Architecture</th>"
         "<th scope='col' class='figure'>Parameters</th>"
         "<th scope='col' class='figure'>FLOPs per token</th>"
@@ -61,14 +54,13 @@ def _place(loss: float, low: float, high: float) -> float:
 
 
 def _row(run: Run, place: float) -> str:
-    architecture = run.config.model.architecture
-    look = charts.of_architecture(architecture)
-    color, mark = look.color, MARKS[look.shape]
+    architecture = ARCHITECTURES[run.config.model.architecture]
+    color, mark = architecture.look.color, MARKS.get(architecture.look.shape, "●")
     sign = f"<span aria-hidden='true' style='color:{color}'>{mark}</span>"
     per_token = run.status.flops.total / run.status.tokens
     return (
-        f"<tr><th scope='row'><span class='mark'>{sign}</span><b>{words.architecture(run)}</b>"
-        f"<small>{escape(WHAT_IT_DOES[architecture])}</small></th>"
+        f"<tr><th scope='row'><span class='mark'>{sign}</span><b>{architecture.title}</b>"
+        f"<small>{escape(architecture.plainly)}</small></th>"
         f"<td class='figure'>{words.count(run.n_params)}</td>"
         f"<td class='figure'>{words.short(per_token)}</td>"
         f"<td class='figure'><b>{run.status.test.loss:.3f}</b></td>"

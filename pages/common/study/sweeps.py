@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from lm.architectures import ARCHITECTURES
+from lm.base.files import PROJECT
 from lm.base.settings import ConfigError, Setting, rule
 from lm.jobs import sweeps as jobs_sweeps
 from lm.jobs.sweeps import Sweep
@@ -18,7 +19,6 @@ from lm.runs import SWEEPS, Run, table
 from lm.runs.config import RunConfig
 from pages.common import caches, corpora, drafts, forms, words
 
-PROJECT = Path(__file__).parents[2]
 MOST_RUNS = 400  # that a page starts; the command line has no such limit
 BUDGET = "budget"
 
@@ -69,9 +69,9 @@ def known_settings(architectures: Sequence[str]) -> dict[str, Setting]:
 
 def values(name: str, setting: Setting, text: str) -> list[Any]:
     """Values of a setting from "32, 64, 128". Raises `ConfigError`, naming what cannot be one."""
-    parse, found = forms.parser(setting), []
+    found = []
     for part in (part.strip() for part in text.split(",")):
-        if part and (value := parse(part)) is not None:
+        if part and (value := forms.parse(setting, part)) is not None:
             found.append(value)
         elif part:
             raise ConfigError(f"{name} must be {rule(setting)}. Received: {part!r}.")
@@ -89,7 +89,7 @@ def suggestion(setting: Setting, value: Any) -> str:
     around = [value / 2, value, value * 2] if value else [0, 0.1, 0.2]
     if setting.kind == "int":
         around = sorted({max(1, round(number)) for number in around}) if value else [1, 2, 4]
-    return ", ".join(f"{n:g}" for n in around if forms.allowed(setting, n))
+    return ", ".join(f"{n:g}" for n in around if setting.allows(n))
 
 
 # --- runs ---------------------------------------------------------------------------------------
@@ -149,7 +149,9 @@ def frame(found: Mapping[RunConfig, Run], names: Sequence[str]) -> pd.DataFrame:
 def series(row: Mapping[str, Any], names: Sequence[str]) -> str:
     """What tells one line of a chart from the others."""
     parts = [
-        drafts.titled(row[name]) if name == "architecture" else f"{short(name)} {_text(row[name])}"
+        words.architecture(row[name])
+        if name == "architecture"
+        else f"{short(name)} {_text(row[name])}"
         for name in names
     ]
     return ", ".join(parts) or "all runs"

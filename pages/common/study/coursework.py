@@ -11,6 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from lm import charts, datasets
+from lm.base.files import PROJECT
 from lm.base.machine import n_cores
 from lm.datasets import DATASETS
 from lm.jobs.sweeps import remembered
@@ -20,10 +21,10 @@ from lm.study.families import Study
 from lm.study.results import gather
 from lm.study.scales import SCALES
 from lm.study.sections import CORPORA, corpora_here
-from pages.common import background, caches, panel, words
-from pages.common.background import Work
+from pages.common import caches, links, words
+from pages.common.study import background
+from pages.common.study.background import Work
 
-PROJECT = Path(__file__).parents[2]
 SECONDS_BETWEEN_UPDATES = 4.0
 PICTURE_WIDTH = 860  # pixels, on a screen that has them
 TITLES = {  # of figures whose name does not say it
@@ -48,7 +49,7 @@ def show() -> None:
     if not corpora:
         missing = DATASETS[CORPORA[0]].title
         st.info(f"The study needs {words.plain(missing)}, which is not here. Data fetches it.")
-        st.page_link("pages/data.py", label="Fetch it →")
+        links.to_data().show("Fetch it →")
         if _is_as_shipped(_store("default")):
             _shipped(with_plan=False)
         return
@@ -185,7 +186,7 @@ def _cost(scale: str, corpora: tuple[str, ...], store: RunStore, work: Work | No
             "FLOPs in all",
             words.flops(sum(cost.flops for cost in costs)),
             width="content",
-            help=f"Training FLOPs. {panel.NOT_COUNTED}",
+            help=f"Training FLOPs. {words.NOT_COUNTED}",
         )
         st.metric(
             "Time here, about",

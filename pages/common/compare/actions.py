@@ -1,0 +1,109 @@
+"""What may be done with runs: export, share, rename, delete, import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from lm.runs import Run, RunError, archive
+from lm.runs.archive import ArchiveError
+from pages.common import caches, links, runs_table, words
+from pages.common.runs_table import Group
+
+
+def act(group: Group, checked: list[Run]) -> None:
+    """Take the table away, share it, look after one run."""
+    with st.container(horizontal=True, key="actions"):
+        st.download_button(
+            "Export CSV",
+            data=lambda: runs_table.results(group, group.runs).to_csv(index=False),
+            file_name=f"{group.key}.csv",
+            mime="text/csv",
+            key="export-csv",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+        with st.popover("Copy link", icon=":material/link:"):
+            st.caption("This address opens the page with the same rows checked.")
+            here = (st.context.url or "").split("?")[0]
+            st.code(links.to_compare(checked).text(here), language=None, wrap_lines=True)
+        with st.popover("One run …", icon=":material/edit:", key="one-run"):
+            _one_run(group)
+        with st.popover("Import a run", icon=":material/upload:", key="import"):
+            _import_run()
+
+
+def _one_run(group: Group) -> None:
+    by_id = {run.run_id: run for run in reversed(group.runs)}
+    if st.session_state.get("managed", next(iter(by_id))) not in by_id:
+        del st.session_state["managed"]
+    run_id = st.selectbox(
+        "Run", list(by_id), key="managed", format_func=words.names(group.runs).__getitem__
+    )
+    run = by_id[run_id]
+    with st.container(horizontal=True):
+        if st.button("Show its training", key="watch"):
+            links.to_train(run).follow()
+        if run.weights_path.exists() and st.button("Write with it", key="write"):
+            links.to_generate(run).follow()
+        st.download_button(
+            "Export",
+            data=lambda: archive.pack(run),
+            file_name=f"{run.run_id}.zip",
+            mime="application/zip",
+            key="export-run",
+            on_click="ignore",
+            help="The run's folder as a zip, to be imported elsewhere.",
+        )
+    if run.shipped:
+        st.caption("It came with the program: it keeps its name and is not deleted.")
+        return
+    with st.form("rename", border=False):
+        name = st.text_input("Name", run.name, key=f"name-{run.run_id}", max_chars=80)
+        if st.form_submit_button("Rename"):
+            _attempt(lambda: caches.store().rename(run, name), f"Renamed to {name.strip()}.")
+    _delete(run)
+
+
+def _delete(run: Run) -> None:
+    """Ask once more; what is deleted is gone."""
+    if st.session_state.get("deleting") != run.run_id:
+        st.button(
+            "Delete …",
+            key="delete",
+            on_click=st.session_state.update,
+            args=({"deleting": run.run_id},),
+        )
+        return
+    st.markdown(
+        "Delete it with its curve, its samples and its checkpoint? There is no way back; export "
+        "it first to keep a copy."
+    )
+    with st.container(horizontal=True):
+        if st.button("Delete", type="primary", key="confirm-delete"):
+            _attempt(lambda: caches.store().delete(run), f"Deleted {run.name}.")
+        st.button("Keep it", key="keep", on_click=st.session_state.pop, args=("deleting", None))
+
+
+def _import_run() -> None:
+    """A run from a zip, checked before it lands."""
+    with st.form("import-form", border=False, clear_on_submit=True):
+        file = st.file_uploader("A run exported as zip", type="zip", key="import-file")
+        if st.form_submit_button("Import"):
+            if file is None:
+                st.error("Choose a file first.")
+            else:
+                _attempt(
+                    lambda: archive.unpack(file.getvalue(), caches.store()), "Imported the run."
+                )
+
+
+def _attempt(action: Callable[[], object], done: str) -> None:
+    try:
+        action()
+    except (RunError, ArchiveError, OSError) as error:
+        st.error(words.plain(str(error)))
+        return
+    st.session_state["done"] = done
+    st.rerun()

@@ -1,0 +1,68 @@
+"""The table of runs; it renews itself while one of them moves."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from lm.architectures import DEFAULT
+from lm.runs import RunError
+from pages.common import phases, runs_table, words
+from pages.common.compare.choice import checked_ids
+from pages.common.runs_table import Group
+
+SECONDS_BETWEEN_UPDATES = 2.0
+
+
+def show(group: Group) -> None:
+    """The runs; checking a row puts it into the charts."""
+    told = runs_table.labels(group.runs)
+    wanted = st.text_input(
+        "Filter",
+        key="filter",
+        placeholder=f"name, setting or state, for example: {DEFAULT} 1e12",
+        type="search",
+        live=True,
+        persist_state="session",
+    )
+    found = runs_table.matching(group.runs, wanted or "", told)
+    if not found:
+        st.caption("No run matches.")
+        return
+    moving = any(phases.busy(run) for run in found)
+    every = SECONDS_BETWEEN_UPDATES if moving else None
+    st.fragment(_rows, run_every=every, key="rows")(group, [run.run_id for run in found], moving)
+
+
+def _rows(group: Group, run_ids: list[str], moving: bool) -> None:
+    by_id = {run.run_id: run for run in group.runs}
+    runs = [by_id[run_id] for run_id in run_ids]
+    if moving:
+        try:
+            runs = [run.reload() if phases.busy(run) else run for run in runs]
+        except RunError:
+            st.rerun()
+        if not any(phases.busy(run) for run in runs):
+            st.rerun()  # with the results, and without the timer
+    checked = checked_ids()[group.key]
+    rows = [i for i, run_id in enumerate(run_ids) if run_id in checked]
+    with st.container(key="runs-table"):
+        event = st.dataframe(
+            runs_table.table(group, runs),
+            column_config=runs_table.columns(group),
+            hide_index=True,
+            # another set of rows is another table: a check belongs to a run, not to a place
+            key=f"table-{abs(hash((group.key, *run_ids)))}",
+            on_select="rerun",
+            selection_mode="multi-row",
+            selection_default={"selection": {"rows": rows}},
+            placeholder="–",
+            height="auto" if len(runs) > 10 else "content",
+            alt=f"{words.n_runs(len(runs))}: settings and results",
+        )
+    selected = {run_ids[i] for i in event.selection.rows if i < len(run_ids)}
+    after = [run_id for run_id in checked if run_id not in run_ids] + [
+        run_id for run_id in run_ids if run_id in selected
+    ]
+    if set(after) != set(checked):
+        checked_ids()[group.key] = after
+        st.rerun()

@@ -1,0 +1,1 @@
+"""What pages draw that Streamlit has no element for, each with its style sheet and script."""

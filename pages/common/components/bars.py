@@ -1,0 +1,46 @@
+"""The next token: a bar for each of the likeliest ones."""
+
+import base64
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pages.common.components.browser import component
+
+MOST_BARS = 10
+
+_bars = component("bars")
+
+
+def next_token_bars(
+    label: str,
+    texts: Sequence[str],
+    log_probabilities: np.ndarray,
+    *,
+    settings: Mapping[str, float],
+    keys: Mapping[str, str],
+    key: str,
+) -> None:
+    """Show the most probable next tokens before and after temperature and filters.
+
+    The browser weighs anew whenever one of the widgets in `keys` moves, without asking the server.
+
+    Args:
+        label: The table's caption.
+        texts: The most probable tokens, falling; each gets a row.
+        log_probabilities: (V,) natural logarithms for the whole vocabulary, falling.
+        settings: temperature, top_k (0: off), top_p (1: off), min_p (0: off).
+        keys: The `key` of the slider that sets each of them.
+        key: Unique on the page.
+    """
+    packed = np.ascontiguousarray(log_probabilities, dtype="<f4").tobytes()
+    _bars(
+        data={
+            "label": label,
+            "texts": list(texts),
+            "log_probabilities": base64.b64encode(packed).decode("ascii"),
+            "settings": dict(settings),
+            "keys": dict(keys),
+        },
+        key=key,
+    )

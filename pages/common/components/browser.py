@@ -1,0 +1,26 @@
+"""Components that live in the browser: a script and a style sheet beside this file.
+
+All of them show text through the DOM's `textContent`, so `$x$`, `*a*` or `<script>` appear to the
+letter. Call them inside a fragment where they are redrawn often.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+
+def component(name: str) -> Callable[..., Any]:
+    """The component whose files are `<name>.css` and `<name>.js`."""
+    return st.components.v2.component(
+        f"lm_{name}",
+        html='<div class="root"></div>',
+        css=read(f"{name}.css"),
+        js=read(f"{name}.js"),
+    )
+
+
+def read(file: str) -> str:
+    """The text of a file in this folder."""
+    return Path(__file__).with_name(file).read_text(encoding="utf-8")

@@ -1,0 +1,30 @@
+"""Charts on a page, in the theme of the program."""
+
+from typing import Any
+
+import streamlit as st
+
+from lm import charts
+
+
+def draw(chart: Any, *, alt: str, key: str | None = None) -> None:
+    """A chart; `alt` says what it shows, for those who do not see it."""
+    charts.use_theme()  # here and not where the server starts: pages without charts load no altair
+    st.altair_chart(chart, key=key, alt=alt)
+
+
+def place(chart: Any, *, key: str, alt: str) -> None:
+    """A chart, and itself as a picture; the chart's own menu has it as PNG."""
+    draw(chart, key=key, alt=alt)
+    if not charts.SVG:
+        return
+    st.download_button(
+        "Save as SVG",
+        data=lambda: charts.to_svg(chart),
+        file_name=f"{key}.svg",
+        mime="image/svg+xml",
+        key=f"svg-{key}",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/image:",
+    )

@@ -1,0 +1,1 @@
+"""The Data page: how a corpus gets here, and what is in it."""

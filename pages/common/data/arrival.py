@@ -1,0 +1,64 @@
+"""How a text comes onto this machine: uploaded, or fetched from where it is published."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from lm import datasets
+from lm.datasets import Dataset, DatasetError, Download
+from pages.common import words
+
+
+def upload() -> None:
+    """Take a text of the user's own; what cannot be read is said in a sentence."""
+    file = st.file_uploader(
+        "A text file, up to 100 MB; it stays on this machine",
+        key="upload",
+    )
+    if file is None:
+        return
+    try:
+        path = datasets.save_text(file.name, file.getvalue())
+    except (DatasetError, OSError) as error:
+        st.error(words.plain(str(error)))
+        return
+    if st.session_state.get("uploaded") != path.name:
+        st.session_state["uploaded"] = st.session_state["text"] = path.name
+    st.success(f"{words.plain(path.name)} is here, split 80/10/10 by characters.")
+
+
+def fetch(info: Dataset, source: Download | None) -> None:
+    """Download a corpus, with its licence named and consent where that is needed."""
+    st.info(f"{info.title} is not on this machine yet.")
+    if source is None:
+        st.caption(f"Put its files in {words.plain(str(datasets.datasets_dir() / info.name))}.")
+        return
+    consent = True
+    if source.consent:
+        st.markdown(f"{words.plain(source.consent)}.")
+        consent = st.checkbox("I may use it under these terms.", key=f"consent-{info.name}")
+    if not st.button(
+        f"Download {info.title} ({source.n_bytes / 1e6:.1f} MB)",
+        key="download",
+        type="primary",
+        disabled=not consent,
+        help=None if consent else "Agree to the terms first.",
+    ):
+        st.caption(
+            f"It comes from {source.files[0].url.split('/')[2]} and is checked against a known "
+            f"sha256. Or put the file in {words.plain(str(datasets.datasets_dir() / info.name))}."
+        )
+        return
+    bar = st.progress(0.0, text="Connecting …")
+    st.button("Cancel", key="cancel")  # any click ends this run of the page, and the download
+
+    def progress(done: int, total: int) -> None:
+        bar.progress(min(1.0, done / total), text=f"{done / 1e6:.1f} of {total / 1e6:.1f} MB")
+
+    try:
+        datasets.download(info.name, consent=consent, progress=progress)
+    except (DatasetError, OSError) as error:
+        bar.empty()
+        st.error(words.plain(str(error)))
+        return
+    st.rerun()

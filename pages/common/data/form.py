@@ -1,0 +1,98 @@
+"""The form of the Data page: which corpus, and how it is cut into splits and tokens."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from lm.base.settings import ConfigError, settings
+from lm.datasets import DATASETS, Dataset
+from lm.datasets.config import DataConfig
+from lm.datasets.tokenizers import TOKENIZERS
+from pages.common import corpora, drafts, forms, words
+from pages.common.data import arrival
+
+CHOICES = forms.Choices("data")
+
+
+def show() -> DataConfig | None:
+    """Which corpus, and how it is cut into splits and tokens; None while it is not here."""
+    CHOICES.read_url({"dataset": lambda text: text if text in DATASETS else None})
+    CHOICES.write_url()
+    name = CHOICES.values.get("dataset", drafts.default_dataset())
+    forms.put("corpus", name)
+    st.segmented_control(
+        "Corpus",
+        list(DATASETS),
+        required=True,
+        format_func=lambda name: DATASETS[name].title,
+        key="corpus",
+        on_change=lambda: CHOICES.set("dataset", st.session_state["corpus"]),
+    )
+    info = DATASETS[name]
+    st.markdown(
+        f"{words.plain(info.description)} Licence: {words.plain(info.licence)}. Source: "
+        f"{info.source if info.source.startswith('http') else words.plain(info.source)}."
+    )
+    if info.needs_path:
+        arrival.upload()
+        if not corpora.uploads():
+            return None
+    elif not info.available:
+        arrival.fetch(info, info.download)
+        return None
+    return _configure(info)
+
+
+def _configure(info: Dataset) -> DataConfig | None:
+    """Split, tokenizer and, for an invented corpus, its size."""
+    values: dict = {"dataset": info.name}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if info.needs_path:
+            files = corpora.uploads()
+            file = st.selectbox("Text", list(files), key="text", width=320)
+            values["text_path"] = str(files[file])
+        values["tokenizer"] = st.segmented_control(
+            "A token is one of the text's",
+            list(TOKENIZERS),
+            default=info.default_tokenizer,
+            required=True,
+            format_func=lambda name: TOKENIZERS[name].title,
+            key=f"tokenizer-{info.name}",
+            persist_state="session",
+        )
+        if TOKENIZERS[values["tokenizer"]].sized:
+            values["bpe_vocab_size"] = _number("bpe_vocab_size")
+        if len(info.splits) > 1:
+            values["split"] = st.segmented_control(
+                "Split",
+                info.splits,
+                default=info.splits[0],
+                required=True,
+                key="split",
+                persist_state="session",
+                help="study: train, valid and test as the coursework cut them. nanogpt: train and "
+                "validation as nanoGPT does, without a test split.",
+            )
+        for name in ("n_chars", "seed"):
+            if name in info.settings:
+                values[name] = _number(name)
+    try:
+        return DataConfig(**values)
+    except ConfigError as error:
+        st.error(words.plain(str(error)))
+        return None
+
+
+def _number(name: str) -> int:
+    known = settings(DataConfig)[name]
+    return st.number_input(
+        name,
+        int(known.minimum or 0),
+        int(known.maximum or 0),
+        known.default,
+        int(known.step or 1),
+        key=f"data-{name}",
+        help=known.help,
+        persist_state="session",
+        width=180,
+    )

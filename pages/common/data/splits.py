@@ -1,0 +1,77 @@
+"""A corpus in figures: its splits, and what guessing already buys on them."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from lm.base.records import Evaluation
+from lm.datasets import Corpus
+from lm.datasets.config import DataConfig
+from pages.common import corpora, words
+
+
+def show(corpus: Corpus) -> None:
+    """Characters and tokens of each split."""
+    whole = sum(split.n_chars for split in corpus.splits.values())
+    rows = [
+        {
+            "Split": name,
+            "Characters": words.count(split.n_chars),
+            "Tokens": words.count(split.n_tokens),
+            "Share": f"{split.n_chars / whole:.1%}",
+        }
+        for name, split in corpus.splits.items()
+    ]
+    st.metric("Vocabulary", f"{words.count(corpus.tokenizer.vocab_size)} tokens")
+    st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt="The corpus's splits")
+    st.caption(f"sha256 of the text: {corpus.sha256[:16]}…")
+
+
+def guessing(data: DataConfig, corpus: Corpus) -> None:
+    """Scores of counting, and of a perfect model where one is known."""
+    known = corpora.baselines(data)
+    part = "test" if corpus.test is not None else "valid"
+    rows = [
+        {"Prediction": _guess(name), **_figures(scores[part])} for name, scores in known.items()
+    ]
+    split = corpus.splits[part]
+    if split.source_nats is not None:
+        perfect = Evaluation(
+            total_nats=split.source_nats, n_tokens=split.n_tokens, n_chars=split.n_chars
+        )
+        rows.append(
+            {"Prediction": "the language itself: no model does better", **_figures(perfect)}
+        )
+    st.table(
+        pd.DataFrame(rows), hide_index=True, border="horizontal", alt="What guessing already buys"
+    )
+    note = f"Scored on the whole {part} split; counts are the train split's."
+    if corpus.entropy_per_char is not None:
+        note += (
+            f" The language's exact entropy is {corpus.entropy_per_char:.4f} nats per character; "
+            "this text, being finite, lies a little beside it."
+        )
+    st.caption(note)
+
+
+GUESSES = {
+    "uniform": "uniform: every token alike",
+    "unigram": "unigram: how often each occurs",
+    "bigram": "bigram: what follows the last token",
+}
+
+
+def _guess(name: str) -> str:
+    """A way of guessing in words; all but the first few are Kneser–Ney n-grams."""
+    if name in GUESSES:
+        return GUESSES[name]
+    return f"{name}: what follows the last {int(name.removesuffix('-gram')) - 1} tokens"
+
+
+def _figures(result: Evaluation) -> dict[str, str]:
+    return {
+        "Loss (nats per token)": f"{result.loss:.3f}",
+        "Perplexity": f"{result.perplexity:,.1f}",
+        "Bits per character": f"{result.bits_per_char:.3f}",
+    }

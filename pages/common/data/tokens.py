@@ -1,0 +1,85 @@
+"""A corpus as tokens: what is typed, cut up; and how often each token occurs."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
+import streamlit as st
+
+from lm import charts
+from lm.datasets import Corpus
+from lm.datasets.config import DataConfig
+from lm.datasets.tokenizers import UnknownTokenError
+from pages.common import corpora, words
+from pages.common.components.chart import draw
+
+MOST_TOKENS = 400
+BARS = 40
+CSS = """<style>
+.chips { display: flex; flex-wrap: wrap; gap: 0.2rem; line-height: 1.2; }
+.chips span { display: inline-flex; flex-direction: column; align-items: center;
+  padding: 0.15rem 0.4rem; border-radius: 0.3rem; white-space: pre; max-width: 100%;
+  background: color-mix(in srgb, currentColor 7%, transparent); }
+.chips b { font: 500 0.95rem "Source Code Pro", monospace; overflow-wrap: anywhere;
+  white-space: pre-wrap; }
+.chips small { font-size: 0.7rem; opacity: 0.75; font-variant-numeric: tabular-nums; }
+</style>"""
+
+
+def _first_words(text: str, most: int = 48) -> str:
+    """How a text begins: whole words of its first lines."""
+    return text[:most].rsplit(maxsplit=1)[0].strip() if len(text) > most else text
+
+
+def tokenise(corpus: Corpus, text_of_corpus: str) -> None:
+    """What is typed, as tokens, to the letter."""
+    text = st.text_area(
+        "Text",
+        _first_words(text_of_corpus),
+        key=f"typed-{corpus.data.dataset}",
+        max_chars=2_000,
+        persist_state="session",
+    )
+    try:
+        token_ids = corpus.tokenizer.encode(text)
+    except UnknownTokenError as error:
+        st.warning(words.plain(str(error)))
+        return
+    chips = "".join(
+        f"<span><b>{escape(_visible(corpus.tokenizer.token_text(int(token_id))))}</b>"
+        f"<small>{int(token_id)}</small></span>"
+        for token_id in token_ids[:MOST_TOKENS]
+    )
+    more = len(token_ids) - MOST_TOKENS
+    with st.container(key="chips"):
+        st.html(f"{CSS}<div class='chips'>{chips}</div>")
+    st.caption(
+        f"{len(token_ids):,} tokens for {len(text):,} characters; under each its number."
+        + (f" {more:,} more are not shown." if more > 0 else "")
+    )
+
+
+def _visible(token: str) -> str:
+    """A token with its white space to be seen."""
+    return token.replace(" ", "␣").replace("\n", "↵").replace("\t", "⇥")
+
+
+def frequencies(data: DataConfig, corpus: Corpus) -> None:
+    """The commonest tokens, and all of them by rank."""
+    known = corpora.frequencies(data)
+    total = int(known.counts.sum())
+    commonest = [corpus.tokenizer.token_text(int(i)) for i in known.token_ids[:BARS]]
+    top = pd.DataFrame(
+        {"token": [_visible(token) for token in commonest], "count": known.counts[:BARS]}
+    )
+    top = top[top["count"] > 0].assign(share=top["count"] / total)
+    first = ", ".join(f"{row.token} {row.share:.1%}" for row in top.head(5).itertuples())
+    draw(charts.frequency_chart(top), alt=f"The commonest tokens: {first}.")
+    if corpus.tokenizer.vocab_size > 4 * BARS:
+        counts = known.counts[known.counts > 0]
+        ranks = charts.log_spaced(len(counts))
+        draw(
+            charts.rank_chart(pd.DataFrame({"rank": ranks, "count": counts[ranks - 1]})),
+            alt=f"Count against rank for {len(counts):,} tokens, both logarithmic.",
+        )

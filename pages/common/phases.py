@@ -1,0 +1,33 @@
+"""Where a run is on its way: what its folder says, and what the queue knows beyond that."""
+
+from lm.runs import Run
+from pages.common import caches
+
+BADGES = {
+    "created": ("gray", "ready to start"),
+    "waiting": ("gray", "waiting for a free core"),
+    "starting": ("gray", "starting"),
+    "running": ("blue", "training"),
+    "evaluating": ("blue", "scoring validation and test"),
+    "paused": ("orange", "paused"),
+    "stopped": ("orange", "stopped"),
+    "complete": ("green", "complete"),
+    "failed": ("red", "failed"),
+    "interrupted": ("red", "interrupted"),
+}
+BUSY = ("waiting", "starting", "running", "evaluating")
+
+
+def phase(run: Run) -> str:
+    """Where a run is, in a word of `BADGES`."""
+    queue = caches.jobs()
+    if run.run_id in queue.waiting():
+        return "waiting"
+    if run.state == "running":
+        return "evaluating" if run.status.step >= run.n_steps else "running"
+    return "starting" if run.run_id in queue.active() else run.state
+
+
+def busy(run: Run) -> bool:
+    """Whether the run is moving, or about to."""
+    return phase(run) in BUSY

@@ -1,0 +1,91 @@
+"""The chart of a sweep, which fills as its runs complete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from lm import charts
+from lm.runs.table import COLUMNS
+from pages.common.components.chart import draw
+from pages.common.study import sweeps
+
+MOST_LINES = 12  # of a chart that can still be read
+RESULTS = {name: COLUMNS[name].label for name in ("test_log_likelihood", "val_loss")}
+FLOPS = "flops"
+
+
+def show(rows: pd.DataFrame, names: Sequence[str]) -> None:
+    """A result against FLOPs or a setting; `names` are what the runs differ in."""
+    against = [FLOPS, *(name for name in names if name != sweeps.BUDGET)]
+    if len(against) > 1 and sweeps.BUDGET not in names and rows[FLOPS].nunique() < 2:
+        against = against[1:]
+    if st.session_state.get("sweep_x") not in (None, *against):
+        del st.session_state["sweep_x"]
+    first = FLOPS if sweeps.BUDGET in names else next(iter(against[1:]), against[0])
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        x = st.selectbox(
+            "Against",
+            against,
+            index=against.index(first),
+            key="sweep_x",
+            format_func=lambda name: "Training FLOPs" if name == FLOPS else sweeps.short(name),
+            width=240,
+        )
+        y = st.selectbox(
+            "Result",
+            list(RESULTS),
+            key="sweep_y",
+            format_func=RESULTS.get,
+            persist_state="session",
+            width=320,
+        )
+    along = sweeps.BUDGET if x == FLOPS and sweeps.BUDGET in names else x
+    others = [name for name in names if name != along]
+    told = [sweeps.series(row, others) for row in rows.to_dict("records")]
+    lines = list(dict.fromkeys(told))
+    shown = lines[:MOST_LINES]
+    column = rows[along]
+    numbers = pd.api.types.is_numeric_dtype(column) and column.dtype != bool
+    data = pd.DataFrame(
+        {"x": column if numbers else column.astype(str), "y": rows[y], "series": told}
+    )
+    titles = {FLOPS: "Training FLOPs", sweeps.BUDGET: "Training FLOPs (budget)"}
+    chart = charts.spread_figure(
+        [
+            charts.Panel(
+                frame=data[data["series"].isin(shown)],
+                x_title=titles.get(along, sweeps.short(along)),
+                y_title=RESULTS[y],
+                log_x=bool(numbers and (column > 0).all()),
+                line=bool(numbers),
+            )
+        ],
+        _looks(rows, shown, told, others),
+        height=380,
+    ).properties(width="container")
+    best = rows.loc[rows[y].idxmin() if y == "val_loss" else rows[y].idxmax()]
+    draw(
+        chart,
+        key="sweep-chart",
+        alt=f"{RESULTS[y]} of {len(rows)} runs in {len(lines)} lines against "
+        f"{titles.get(along, sweeps.short(along))}; the best is {best[y]:.3f}, "
+        f"{sweeps.series(best, names)}",
+    )
+    st.caption(
+        "Dots are runs, bars reach from the lowest to the highest seed, and means of fewer than "
+        "three seeds are hollow."
+        + (f" The first {MOST_LINES} of {len(lines)} lines." if len(lines) > MOST_LINES else "")
+    )
+
+
+def _looks(
+    rows: pd.DataFrame, shown: Sequence[str], told: Sequence[str], others: Sequence[str]
+) -> dict[str, charts.Look]:
+    """Architectures in their colours, where lines differ by them alone; else the palette's."""
+    if list(others) == ["architecture"]:
+        colors = dict(zip(told, rows["architecture"], strict=True))
+        return charts.looks({name: colors[name] for name in shown}, {name: name for name in shown})
+    return charts.looks({name: name for name in shown}, {name: name for name in shown})

@@ -1,0 +1,135 @@
+"""The form of a sweep: a file as it stands, or what varies and what is fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from lm.architectures import ARCHITECTURES
+from lm.base.settings import ConfigError
+from lm.datasets import DATASETS
+from lm.jobs.sweeps import Sweep
+from pages.common import corpora, drafts, words
+from pages.common.study import sweeps
+
+A_NEW_ONE = "a new one"
+MOST_SETTINGS = 4
+
+
+def definition() -> dict[str, Any]:
+    """A definition: from a file as it stands, or from the controls. Raises `ConfigError`."""
+    files = sweeps.files()
+    chosen = st.selectbox(
+        "Sweep",
+        [A_NEW_ONE, *files],
+        key="sweep_file",
+        persist_state="session",
+        help="A new one, one that was started here, or one of the files in `sweeps/`.",
+    )
+    if chosen in files:
+        with st.expander(f"What is in {words.plain(files[chosen].name)}"):
+            st.code(files[chosen].read_text(encoding="utf-8"), language=None, wrap_lines=True)
+        found = Sweep.from_file(files[chosen])
+        return {"name": found.name, "base": found.base, "axes": found.axes}
+    return _controls()
+
+
+def _controls() -> dict[str, Any]:
+    name = st.text_input(
+        "Name", "My sweep", key="sweep_name", max_chars=60, persist_state="session"
+    )
+    architectures = st.pills(
+        "Architectures",
+        list(ARCHITECTURES),
+        selection_mode="multi",
+        default=list(ARCHITECTURES),
+        format_func=words.architecture,
+        key="sweep_architectures",
+        persist_state="session",
+    )
+    known = [name for name in corpora.available() if not DATASETS[name].needs_path]
+    dataset = st.selectbox(
+        "Dataset",
+        known,
+        format_func=lambda name: DATASETS[name].title,
+        key="sweep_dataset",
+        persist_state="session",
+    )
+    least, most = st.select_slider(
+        "Budgets (training FLOPs), from and to",
+        drafts.BUDGETS,
+        (1e9, 1e11),
+        format_func=words.flops,
+        key="sweep_budgets",
+        persist_state="session",
+        help="A ladder of budgets in equal ratios. Drag both ends together for one budget. Under "
+        "preset modern the model's size and the batch follow from each.",
+    )
+    left, right = st.columns(2)
+    rungs = left.number_input(
+        "Rungs", 2, 12, 3, key="sweep_rungs", persist_state="session", disabled=least == most,
+        help="How many budgets, both ends included.",
+    )  # fmt: skip
+    seeds = right.number_input(
+        "Seeds", 1, 10, 3, key="sweep_seeds", persist_state="session",
+        help="How often each run is trained. A difference is worth a claim from three on.",
+    )  # fmt: skip
+    if not architectures:
+        raise ConfigError("Choose an architecture, or several.")
+    base: dict[str, Any] = {"dataset": dataset}
+    axes: dict[str, Any] = {}
+    _put(base, axes, "architecture", architectures)
+    ladder = {"from": least, "to": most, "count": rungs}
+    _put(base, axes, sweeps.BUDGET, [least] if least == most else ladder)
+    _put(base, axes, "seed", list(range(seeds)))
+    for setting, chosen in _settings(architectures, dataset, least, most).items():
+        _put(base, axes, setting, chosen)
+    return {"name": name.strip() or "My sweep", "base": base, "axes": axes}
+
+
+def _put(base: dict[str, Any], axes: dict[str, Any], name: str, values: Any) -> None:
+    """One value is for all runs, several are an axis."""
+    if isinstance(values, list) and len(values) == 1:
+        base[name] = values[0]
+    else:
+        axes[name] = values
+
+
+def _settings(
+    architectures: Sequence[str], dataset: str, least: float, most: float
+) -> dict[str, list[Any]]:
+    known = sweeps.known_settings(architectures)
+    if stale := set(st.session_state.get("sweep_settings", ())) - set(known):
+        kept = [name for name in st.session_state["sweep_settings"] if name not in stale]
+        st.session_state["sweep_settings"] = kept
+    chosen = st.multiselect(
+        "Settings to vary, or to fix",
+        list(known),
+        format_func=sweeps.short,
+        key="sweep_settings",
+        persist_state="session",
+        max_selections=MOST_SETTINGS,
+        placeholder="none: all follow from the budget",
+        help="One value fixes a setting, several vary it: every combination is trained. Those of "
+        "the model are the ones that all chosen architectures have.",
+    )
+    if not chosen:
+        return {}
+    middle = min(drafts.BUDGETS, key=lambda budget: abs(budget - (least * most) ** 0.5))
+    follows = drafts.draft(
+        {"architecture": architectures[0], "dataset": dataset, "budget": middle}
+    ).shown
+    found = {}
+    for name in chosen:
+        setting = known[name]
+        text = st.text_input(
+            f"{sweeps.short(name)}, values",
+            sweeps.suggestion(setting, follows.get(sweeps.short(name))),
+            key=f"sweep_values_{name}",
+            persist_state="session",
+            help=setting.help,
+        )
+        found[name] = sweeps.values(sweeps.short(name), setting, text)
+    return found

@@ -1,0 +1,176 @@
+"""A sweep of one's own: its cost before it starts, its progress, what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lm import datasets
+from lm.base.settings import ConfigError
+from lm.datasets import DatasetError
+from lm.jobs.sweeps import Estimate, Sweep, estimate, remembered, run_sweep
+from lm.runs import Run, RunError, forecast
+from lm.runs.config import RunConfig
+from pages.common import caches, corpora, links, words
+from pages.common.study import background, chart, form, sweeps
+from pages.common.study.background import Work
+
+SECONDS_BETWEEN_UPDATES = 2.0
+MOST_LINKED = 60  # runs that go along to the Compare page
+
+
+def show() -> None:
+    """The form on the left, what it comes to on the right."""
+    left, right = st.columns([4, 8], gap="large")
+    try:
+        with left:
+            definition = form.definition()
+        chosen = Sweep.from_dict(definition)
+        configs = sweeps.expand(chosen)
+    except (ConfigError, DatasetError, OSError) as error:
+        with right:
+            st.error(words.plain(str(error)))
+        return
+    with right:
+        try:
+            planned = estimate(configs, caches.store(), load=corpora.load)
+            work = background.works().get(_key(configs))
+            _cost(planned)
+            _act(definition, configs, planned, work)
+            every = SECONDS_BETWEEN_UPDATES if work and work.running else None
+            st.fragment(_progress, run_every=every, key="sweep")(chosen, configs, every is not None)
+        except RunError as error:
+            st.error(words.plain(str(error)))
+
+
+def _key(configs: Sequence[RunConfig]) -> str:
+    """The name of the work on these runs."""
+    return f"sweep-{hash(tuple(configs))}"
+
+
+def _cost(planned: Estimate) -> None:
+    with st.container(horizontal=True, gap="medium", key="cost"):
+        st.metric("Runs", words.count(len(planned.runs)), width="content")
+        st.metric("To train", words.count(planned.n_left), width="content")
+        st.metric(
+            "FLOPs to come",
+            words.flops(planned.flops_left) if planned.n_left else "0",
+            width="content",
+            help=f"Training FLOPs. {words.NOT_COUNTED}",
+        )
+        st.metric(
+            "Time here, about",
+            forecast.in_words(planned.seconds_left) if planned.n_left else "–",
+            width="content",
+            help=f"{planned.n_at_once} at a time, "
+            + (
+                "predicted from the runs that were trained on this machine."
+                if planned.measured
+                else "a rough guess: nothing has been trained on this machine yet."
+            ),
+        )
+        st.metric("Disk", f"{words.short(planned.bytes_left)}B", width="content")
+    with st.expander("All runs"):
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    "Run": run.run_id,
+                    "Parameters": run.n_params,
+                    "Steps": run.n_steps,
+                    "FLOPs": words.flops(run.flops),
+                    "Time": forecast.in_words(run.seconds),
+                    "State": run.state,
+                }
+                for run in planned.runs
+            ),
+            hide_index=True,
+            key="planned-runs",
+            column_config={
+                name: st.column_config.NumberColumn(name, format="localized")
+                for name in ("Parameters", "Steps")
+            },
+            alt=f"{len(planned.runs)} runs with their size, cost and state",
+        )
+
+
+def _act(
+    definition: Mapping[str, Any],
+    configs: Sequence[RunConfig],
+    planned: Estimate,
+    work: Work | None,
+) -> None:
+    """Start or resume, pause, take the file along."""
+    begun = any(run.state != "new" for run in planned.runs)
+    with st.container(horizontal=True, vertical_alignment="center", key="sweep-actions"):
+        if work and work.running:
+            background.pause_button(work)
+        elif planned.n_left:
+            runs = f"{planned.n_left} run{'s'[: planned.n_left > 1]}"
+            label = f"Resume: {runs} left" if begun else f"Start {runs}"
+            if st.button(label, type="primary", key="sweep-start"):
+                sweeps.save(definition)
+                quick = sorted(planned.runs, key=lambda run: run.seconds)  # the chart fills at once
+                _start(_key(configs), [run.config for run in quick])
+                st.rerun()
+        st.download_button(
+            "Save as file",
+            data=sweeps.as_text(definition),
+            file_name="sweep.json",
+            mime="application/json",
+            key="sweep-save",
+            on_click="ignore",
+            icon=":material/download:",
+            help="The same sweep for the command line: `python -m lm sweep sweep.json`.",
+        )
+    background.problems(work)
+
+
+def _start(key: str, configs: Sequence[RunConfig]) -> None:
+    store, jobs = caches.store(), caches.jobs()
+
+    def train(report: background.Report, stopped: background.Stopped) -> dict[str, str]:
+        result = run_sweep(
+            configs,
+            store,
+            jobs,
+            on_progress=report,
+            should_stop=stopped,
+            load=remembered(datasets.load),
+        )
+        return result.failed | ({} if stopped() else result.unfinished)
+
+    background.works()[key] = Work(train)
+
+
+def _progress(chosen: Sweep, configs: Sequence[RunConfig], was_running: bool) -> None:
+    work = background.works().get(_key(configs))
+    if work and work.running:
+        background.bar(work)
+    elif was_running:
+        st.rerun()  # with the results, and without the timer
+    found = sweeps.runs_of(configs)
+    names = sweeps.varied(chosen)
+    rows = sweeps.frame(found, names)
+    if rows.empty:
+        st.caption("The chart fills as runs complete: a dot for each, their mean joined by a line.")
+        return
+    chart.show(rows, names)
+    _onward(chosen, found, rows)
+
+
+def _onward(chosen: Sweep, found: Mapping[RunConfig, Run], rows: pd.DataFrame) -> None:
+    with st.container(horizontal=True, key="sweep-onward"):
+        st.download_button(
+            "Export CSV",
+            data=lambda: rows.to_csv(index=False),
+            file_name="sweep.csv",
+            mime="text/csv",
+            key="sweep-csv",
+            on_click="ignore",
+            icon=":material/table_view:",
+        )
+        if st.button("Compare these runs", key="sweep-compare", icon=":material/table_chart:"):
+            links.to_compare(list(found.values())[:MOST_LINKED]).follow()

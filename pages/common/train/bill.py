@@ -1,0 +1,100 @@
+"""What a run would cost, before it runs."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from lm.architectures import modules
+from lm.runs import Run, forecast
+from lm.runs.flops import step_flops_by_module
+from pages.common import words
+from pages.common.drafts import Draft
+
+
+def show(draft: Draft, runs: list[Run]) -> None:
+    """What the run would cost, before it runs."""
+    if draft.plan is None or draft.config is None:
+        return
+    steps, seconds = draft.plan, forecast.seconds(draft.config, draft.plan, runs)
+    with st.container(horizontal=True, gap="medium", key="bill"):
+        st.metric("Parameters", words.count(draft.n_params), width="content")
+        st.metric("Steps", words.count(steps.n_steps), width="content")
+        st.metric("FLOPs per step", words.flops(steps.step.total), width="content")
+        st.metric(
+            "Training FLOPs",
+            words.flops(steps.flops.total),
+            width="content",
+            help=words.NOT_COUNTED,
+        )
+        st.metric(
+            "Time here, about",
+            forecast.in_words(seconds),
+            width="content",
+            help="Predicted from the runs that were trained on this machine."
+            if forecast.measured(runs)
+            else "A rough guess: nothing has been trained on this machine yet.",
+        )
+    rows, length = steps.shape
+    assert draft.corpus is not None
+    epochs = steps.tokens / draft.corpus.train.n_tokens
+    st.caption(
+        f"{rows:,} × {length:,} predictions a step, {words.short(steps.tokens)} in all: "
+        f"{epochs:.2g} times through the {words.short(draft.corpus.train.n_tokens)} tokens of the "
+        f"train split. {words.NOT_COUNTED}"
+    )
+
+
+def breakdown(draft: Draft) -> None:
+    """How parameters and FLOPs add up, module by module."""
+    assert draft.config is not None
+    assert draft.plan is not None
+    assert draft.corpus is not None
+    config, steps = draft.config, draft.plan
+    vocab_size = draft.corpus.tokenizer.vocab_size
+    counts = step_flops_by_module(
+        config.model,
+        vocab_size,
+        batch_size=steps.shape[0],
+        sequence_length=steps.shape[1],
+        optimizer=config.training.optimizer,
+        objective=config.training.objective,
+    )
+    rows = [
+        {
+            "Module": module.name,
+            "Parameters": module.n_params,
+            **_parts(counts[module.name]),
+        }
+        for module in modules(config.model, vocab_size)
+    ]
+    one = {"Module": "One step", "Parameters": draft.n_params, **_parts(steps.step)}
+    every = {"Module": f"All {steps.n_steps:,} steps", "Parameters": draft.n_params}
+    every |= _parts(steps.flops)
+    frame = pd.DataFrame([*rows, one, every])
+    st.dataframe(
+        frame,
+        hide_index=True,
+        key="breakdown-table",
+        height="content",
+        column_config={
+            name: st.column_config.NumberColumn(name, format="localized")
+            for name in frame.columns[1:]
+        },
+        alt="Parameters and FLOPs of every module, of one step and of the whole run",
+    )
+    st.caption(
+        "One multiply-add is 2 FLOPs. A linear map costs 2 · d_in · d_out per token, attention "
+        "4 · T · n_heads · d_head; backward costs twice the forward, since each product has two "
+        "factors to be differentiated. The optimizer's matrix products are Muon's; AdamW and SGD "
+        "have none."
+    )
+
+
+def _parts(count) -> dict[str, int]:
+    return {
+        "Forward": count.forward,
+        "Backward": count.backward,
+        "Optimizer": count.optimizer,
+        "Total": count.total,
+    }

@@ -1,0 +1,112 @@
+"""The loss curve, on axes that are fixed before the first point."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import streamlit as st
+
+from lm import charts
+from lm.architectures import ARCHITECTURES
+from lm.datasets import DatasetError
+from lm.runs import Run, forecast
+from lm.runs.plan import Plan, plan
+from pages.common import caches, corpora, words
+from pages.common.components.chart import draw
+
+
+def axis_controls() -> tuple[str, bool]:
+    """What the x-axis of a loss curve shows, and whether it is logarithmic."""
+    with st.container(horizontal=True, vertical_alignment="center", key="axis"):
+        x = st.segmented_control(
+            "Loss against",
+            list(charts.X_TITLES),
+            default="step",
+            required=True,
+            format_func=words.axis,
+            key="x_axis",
+            label_visibility="collapsed",
+            persist_state="session",
+        )
+        log_x = st.toggle("Log x", key="log_x", persist_state="session")
+    return x or "step", log_x
+
+
+def show(run: Run, metrics: pd.DataFrame, *, scoring: bool) -> None:
+    """How far the run is, and its curve."""
+    done = run.status.step / run.n_steps
+    text = f"Step {run.status.step:,} of {run.n_steps:,}"
+    if scoring:
+        text += " · scoring every token of validation and test"
+    st.progress(min(1.0, done), text=text)
+    x, log_x = axis_controls()
+    steps = plan(run.config, run.vocab_size, run.facts.n_train_tokens)
+    lowest = metrics[["train_loss", "sampled_val_loss"]].min().min()
+    loss_chart(
+        metrics,
+        x=x,
+        log_x=log_x,
+        steps=steps,
+        seconds=_seconds_axis(run, metrics, steps),
+        references=_references(run),
+        architecture=run.config.model.architecture,
+        lowest=None if math.isnan(lowest) else float(lowest),
+    )
+
+
+def loss_chart(
+    metrics: pd.DataFrame,
+    *,
+    x: str,
+    log_x: bool,
+    steps: Plan,
+    seconds: float,
+    references: dict[str, float],
+    architecture: str,
+    lowest: float | None = None,
+) -> None:
+    """Place a loss curve whose axes are known before the first point."""
+    ends = {
+        "step": steps.n_steps,
+        "tokens": steps.tokens,
+        "flops": steps.flops.total,
+        "seconds": seconds,
+    }
+    chart = charts.loss_chart(
+        metrics,
+        x=x,
+        x_end=float(ends[x]),
+        y_domain=charts.loss_axis(references, lowest),
+        references=references,
+        color=ARCHITECTURES[architecture].look.color,
+        log_x=log_x,
+    )
+    with st.container(key="loss-chart", gap="xxsmall"):
+        draw(chart, key="loss", alt=charts.describe_loss(metrics, references))
+        st.caption(
+            "Faint: training loss. Bold: loss on a fixed sample of the validation split. Dashed: "
+            "what guessing costs"
+            + (", and the least possible." if "entropy" in references else ".")
+        )
+
+
+def _seconds_axis(run: Run, metrics: pd.DataFrame, steps: Plan) -> float:
+    """Where the time axis ends: the prediction, doubled while the run outlasts it."""
+    if run.state == "complete" and len(metrics):
+        return float(metrics["seconds"].iloc[-1])
+    key = f"seconds-{run.run_id}"
+    if key not in st.session_state:
+        others = [other for other in caches.store().list() if other.run_id != run.run_id]
+        st.session_state[key] = forecast.seconds(run.config, steps, others)
+    while st.session_state[key] < run.status.seconds:
+        st.session_state[key] *= 2
+    return st.session_state[key]
+
+
+def _references(run: Run) -> dict[str, float]:
+    """What guessing costs on this corpus, or at least ln V where its text is gone."""
+    try:
+        return corpora.references(run.config.data)
+    except (DatasetError, ValueError):
+        return {"uniform": math.log(run.vocab_size)}

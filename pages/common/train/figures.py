@@ -1,0 +1,101 @@
+"""A run in figures: its losses, what it has spent, how fast it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from lm.base.records import Evaluation
+from lm.runs import Run, forecast
+from pages.common import corpora, words
+
+RECENT_ROWS = 25  # over which speeds are averaged
+
+Figure = tuple[str, str, str]  # label, value, help
+
+
+def show(run: Run, metrics: pd.DataFrame, busy: bool) -> None:
+    """The figures in a row, and under them what the run is."""
+    figures = [*_losses(run, metrics), *_spent(run, metrics, busy)]
+    with st.container(horizontal=True, gap="small", key="figures"):
+        for label, value, help_text in figures:
+            st.metric(label, value, help=help_text, width="content")
+    threads = run.facts.threads
+    st.caption(
+        f"{words.architecture(run.config.model.architecture)} of {words.count(run.n_params)} "
+        f"parameters · {words.plain(corpora.title(run.config.data))} · "
+        f"seed {run.config.training.seed} · {threads} thread{'s'[: threads > 1]} · "
+        f"{words.plain(run.run_id)}"
+    )
+
+
+def _losses(run: Run, metrics: pd.DataFrame) -> list[Figure]:
+    """Whole-split scores where there are any; until then what the curve says."""
+    valid, test = run.status.valid, run.status.test
+    sampled = metrics["sampled_val_loss"].dropna()
+    figures = [
+        ("Validation", f"{valid.loss:.3f}", _scores(valid))
+        if valid
+        else (
+            "Validation",
+            f"{sampled.iloc[-1]:.3f}" if len(sampled) else "–",
+            "Loss on a fixed sample of the validation split, nats per token.",
+        )
+    ]
+    figures.append(
+        ("Test", f"{test.loss:.3f}", _scores(test))
+        if test
+        else (
+            "Training",
+            f"{metrics['train_loss'].iloc[-1]:.3f}" if len(metrics) else "–",
+            "Training loss, mean since the row before, nats per token.",
+        )
+    )
+    return figures
+
+
+def _scores(result: Evaluation) -> str:
+    return (
+        f"Whole split, {result.n_tokens:,} tokens: {result.loss:.4f} nats per token, perplexity "
+        f"{result.perplexity:.2f}, {result.bits_per_char:.3f} bits per character."
+    )
+
+
+def _spent(run: Run, metrics: pd.DataFrame, busy: bool) -> list[Figure]:
+    speed = _speed(metrics[["tokens", "flops", "seconds"]])
+    done, planned = run.status.flops.total, run.facts.flops.total
+    text = (
+        f"Training FLOPs: forward + backward + optimizer, of {words.flops(planned)} planned. "
+        f"{words.NOT_COUNTED}"
+    )
+    figures = [("FLOPs", words.flops(done) if done else "0", text)]
+    if speed:
+        figures.append(("Tokens/s", words.short(speed.tokens), "Training tokens per second."))
+        figures.append(("FLOP/s", words.short(speed.flops), "Training FLOPs per second."))
+    if busy and speed:
+        left = forecast.in_words((planned - done) / speed.flops)
+        figures.append(("Left", left, "At this speed."))
+    else:
+        seconds = f"{run.status.seconds:.1f} s"
+        figures.append(("Time", seconds, "Training alone, without scoring."))
+    return figures
+
+
+@dataclass(frozen=True)
+class _Speed:
+    """Per second."""
+
+    tokens: float
+    flops: float
+
+
+def _speed(metrics: pd.DataFrame) -> _Speed | None:
+    recent = metrics.tail(RECENT_ROWS)
+    if len(recent) < 2:
+        return None
+    span = recent.iloc[-1] - recent.iloc[0]
+    if span.seconds <= 0:
+        return None
+    return _Speed(span.tokens / span.seconds, span.flops / span.seconds)

@@ -1,0 +1,135 @@
+"""The form of the Train page: what follows from the budget, and what the user sets by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from lm.architectures import ARCHITECTURES
+from lm.datasets import DATASETS
+from lm.runs.presets import PRESETS
+from pages.common import corpora, drafts, forms, words
+from pages.common.drafts import Draft
+
+CHOICES = forms.Choices("train")
+
+
+def show(draft: Draft) -> None:
+    """Architecture, preset, corpus; the budget; the basic settings; the rest."""
+    _choice(
+        "Architecture", "architecture", list(ARCHITECTURES), draft.architecture, words.architecture
+    )
+    architecture = ARCHITECTURES[draft.architecture]
+    st.caption(architecture.sentence)
+    presets = [name for name, preset in PRESETS.items() if preset.suits(architecture)]
+    _choice("Preset", "preset", presets, draft.preset)
+    st.caption(PRESETS[draft.preset].help)
+    _dataset(draft)
+    _budget(draft)
+    model, training = drafts.model_settings(draft.architecture), drafts.training_settings()
+    basics = [n for n in (*model, *training) if {**model, **training}[n].basic]
+    _controls(draft, {**model, **training}, basics)
+    with st.expander("More settings", key="more"):
+        for title, known in (
+            ("Corpus", drafts.data_settings()),
+            ("Model", model),
+            ("Training", training),
+        ):
+            names = [n for n in known if n not in basics and known[n].applies(draft.shown)]
+            if names:
+                st.markdown(f"**{title}**")
+                _controls(draft, known, names)
+    by_hand = [n for n in CHOICES.values if n in draft.shown and n not in ("dataset", "budget")]
+    by_hand = [n for n in by_hand if n != "architecture"]
+    if by_hand:
+        st.button(
+            f"Reset all {len(by_hand)} settings" if len(by_hand) > 1 else f"Reset {by_hand[0]}",
+            key="reset-all",
+            icon=":material/undo:",
+            on_click=CHOICES.reset,
+            args=tuple(by_hand),
+        )
+
+
+def _choice(
+    label: str, name: str, options: list[str], value: str, text: Callable[[str], str] = str
+) -> None:
+    forms.put(name, value)
+    st.segmented_control(
+        label,
+        options,
+        key=name,
+        format_func=text,
+        required=True,
+        on_change=_chosen,
+        args=(name,),
+        width="stretch",
+    )
+
+
+def _chosen(name: str) -> None:
+    CHOICES.set(name, st.session_state[name])
+
+
+def _dataset(draft: Draft) -> None:
+    names = corpora.available()
+    forms.put("dataset", draft.data.dataset)
+    st.selectbox(
+        "Dataset",
+        names,
+        key="dataset",
+        format_func=lambda name: DATASETS[name].title,
+        on_change=_chosen,
+        args=("dataset",),
+        help="The text to learn from. Those that are not here are fetched on the Data page.",
+    )
+    if draft.data.text_path is not None:
+        forms.put("text", corpora.title(draft.data))
+        st.selectbox(
+            "Your text",
+            list(corpora.uploads()),
+            key="text",
+            on_change=_chosen,
+            args=("text",),
+        )
+    shared = {name: dataset for name, dataset in DATASETS.items() if not dataset.needs_path}
+    missing = [dataset.title for name, dataset in shared.items() if name not in names]
+    if missing:
+        st.caption(f"Not here yet: {', '.join(missing)}. The Data page fetches them.")
+    if not corpora.uploads():
+        st.caption("A text of your own can be uploaded on the Data page.")
+
+
+def _budget(draft: Draft) -> None:
+    forms.put("budget", draft.budget)
+    st.select_slider(
+        "**Budget** (training FLOPs)",
+        drafts.BUDGETS,
+        key="budget",
+        format_func=words.flops,
+        on_change=_chosen,
+        args=("budget",),
+        help="What the run may spend, forward and backward and optimizer. The number of steps "
+        "follows from it and, under preset modern, so do the model's size and the batch.",
+    )
+
+
+def _controls(draft: Draft, known: dict, names: list[str]) -> None:
+    """The settings two in a row."""
+    follows = "the budget" if PRESETS[draft.preset].follows_budget else f"preset {draft.preset}"
+    for row in (names[i : i + 2] for i in range(0, len(names), 2)):
+        for column, name in zip(st.columns(2, gap="small"), row, strict=False):
+            with column:
+                placeholder = {
+                    "sequence_length": str(draft.shown.get("context_length")),
+                    "threads": "automatic",
+                }.get(name, "")
+                forms.control(
+                    known[name],
+                    draft.shown.get(name, known[name].default),
+                    CHOICES,
+                    name=name,
+                    follows=follows,
+                    placeholder=placeholder,
+                )

@@ -1,0 +1,82 @@
+"""The start of a run, or its new start with what has changed."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from lm.datasets import DatasetError
+from lm.runs import Run, RunError, presets
+from lm.runs.config import RunConfig
+from lm.runs.plan import BudgetError
+from lm.runs.prepare import prepare
+from pages.common import caches, drafts, links, phases, words
+from pages.common.drafts import Draft
+from pages.common.train import bill
+from pages.common.train.form import CHOICES
+
+NAMED = 2  # settings in a run's name, at most
+
+
+def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
+    """Start, or restart what is running with what has changed."""
+    if draft.problem:
+        st.error(words.plain(draft.problem))
+    ready = draft.problem is None
+    moving = run is not None and phases.busy(run)
+    changed = drafts.differences(run.config, draft.config) if moving and draft.config else []
+    start = restart = False
+    with st.container(horizontal=True, vertical_alignment="center", key="start-row"):
+        if moving:
+            label = f"Restart with: {_listed(changed)}" if changed else "Restart"
+            restart = st.button(
+                words.plain(label), type="primary", disabled=not ready, key="restart",
+                help="Stop this run, keeping its checkpoint, and begin anew. The same settings "
+                "and seed give the same curve.",
+            )  # fmt: skip
+            start = st.button("Start another", disabled=not ready, key="start")
+        else:
+            start = st.button("Start", type="primary", disabled=not ready, key="start")
+        if ready:
+            with st.popover("How the FLOPs add up", key="breakdown"):
+                bill.breakdown(draft)
+    if not (start or restart) or draft.config is None:
+        return
+    try:
+        fresh = prepare(
+            draft.config, caches.store(), name=_name(draft.config, draft, runs), corpus=draft.corpus
+        )
+        if restart and run is not None:
+            caches.jobs().stop(run)
+        caches.jobs().start(fresh)
+    except (RunError, DatasetError, BudgetError, ValueError, OSError) as error:
+        st.error(words.plain(str(error)))
+        return
+    CHOICES.set(links.RUN, fresh.run_id)
+    st.rerun()
+
+
+def _listed(changes: list[str], most: int = 2) -> str:
+    more = f" and {len(changes) - most} more" if len(changes) > most else ""
+    return ", ".join(changes[:most]) + more
+
+
+def _name(config: RunConfig, draft: Draft, runs: list[Run]) -> str:
+    """What a run is called: its architecture, size and budget, and what was set by hand."""
+    size = words.short(draft.n_params).replace(" ", "")
+    parts = [f"{words.architecture(config.model.architecture)} {size}", words.flops(draft.budget)]
+    if config.preset != presets.DEFAULT:
+        parts.append(config.preset)
+    model = drafts.model_settings(config.model.architecture)
+    telling = {name for name, setting in model.items() if setting.tells == "first"}
+    telling.add("learning_rate")
+    by_hand = [
+        f"{name} {drafts.value_text(value)}"
+        for name, value in CHOICES.values.items()
+        if name in telling
+    ]
+    parts += by_hand[:NAMED]
+    name = ", ".join(parts)[:70]
+    taken = {run.name for run in runs}
+    return next(
+        n for n in (name, *(f"{name} ({i})" for i in range(2, len(runs) + 3))) if n not in taken
+    )

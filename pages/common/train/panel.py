@@ -1,0 +1,133 @@
+"""One run as it trains: its curve, its samples, its figures, and the buttons that steer it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import streamlit as st
+
+from lm.datasets import DatasetError
+from lm.runs import Run, RunError
+from pages.common import caches, forms, links, words
+from pages.common.phases import BADGES, BUSY, busy, phase
+from pages.common.train import curve, figures, samples
+
+SECONDS_BETWEEN_UPDATES = 0.7
+
+
+def show(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
+    """The panel. It renews itself while the run moves, and reruns the page when that ends.
+
+    `names` are the runs to choose from, id -> name; `choose` is told of another choice.
+    """
+    every = SECONDS_BETWEEN_UPDATES if busy(run) else None
+    st.fragment(_panel, run_every=every, key="panel")(run.run_id, every is not None, names, choose)
+
+
+def _panel(
+    run_id: str, was_busy: bool, names: Mapping[str, str], choose: Callable[[str], None]
+) -> None:
+    if st.session_state.pop("run_chosen", run_id) != run_id:
+        st.rerun()  # the page knows the new one
+    try:
+        run = caches.store().get(run_id)
+    except RunError as error:
+        st.error(words.plain(str(error)))
+        return
+    now = phase(run)
+    if was_busy != (now in BUSY):
+        st.rerun()  # the timer is the page's to start and to end
+    metrics = run.metrics()
+    _heading(run, now, names, choose)
+    curve.show(run, metrics, scoring=now == "evaluating")
+    figures.show(run, metrics, now in BUSY)
+    _onward(run, now)
+    samples.show(run)
+
+
+def _heading(run: Run, now: str, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
+    color, text = BADGES[now]
+    forms.put("show_run", run.run_id)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run-heading"):
+        st.selectbox(
+            "Run",
+            list(names),
+            key="show_run",
+            format_func=lambda run_id: names[run_id],
+            on_change=_choose_another,
+            args=(choose,),
+            label_visibility="collapsed",
+        )
+        st.badge(text, color=color)
+        _buttons(run, now)
+    if (message := st.session_state.pop("panel_problem", None)) is not None:
+        st.error(words.plain(message))
+    _others(run, names, choose)
+    problem = run.reason or caches.jobs().error(run)
+    if problem and now not in BUSY and now != "complete":
+        st.warning(words.plain(problem))
+
+
+def _choose_another(choose: Callable[[str], None]) -> None:
+    st.session_state["run_chosen"] = st.session_state["show_run"]
+    choose(st.session_state["show_run"])
+
+
+def _others(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
+    """What else trains or waits, a click away."""
+    queue = caches.jobs()
+    others = [(other, "training") for other in queue.active() if other != run.run_id]
+    others += [(other, "waiting") for other in queue.waiting() if other != run.run_id]
+    if not others:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="queue"):
+        st.caption("Also in the queue:", width="content")
+        for run_id, state in others:
+            label = f"{words.plain(names.get(run_id, run_id))} · {state}"
+            if st.button(label, key=f"queue-{run_id}", type="tertiary"):
+                choose(run_id)
+                st.rerun()
+
+
+def _buttons(run: Run, now: str) -> None:
+    """Only what can be done now: no button is there that does nothing."""
+    queue = caches.jobs()
+    if now in ("running", "evaluating", "starting", "waiting"):
+        _button("Pause", "pause", queue.pause, run, ":material/pause:")
+        _button("Stop", "stop", queue.stop, run, ":material/stop:")
+    if run.resumable and now not in BUSY:
+        start = "Start" if run.state == "created" else "Resume"
+        _button(start, "resume", queue.resume, run, ":material/play_arrow:", primary=True)
+        if run.status.step < run.n_steps:
+            _button("Step", "step", queue.step, run, ":material/skip_next:")
+
+
+def _onward(run: Run, now: str) -> None:
+    """What one may do with a run that has weights."""
+    if now in BUSY or not run.weights_path.exists():
+        return
+    with st.container(horizontal=True, gap="small", key="onward"):
+        if st.button("Write with it", key="to-generate", icon=":material/edit:"):
+            links.to_generate(run).follow()
+        if st.button("Compare with others", key="to-compare", icon=":material/table_chart:"):
+            links.to_compare([run]).follow()
+
+
+def _button(
+    label: str, key: str, act: Callable[[Run], None], run: Run, icon: str, primary: bool = False
+) -> None:
+    st.button(
+        label,
+        key=key,
+        icon=icon,
+        type="primary" if primary else "secondary",
+        on_click=_attempt,
+        args=(act, run),
+    )
+
+
+def _attempt(act: Callable[[Run], None], run: Run) -> None:
+    try:
+        act(run)
+    except (RunError, DatasetError, OSError) as error:
+        st.session_state["panel_problem"] = str(error)
