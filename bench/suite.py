@@ -25,17 +25,18 @@ import numpy as np
 import torch
 
 from bench import textbook
-from lm.architectures import build_model
+from lm.architectures import ARCHITECTURES, DEFAULT, build_model
 from lm.architectures.shared.model import LanguageModel
 from lm.architectures.shared.products import fast_products
+from lm.base.machine import use_one_blas_thread
 from lm.datasets.config import DataConfig
 from lm.jobs import JobQueue
-from lm.runs import RunStore, recipes
+from lm.runs import RunStore, presets, recipes
 from lm.runs.config import RunConfig
 from lm.runs.plan import plan
 from lm.runs.prepare import default_threads, prepare
+from lm.training.device import keep_memory, threads
 from lm.training.evaluation import evaluate
-from lm.training.execution import keep_memory, threads
 from lm.training.loop import Batches, TrainingState, train
 from lm.training.meter import measured_step_flops
 from lm.training.parallel import can_fork
@@ -85,7 +86,7 @@ class Shape:
     """A training step to be timed."""
 
     name: str
-    architecture: str
+    architecture: str = DEFAULT
     vocab_size: int = 65
     batch_size: int | None = None
     preset: str = "study"  # whose sizes stay as they are
@@ -94,37 +95,38 @@ class Shape:
     textbook: bool = False
 
 
+NANOGPT = Shape("nanoGPT's d128 L4 T64 B12", preset="nanogpt", textbook=True)
 SHAPES = (
-    Shape("transformer d32 L2 T32 B8", "transformer", budget=1e11),
-    Shape("transformer d64 L2 T64 B16", "transformer", budget=1e12),
-    Shape("nanoGPT's d128 L4 T64 B12", "transformer", preset="nanogpt", textbook=True),
-    Shape("transformer d128 L4 T128 B32", "transformer", budget=3e13),
+    Shape(f"{DEFAULT} d32 L2 T32 B8", budget=1e11),
+    Shape(f"{DEFAULT} d64 L2 T64 B16", budget=1e12),
+    NANOGPT,
+    Shape(f"{DEFAULT} d128 L4 T128 B32", budget=3e13),
     Shape(
         "nanoGPT's d384 L6 T256 B8",
-        "transformer",
         preset="nanogpt",
         batch_size=8,
         model={"d_model": 384, "d_ff": 1536, "n_layers": 6, "n_heads": 6, "context_length": 256},
         textbook=True,
     ),
-    Shape("linear, for 1e12", "linear", preset="modern", budget=1e12),
-    Shape("mlp, for 1e12", "mlp", preset="modern", budget=1e12),
-    Shape("attention, for 1e12", "attention", preset="modern", budget=1e12),
+    *(
+        Shape(f"{name}, for 1e12", name, preset=presets.DEFAULT, budget=1e12)
+        for name in ARCHITECTURES
+        if name != DEFAULT
+    ),
 )
 
 
 def config_of(shape: Shape) -> RunConfig:
     training = {"batch_size": shape.batch_size} if shape.batch_size else {}
     horizon: dict[str, Any] = {"budget": shape.budget} if shape.budget else {"steps": 1000}
+    no_dropout = {"dropout": 0.0} if "d_model" in ARCHITECTURES[shape.architecture].settings else {}
     return recipes.resolve(
         architecture=shape.architecture,
         preset=shape.preset,
         data=DataConfig(),
         vocab_size=shape.vocab_size,
         n_train_tokens=N_TOKENS,
-        model={"dropout": 0.0, **(shape.model or {})}
-        if shape.architecture in ("attention", "transformer")
-        else shape.model,
+        model={**no_dropout, **(shape.model or {})},
         training=training,
         **horizon,
     )
@@ -231,7 +233,6 @@ def vocabulary_rows() -> Iterator[Row]:
     def shape_with(output: str) -> Shape:
         return Shape(
             "d128 L2, 1,024 words of 33,278",
-            "transformer",
             vocab_size=33_278,
             batch_size=16,
             model={
@@ -268,7 +269,7 @@ def vocabulary_rows() -> Iterator[Row]:
 
 
 def meter_row() -> Row:
-    shape = SHAPES[2]
+    shape = NANOGPT
     config = config_of(shape)
     run = 1000 * in_turns(step=our_steps(shape, config, 5))["step"] / 5
     length = config.sequence_length
@@ -296,7 +297,7 @@ def meter_row() -> Row:
 
 
 def a_model(budget: float) -> tuple[RunConfig, LanguageModel]:
-    config = config_of(Shape("", "transformer", budget=budget))
+    config = config_of(Shape("", budget=budget))
     model = build_model(config.model, 65).eval()
     with torch.no_grad():
         model.head.weight.normal_(std=0.1)
@@ -323,9 +324,7 @@ def evaluation_row() -> Row:
 
 
 def decoding_rows() -> Iterator[Row]:
-    config = config_of(
-        Shape("", "transformer", budget=1e13, model={"d_model": 128, "n_layers": 4, "n_heads": 4})
-    )
+    config = config_of(Shape("", budget=1e13, model={"d_model": 128, "n_layers": 4, "n_heads": 4}))
     model = build_model(config.model, 65).eval()
     with torch.no_grad():
         model.head.weight.normal_(std=0.1)
@@ -380,7 +379,7 @@ def start_rows(folder: Path) -> Iterator[Row]:
     store = RunStore(folder / "runs")
     data = DataConfig(dataset="known_entropy", n_chars=5_000)
     config = recipes.resolve(
-        architecture="linear",
+        architecture=next(iter(ARCHITECTURES)),
         data=data,
         vocab_size=30,
         n_train_tokens=4_000,
@@ -427,6 +426,7 @@ def start_rows(folder: Path) -> Iterator[Row]:
 def run() -> list[Row]:
     """Every row, in a minute or two."""
     rows = [*vocabulary_rows()]  # first: a plain softmax gains most by memory that is kept
+    use_one_blas_thread()
     keep_memory()  # as any run does; the textbook loop, in the same process, gains by it too
     with tempfile.TemporaryDirectory() as folder:
         rows += training_rows(Path(folder))

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+from lm.architectures import DEFAULT
 from lm.base.machine import n_cores
 from lm.jobs import JobQueue
 from lm.jobs.sweeps import Sweep, expand, run_sweep
@@ -24,7 +25,7 @@ from lm.training import execute
 N_RUNS = 4
 REPEATS = 2
 STEPS = {1e11: 300, 1e12: 60, 1e13: 8}  # of the model for a budget: some seconds a run
-BASE = {"dataset": "known_entropy", "data.n_chars": 20_000, "architecture": "transformer"}
+BASE = {"dataset": "known_entropy", "data.n_chars": 20_000, "architecture": DEFAULT}
 
 
 def configs(budget: float, threads: int) -> list[RunConfig]:

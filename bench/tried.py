@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lm.architectures import build_model
+from lm.architectures import DEFAULT, build_model
 from lm.architectures.shared.heads import SoftmaxHead
 from lm.architectures.shared.model import LanguageModel
 from lm.datasets import Corpus, load
@@ -33,8 +33,8 @@ from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops
 from lm.runs.plan import plan
 from lm.runs.recipes import resolve
+from lm.training.device import keep_memory
 from lm.training.evaluation import evaluate
-from lm.training.execution import keep_memory
 from lm.training.loop import Batch, Batches, TrainingState, loss_of, train
 from lm.updates.config import TrainingConfig
 from lm.updates.optimizers import build_optimizers, clip_gradients, set_learning_rate
@@ -206,7 +206,7 @@ def compare(data: DataConfig, budget: float, seeds: int, only: str = "") -> dict
     by_variant: dict[str, list[float]] = {}
     for seed in range(seeds):
         config = resolve(
-            architecture="transformer",
+            architecture=DEFAULT,
             data=data,
             vocab_size=corpus.tokenizer.vocab_size,
             n_train_tokens=corpus.train.n_tokens,

@@ -25,7 +25,7 @@ from lm import datasets
 from lm.architectures import ARCHITECTURES, DEFAULT, model_config, modules, n_params
 from lm.base.files import PROJECT
 from lm.base.flops import FlopCount
-from lm.base.machine import n_cores
+from lm.base.machine import n_cores, use_one_blas_thread
 from lm.base.records import StepRecord
 from lm.base.registry import did_you_mean
 from lm.base.settings import Config, Setting, rule, setting, settings
@@ -71,6 +71,7 @@ class UsageError(ValueError):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     try:
+        use_one_blas_thread()
         argv = sys.argv[1:] if argv is None else argv
         arguments = _parse(argv)
         arguments.argv = argv
@@ -378,7 +379,7 @@ def _train(arguments: argparse.Namespace) -> int:
         vocab_size=corpus.tokenizer.vocab_size,
         n_train_tokens=corpus.train.n_tokens,
     )
-    from lm.training.execution import resolve_device
+    from lm.training.device import resolve_device
 
     resolve_device(config.training.device)  # before there is a run
     run = prepare(config, _store(arguments), arguments.name, corpus)
@@ -813,8 +814,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     run = _store(arguments).get(arguments.run)
     from lm.datasets.counting import hybrid
     from lm.training.checkpoint import load_model
+    from lm.training.device import DeviceError, resolve_device
     from lm.training.evaluation import evaluate, token_nats
-    from lm.training.execution import DeviceError, resolve_device
 
     try:
         device = resolve_device(run.status.device or "cpu")

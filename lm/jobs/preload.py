@@ -3,8 +3,9 @@
 Nothing is computed, so no thread of torch's exists yet when a worker is forked.
 """
 
-from lm.architectures.linear.config import LinearConfig
+from lm.architectures import ARCHITECTURES
 from lm.training.execution import measured_step_flops
 from lm.updates.config import TrainingConfig
 
-measured_step_flops(LinearConfig(), 2, TrainingConfig(steps=1), batch_size=1, sequence_length=1)
+smallest = next(iter(ARCHITECTURES.values())).config()
+measured_step_flops(smallest, 2, TrainingConfig(steps=1), batch_size=1, sequence_length=1)

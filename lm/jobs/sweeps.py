@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lm.architectures import n_params
+from lm.architectures import DEFAULT, n_params
 from lm.base.machine import n_cores
 from lm.base.registry import did_you_mean
 from lm.base.settings import ConfigError
@@ -251,7 +251,7 @@ def _config(point: Point, load: Loader) -> RunConfig:
         n_train_tokens=corpus.train.n_tokens,
         model=given["model"],
         training=training,
-        **{"architecture": "transformer", **given[""], **horizon},
+        **{"architecture": DEFAULT, **given[""], **horizon},
     )
     check_length(config, corpus)
     plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)

@@ -10,6 +10,7 @@ import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from lm.base.machine import use_one_blas_thread
 from lm.datasets import DatasetError
 from lm.runs import RunError, read_run
 from lm.training import execute
@@ -25,6 +26,7 @@ def work(path: str, until_step: int | None, requested_at: float, errors: Connect
     """
     with contextlib.suppress(AttributeError, OSError):  # not on Windows
         os.nice(NICENESS)
+    use_one_blas_thread()
     farewell: list[str] = []
     signal.signal(signal.SIGTERM, lambda *_: farewell.append("It was asked to end (SIGTERM)."))
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -8,14 +8,11 @@ between steps; the checkpoint is on disk before the run says that it paused.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import math
 import os
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import torch
@@ -29,27 +26,23 @@ from lm.datasets import Corpus, DatasetError, Split, load
 from lm.datasets.tokenizers import UnknownTokenError
 from lm.runs import Run, RunError, RunWriter, State
 from lm.runs.config import RunConfig
-from lm.runs.flops import step_flops
-from lm.runs.plan import Plan, plan
+from lm.runs.plan import plan
+from lm.training.device import keep_memory, resolve_device, threads
 from lm.training.evaluation import evaluate, sampled_loss
-from lm.training.loop import Batches, TrainingState, record_interval, train
+from lm.training.loop import Batches, TrainingState, train
 from lm.training.meter import measured_step_flops
+from lm.training.milestones import evaluation_schedule, sample_schedule
 from lm.training.parallel import HelperError, can_fork
 from lm.updates.optimizers import build_optimizers
 from lm.writing.generation import generate
 from lm.writing.loading import CheckpointError
 from lm.writing.sampling import Sampling
 
-EVALUATION_SHARE = 0.05  # of training's FLOPs, for the sampled validation loss
-MOST_EVALUATIONS = 30
-LEAST_EVALUATION_TOKENS, MOST_EVALUATION_TOKENS = 1_024, 16_384
-SAMPLES = 8
 SAMPLE_CHARS = 160
 PROMPT_CHARS = 24
 SAMPLE_TEMPERATURE = 0.8
 CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_SHARE = 0.02  # of the time, for checkpoints on top of those
-MALLOPT_TRIM, MALLOPT_MMAP = -1, -3  # of malloc.h: from how many bytes memory is handed back
 
 
 class DivergedError(ArithmeticError):
@@ -60,10 +53,6 @@ class DivergedError(ArithmeticError):
             f"Weights, gradients or predictions were no longer finite at step {step}. "
             "Lower the learning rate, or clip gradients."
         )
-
-
-class DeviceError(RunError):
-    """A device that this machine lacks."""
 
 
 class Halt(Exception):  # noqa: N818 - not an error
@@ -107,6 +96,7 @@ def execute_run(
                 execution = _Execution(
                     writer, on_record or (lambda record: None), check_requests, corpus
                 )
+                execution.begin()
             n_cores = run.facts["threads"]
             n_processes = n_cores if can_fork(execution.device) else 1
             with threads(1 if n_processes > 1 else n_cores):
@@ -141,50 +131,64 @@ def _end(error: BaseException) -> tuple[State, str | None]:
     return "failed", f"{type(error).__name__}: {error}"
 
 
-@contextlib.contextmanager
-def threads(n: int) -> Iterator[None]:
-    """Within, torch computes with `n` threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+class _Checkpoints:
+    """The state of a training, and its copies on disk."""
 
+    def __init__(self, state: TrainingState, writer: RunWriter) -> None:
+        self.state, self.writer = state, writer
+        self.step = 0  # of the copy on disk
+        self._saved_at = time.monotonic()
+        self._save_seconds = 0.0
 
-@cache
-def keep_memory() -> None:
-    """Keep what is freed for the next step, instead of handing it back to the system.
+    def restore(self, run: Run) -> None:
+        """Continue from the copy on disk, if there is one. Raises `RunError` if it is damaged."""
+        path = run.training_state_path
+        if not path.exists():
+            if run.status.checkpoint_step:
+                raise RunError(
+                    f"{run.name} cannot be resumed: {path.name} of its step "
+                    f"{run.status.checkpoint_step:,} is missing. Put it back, or train it anew."
+                )
+            return
+        try:
+            self.state.load_tensors(load_file(path))
+        except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
+            raise RunError(
+                f"{run.name} cannot be resumed: {path.name} is damaged ({error}). "
+                "Put a sound copy back, or train it anew."
+            ) from None
+        self.step = self.state.step
 
-    A step frees and takes anew some 10 MB and more; faulting in its pages took a sixth of its
-    time at nanoGPT's shape. For glibc alone; elsewhere nothing happens.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for threshold in (MALLOPT_TRIM, MALLOPT_MMAP):
-            mallopt(threshold, 2**30)
+    def due(self, at_a_milestone: bool) -> bool:
+        """Whether it is time for another: often where it is cheap, else now and then."""
+        elapsed = time.monotonic() - self._saved_at
+        cheap = at_a_milestone and self._save_seconds <= CHECKPOINT_SHARE * elapsed
+        return cheap or elapsed >= CHECKPOINT_SECONDS
 
+    def save(self, **progress: Any) -> None:
+        """Put the state of this moment on disk, unless it is there. It is finite."""
+        step = self.state.step
+        if step == self.step:
+            self.writer.update(**progress)
+            return
+        self.check_finite()
+        started_at = time.monotonic()
+        model = _contiguous(weights(self.state.model))
+        state = _contiguous(self.state.tensors())
+        self.writer.update(**progress)
+        self.writer.checkpoint(step, save(model), save(state))
+        self.step, self._saved_at = step, time.monotonic()
+        self._save_seconds = self._saved_at - started_at
 
-def resolve_device(name: str) -> torch.device:
-    """The device that `name` stands for. "auto" is CUDA where there is one, else the processor:
-    models this small are faster there than on MPS. Raises `DeviceError`."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not there[name]:
-        known = ", ".join(["auto", *(device for device, here in there.items() if here)])
-        raise DeviceError(f"device must be one of {known} on this machine. Received: '{name}'.")
-    return torch.device(name)
+    def check_finite(self) -> None:
+        """Raises `DivergedError` for weights or losses that are not."""
+        tensors = [*weights(self.state.model).values(), *self.state.losses]
+        if not all(bool(tensor.isfinite().all()) for tensor in tensors):
+            raise DivergedError(self.state.step)
 
 
 class _Execution:
-    """A run in progress."""
+    """A run in progress: it trains, scores and samples, and writes what comes of it."""
 
     def __init__(
         self,
@@ -193,33 +197,38 @@ class _Execution:
         check_requests: Callable[[], None],
         corpus: Corpus | None,
     ) -> None:
+        """What the run needs, at its first step. Nothing is written yet."""
         self.writer, self.on_record, self.check_requests = writer, on_record, check_requests
         run = writer.run
         self.config = run.config
         # a run stays on the device where it began
         self.device = resolve_device(writer.status.device or self.config.training.device)
         self.corpus = self._checked_corpus(run, corpus)
-        vocab_size = self.corpus.tokenizer.vocab_size
-        self.plan = plan(self.config, vocab_size, self.corpus.train.n_tokens)
-        model = build_model(self.config.model, vocab_size, self.config.training.seed)
+        self.vocab_size = self.corpus.tokenizer.vocab_size
+        self.plan = plan(self.config, self.vocab_size, self.corpus.train.n_tokens)
+        model = build_model(self.config.model, self.vocab_size, self.config.training.seed)
         model.to(self.device)
         optimizers = build_optimizers(model, self.config.training)
         self.state = TrainingState(model=model, optimizers=optimizers)
-        self._restore(run)
-        self.saved_step = self.state.step
-        self.saved_at = time.monotonic()
-        self.save_seconds = 0.0
+        self.checkpoints = _Checkpoints(self.state, writer)
+        self.losses: list[float] = []
+        self.sampled_val_loss: float | None = None
+        self.evaluation_steps, self.evaluation_tokens = evaluation_schedule(
+            self.config, self.plan, self.vocab_size, self.corpus.valid.n_tokens
+        )
+        self.sample_steps = sample_schedule(self.plan)
+
+    def begin(self) -> None:
+        """Take up where the folder is, and say so."""
+        run = self.writer.run
+        self.checkpoints.restore(run)
         if self.state.step == 0:
-            self._check_meter(vocab_size)
+            self._check_meter()
         rows = [row for row in run.rows() if row["step"] <= self.state.step]
         self.losses = [row["train_loss"] for row in rows]
         sampled = [row["sampled_val_loss"] for row in rows if row["sampled_val_loss"] is not None]
         self.sampled_val_loss = sampled[-1] if sampled else None
-        self.evaluation_steps, self.evaluation_tokens = evaluation_schedule(
-            self.config, self.plan, vocab_size, self.corpus.valid.n_tokens
-        )
-        self.sample_steps = sample_schedule(self.plan)
-        writer.update(device=self.device.type, n_steps=self.plan.n_steps, **self._progress())
+        self.writer.update(device=self.device.type, n_steps=self.plan.n_steps, **self._progress())
 
     def train(self, until_step: int | None, n_processes: int) -> None:
         """Take the steps that are left. Raises `Halt`, checkpointed, when asked to leave off."""
@@ -247,9 +256,9 @@ class _Execution:
                     if last <= state.step < self.plan.n_steps:
                         raise Halt("paused")
         except Halt:
-            self._checkpoint()
+            self.checkpoints.save(**self._progress())
             raise
-        self._checkpoint()
+        self.checkpoints.save(**self._progress())
 
     def finish(self) -> None:
         """Score the splits whole. The checkpoint of the last step is on disk, so a request to
@@ -273,30 +282,13 @@ class _Execution:
             raise changed
         return corpus
 
-    def _restore(self, run: Run) -> None:
-        path = run.training_state_path
-        if not path.exists():
-            if run.status.checkpoint_step:
-                raise RunError(
-                    f"{run.name} cannot be resumed: {path.name} of its step "
-                    f"{run.status.checkpoint_step:,} is missing. Put it back, or train it anew."
-                )
-            return
-        try:
-            self.state.load_tensors(load_file(path))
-        except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-            raise RunError(
-                f"{run.name} cannot be resumed: {path.name} is damaged ({error}). "
-                "Put a sound copy back, or train it anew."
-            ) from None
-
-    def _check_meter(self, vocab_size: int) -> None:
+    def _check_meter(self) -> None:
         """The FLOPs that are stored are the measured ones: the formula must equal them."""
         shapes = {self.plan.shape: self.plan.step, self.plan.last_shape: self.plan.last_step}
         for (n_rows, length), formula in shapes.items():
             measured = measured_step_flops(
                 self.config.model,
-                vocab_size,
+                self.vocab_size,
                 self.config.training,
                 batch_size=n_rows,
                 sequence_length=length,
@@ -313,7 +305,7 @@ class _Execution:
         evaluates, samples = step in self.evaluation_steps, step in self.sample_steps
         self._checked(record.grad_norm)
         if evaluates or samples:
-            self._check_finite()
+            self.checkpoints.check_finite()
         if evaluates:
             loss = sampled_loss(
                 self.state.model, self.corpus.valid.token_ids, self.evaluation_tokens
@@ -325,10 +317,8 @@ class _Execution:
         if samples:
             self.writer.append_sample(self._sample(step))
         self.on_record(record)
-        elapsed = time.monotonic() - self.saved_at
-        cheap = evaluates and self.save_seconds <= CHECKPOINT_SHARE * elapsed
-        if cheap or elapsed >= CHECKPOINT_SECONDS:
-            self._checkpoint()
+        if self.checkpoints.due(at_a_milestone=evaluates):
+            self.checkpoints.save(**self._progress())
 
     def _progress(self) -> dict[str, Any]:
         step = self.state.step
@@ -341,26 +331,6 @@ class _Execution:
             "train_loss": math.fsum(last_tenth) / len(last_tenth) if last_tenth else None,
             "sampled_val_loss": self.sampled_val_loss,
         }
-
-    def _checkpoint(self) -> None:
-        """Put the state of this moment on disk, unless it is there. It is finite."""
-        step = self.state.step
-        if step == self.saved_step:
-            self.writer.update(**self._progress())
-            return
-        self._check_finite()
-        started_at = time.monotonic()
-        model = _contiguous(weights(self.state.model))
-        state = _contiguous(self.state.tensors())
-        self.writer.update(**self._progress())
-        self.writer.checkpoint(step, save(model), save(state))
-        self.saved_step, self.saved_at = step, time.monotonic()
-        self.save_seconds = self.saved_at - started_at
-
-    def _check_finite(self) -> None:
-        tensors = [*weights(self.state.model).values(), *self.state.losses]
-        if not all(bool(tensor.isfinite().all()) for tensor in tensors):
-            raise DivergedError(self.state.step)
 
     def _checked(self, value: float) -> float:
         """Finite weights may still be so large that what follows from them is not."""
@@ -400,38 +370,6 @@ class _Execution:
             probabilities=tuple(round(token.probability, 6) for token in tokens),
             tokens=tuple(tokenizer.token_text(token_id) for token_id in token_ids),
         )
-
-
-def evaluation_schedule(
-    config: RunConfig, plan: Plan, vocab_size: int, n_valid_tokens: int
-) -> tuple[frozenset[int], int]:
-    """The steps after which the validation sample is scored, and how many tokens it has.
-
-    From the config alone, so that a resumed run scores at the same steps; closer together at
-    first, where the loss falls fast. All of them cost at most EVALUATION_SHARE of training.
-    """
-    length = config.model.context_length
-    row = step_flops(config.model, vocab_size, batch_size=1, sequence_length=length)
-    flops_per_token = 2 * row.forward / length  # overlapping rows: at most half is context
-    affordable = EVALUATION_SHARE * plan.flops.total / flops_per_token
-    n = int(min(MOST_EVALUATIONS, affordable // min(LEAST_EVALUATION_TOKENS, n_valid_tokens)))
-    if n == 0:
-        return frozenset(), 0
-    n_tokens = int(min(MOST_EVALUATION_TOKENS, n_valid_tokens, affordable / n))
-    shares = [0.01 + 0.99 * (i / (n - 1)) ** 1.5 for i in range(n)] if n > 1 else [1.0]
-    return _record_steps(plan, shares), n_tokens
-
-
-def sample_schedule(plan: Plan) -> frozenset[int]:
-    """The steps after which a sample is written: the last, and each half way before it."""
-    return _record_steps(plan, (0.5**i for i in range(SAMPLES)))
-
-
-def _record_steps(plan: Plan, shares: Iterable[float]) -> frozenset[int]:
-    """The first steps with a record at or after shares of the run."""
-    every = record_interval(plan.n_steps)
-    steps = (math.ceil(share * plan.n_steps / every) * every for share in shares)
-    return frozenset(min(plan.n_steps, step) for step in steps)
 
 
 def sample_prompt(config: RunConfig, corpus: Corpus) -> str:

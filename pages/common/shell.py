@@ -11,6 +11,8 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
 
+from lm.base.machine import use_one_blas_thread
+
 NAME = "Small language models"
 
 # File in pages/ -> title. The first is served at "/", the others at "/<file>". Pages have no
@@ -27,6 +29,7 @@ PAGES = {
 
 def configure() -> None:
     """Set what the browser tab shows and how wide pages are."""
+    use_one_blas_thread()
     favicon = Path(__file__).with_name("favicon.svg")
     st.set_page_config(page_title=NAME, page_icon=str(favicon), layout="wide")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lm.architectures.linear.config import LinearConfig
 from lm.architectures.shared.heads import SoftmaxHead
-from lm.architectures.shared.model import initialize
+from lm.architectures.shared.layers import initialize
 from lm.architectures.shared.window_model import WindowModel
 
 

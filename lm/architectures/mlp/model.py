@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from lm.architectures.mlp.config import MLPConfig
 from lm.architectures.shared.heads import SoftmaxHead
-from lm.architectures.shared.model import ACTIVATIONS, initialize
+from lm.architectures.shared.layers import ACTIVATIONS, initialize
 from lm.architectures.shared.products import Linear
 from lm.architectures.shared.window_model import WindowModel
 

@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lm.architectures.shared.embeddings import EmbeddingModel
 from lm.architectures.shared.heads import SoftmaxHead, TwoLevelHead
-from lm.architectures.shared.model import LanguageModel, initialize
+from lm.architectures.shared.layers import initialize
 from lm.architectures.shared.products import Linear, causal_attention
 from lm.architectures.shared.self_attention_config import ROTARY_BASE, SelfAttentionConfig
 
@@ -24,7 +25,7 @@ class FeedForwardLike(nn.Module):
     down: nn.Linear  # the map that writes to the residual stream
 
 
-class SelfAttentionModel(LanguageModel):
+class SelfAttentionModel(EmbeddingModel):
     """A row is read whole: each of its positions attends to itself and what precedes it."""
 
     config: SelfAttentionConfig

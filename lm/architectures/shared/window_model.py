@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lm.architectures.shared.model import LanguageModel
+from lm.architectures.shared.embeddings import EmbeddingModel
 from lm.architectures.shared.window_config import WindowConfig
 
 
-class WindowModel(LanguageModel):
+class WindowModel(EmbeddingModel):
     """The embeddings of the last `context_length` tokens, at every position."""
 
     config: WindowConfig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lm.architectures.shared.model import ACTIVATIONS
+from lm.architectures.shared.layers import ACTIVATIONS
 from lm.architectures.shared.products import Linear
 from lm.architectures.shared.self_attention_model import FeedForwardLike, SelfAttentionModel
 from lm.architectures.transformer.config import TransformerConfig

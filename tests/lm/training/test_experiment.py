@@ -28,14 +28,9 @@ from lm.runs.flops import step_flops
 from lm.runs.plan import BudgetError, plan
 from lm.runs.prepare import default_threads, prepare
 from lm.training import execute
+from lm.training.device import DeviceError, keep_memory, resolve_device
 from lm.training.evaluation import evaluate
-from lm.training.execution import (
-    DeviceError,
-    evaluation_schedule,
-    keep_memory,
-    resolve_device,
-    sample_schedule,
-)
+from lm.training.milestones import evaluation_schedule, sample_schedule
 from lm.updates.config import TrainingConfig
 
 KNOWN = DataConfig(dataset="known_entropy", n_chars=2_000)

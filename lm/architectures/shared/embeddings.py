@@ -1,0 +1,51 @@
+"""Embeddings of tokens and of the n-grams that end at them."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lm.architectures.shared.hashing import table_rows
+from lm.architectures.shared.model import LanguageModel
+from lm.architectures.shared.products import Linear
+from lm.architectures.shared.self_attention_config import SelfAttentionConfig
+from lm.architectures.shared.window_config import WindowConfig
+
+
+class EmbeddingModel(LanguageModel):
+    """A model that begins with `width` features of each token and of its n-grams."""
+
+    config: WindowConfig | SelfAttentionConfig
+
+    def __init__(
+        self, config: WindowConfig | SelfAttentionConfig, vocab_size: int, width: int
+    ) -> None:
+        super().__init__(config, vocab_size)
+        self.embedding = nn.Embedding(vocab_size, width)
+        self.ngram_embedding: nn.Embedding | None = None
+        lengths = config.ngram_order - 1
+        if lengths:
+            self.ngram_embedding = nn.Embedding(lengths * config.ngram_rows, config.ngram_width)
+            self.ngram_projection = Linear(lengths * config.ngram_width, width, bias=False)
+            nn.init.zeros_(self.ngram_embedding.weight)  # at first no more than its last token
+
+    def embed(self, token_ids: Tensor, before: Tensor | None = None) -> Tensor:
+        """(B, T) -> (B, T, d): each token, and the n-grams that end at it.
+
+        `before`: the last tokens before the row, (B, at most ngram_order - 1).
+        """
+        x = self.embedding(token_ids)
+        if self.ngram_embedding is None:
+            return x
+        order = self.config.ngram_order
+        text = token_ids + 1
+        if before is not None:
+            text = torch.cat([before + 1, text], dim=1)
+        padded = F.pad(text, (order - 1 + token_ids.shape[1] - text.shape[1], 0))
+        rows = table_rows(padded, order, self.vocab_size, self.config.ngram_rows)
+        ngrams = self.ngram_embedding(torch.stack(rows, dim=-1))  # (B, T, order - 1, width)
+        if self.training and self.config.ngram_dropout:
+            kept = torch.ones_like(ngrams[..., :1])
+            ngrams = ngrams * F.dropout(kept, self.config.ngram_dropout)
+        return x + self.ngram_projection(ngrams.flatten(2))

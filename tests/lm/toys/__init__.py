@@ -1,0 +1,1 @@
+"""A toy of each kind, as somebody would add it: one object, registered by one line."""

@@ -1,0 +1,41 @@
+"""A toy optimizer, schedule and preset."""
+
+from __future__ import annotations
+
+from lm.runs.presets import Preset, Request, Settings
+from lm.updates import Schedule, Update
+
+
+class SignSGD(Update):
+    """Steps of one length, towards each gradient's sign: RMSprop that remembers nothing."""
+
+    name = "signsgd"
+    settings = frozenset()
+    moments = 1
+
+    def build(self, parameters, modules, training):
+        import torch
+
+        return [
+            torch.optim.RMSprop(parameters.values(), lr=0.1 * training.learning_rate, alpha=0.0)
+        ]
+
+
+SIGN_SGD = SignSGD()
+STAIRS = Schedule(
+    name="stairs", share=lambda progress, training: 1.0 if progress < 0.5 else 0.1, decays=False
+)
+
+
+class Thrifty(Preset):
+    name = "thrifty"
+    help = "Whatever the architecture's own defaults are, with batches of two rows."
+
+    def suits(self, architecture) -> bool:
+        return True
+
+    def settings(self, request: Request) -> Settings:
+        return Settings(model={}, training={"batch_size": 2})
+
+
+THRIFTY = Thrifty()

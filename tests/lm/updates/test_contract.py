@@ -1,0 +1,143 @@
+"""What every optimizer and every schedule must do: those of the program, and one that is added."""
+
+import pytest
+import torch
+
+from lm.architectures import build_model, modules
+from lm.base.settings import ConfigError, settings
+from lm.datasets.config import DataConfig
+from lm.runs.config import RunConfig
+from lm.runs.flops import step_flops
+from lm.runs.plan import plan
+from lm.training.loop import Batches, TrainingState, train
+from lm.training.meter import measured_step_flops
+from lm.updates import SCHEDULES, UPDATES
+from lm.updates.config import TrainingConfig
+from lm.updates.optimizers import build_optimizers, set_learning_rate
+from lm.updates.schedules import lr_scale
+from tests.lm.architectures.test_models import SMALL
+from tests.lm.toys.training import SIGN_SGD, STAIRS
+
+MODEL, VOCAB_SIZE = SMALL["mlp"], 11
+STREAM = torch.arange(600) % VOCAB_SIZE
+OPTIMIZERS = [*UPDATES, SIGN_SGD.name]
+SCHEDULE_NAMES = [*SCHEDULES, STAIRS.name]
+
+
+@pytest.fixture(autouse=True)
+def _with_toys():
+    with UPDATES.including(SIGN_SGD), SCHEDULES.including(STAIRS):
+        yield
+
+
+def start(training: TrainingConfig) -> tuple[TrainingState, object]:
+    model = build_model(MODEL, VOCAB_SIZE)
+    state = TrainingState(model=model, optimizers=build_optimizers(model, training))
+    run = RunConfig(data=DataConfig(), model=MODEL, training=training)
+    batches = Batches(STREAM, MODEL.lookback, run.sequence_length, seed=0)
+    return state, train(state, batches, training, plan(run, VOCAB_SIZE, len(STREAM)))
+
+
+# --- optimizers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_has_every_parameter_once_at_its_peak(name):
+    model = build_model(MODEL, VOCAB_SIZE)
+    training = TrainingConfig(steps=1, optimizer=name, learning_rate=0.02, weight_decay=0.3)
+    optimizers = build_optimizers(model, training)
+    held = [p for o in optimizers for group in o.param_groups for p in group["params"]]
+    assert sorted(map(id, held)) == sorted(map(id, model.parameters()))
+    groups = [group for o in optimizers for group in o.param_groups]
+    assert all(group["peak_lr"] == group["lr"] > 0 for group in groups)
+    rate = set_learning_rate(optimizers, 0.5)
+    assert rate == groups[0]["lr"] == 0.5 * groups[0]["peak_lr"]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_learns(name):
+    training = TrainingConfig(steps=150, optimizer=name, learning_rate=0.02, batch_size=8)
+    records = [record for record in start(training)[1] if record]
+    assert records[-1].train_loss < 0.7 * records[0].train_loss
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_its_products_are_counted(name):
+    training = TrainingConfig(steps=1, optimizer=name)
+    shape = {"batch_size": 2, "sequence_length": 5}
+    formula = step_flops(MODEL, VOCAB_SIZE, **shape, optimizer=name)
+    assert measured_step_flops(MODEL, VOCAB_SIZE, training, **shape) == formula
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_its_state_resumes_bit_for_bit(name):
+    training = TrainingConfig(steps=12, optimizer=name, learning_rate=0.02)
+    state, steps = start(training)
+    while state.step < 5:
+        next(steps)
+    saved = {key: tensor.clone() for key, tensor in state.tensors().items()}
+    list(steps)
+    again, rest = start(training)
+    again.load_tensors(saved)
+    list(rest)
+    for one, other in zip(state.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_its_settings_are_settings_of_training(name):
+    update = UPDATES[name]
+    by_name = settings(TrainingConfig)
+    assert update.settings <= set(by_name)
+    assert update.moments in (0, 1, 2)
+    for other in UPDATES.values():  # a setting of it alone applies under it alone
+        for setting in other.settings - update.settings:
+            assert not by_name[setting].applies({"optimizer": name, "schedule": "linear"})
+
+
+def test_an_optimizer_that_cannot_train_a_model_is_refused_in_a_sentence():
+    assert UPDATES["muon"].refuses(modules(MODEL, VOCAB_SIZE)) is None
+    with pytest.raises(ConfigError, match=r"must be adamw or sgd or signsgd for linear, which has"):
+        RunConfig(
+            data=DataConfig(),
+            model=SMALL["linear"],
+            training=TrainingConfig(steps=1, optimizer="muon"),
+        )
+
+
+def test_an_unknown_optimizer_names_those_there_are():
+    with pytest.raises(ConfigError, match="optimizer must be one of adamw, sgd, muon, signsgd"):
+        TrainingConfig(steps=1, optimizer="lion")
+    with pytest.raises(ConfigError, match=r"schedule must be one of .*, wsd, stairs"):
+        TrainingConfig(steps=1, schedule="zigzag")
+
+
+# --- schedules ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SCHEDULE_NAMES)
+@pytest.mark.parametrize("n_steps", [1, 2, 7, 300])
+def test_a_schedule_warms_up_and_stays_within_its_peak(name, n_steps):
+    training = TrainingConfig(steps=n_steps, schedule=name, warmup_fraction=0.2)
+    shares = [lr_scale(training, step, n_steps) for step in range(1, n_steps + 1)]
+    assert all(0 < share <= 1 for share in shares)
+    n_warmup = round(0.2 * n_steps)
+    assert shares[:n_warmup] == sorted(shares[:n_warmup])
+    after = shares[n_warmup:]
+    assert after == sorted(after, reverse=True)
+
+
+@pytest.mark.parametrize("name", SCHEDULE_NAMES)
+def test_what_a_schedule_reads_is_what_applies(name):
+    schedule, by_name = SCHEDULES[name], settings(TrainingConfig)
+    values = {"schedule": name, "optimizer": "adamw"}
+    for setting, reads in (
+        ("final_lr_fraction", schedule.decays),
+        ("decay_fraction", schedule.late),
+    ):
+        assert by_name[setting].applies(values) == reads
+        ends = [
+            lr_scale(TrainingConfig(steps=100, schedule=name, **{setting: value}), 95, 100)
+            for value in (0.1, 0.6)
+        ]
+        assert (ends[0] != ends[1]) == reads
