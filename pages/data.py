@@ -12,15 +12,14 @@ import streamlit as st
 from lm import charts, datasets
 from lm.base.records import Evaluation
 from lm.base.settings import ConfigError, settings
-from lm.datasets import DATASETS, DOWNLOADS, Corpus, DatasetError, DatasetInfo
+from lm.datasets import DATASETS, Corpus, Dataset, DatasetError, Download
 from lm.datasets.config import DataConfig
-from lm.datasets.tokenizers import UnknownTokenError
+from lm.datasets.tokenizers import TOKENIZERS, UnknownTokenError
 from pages.common import corpora, drafts, forms, shell, words
 
 EXCERPT = 600  # characters
 SHOWN_TOKENS = 400
 BARS = 40
-TOKENIZERS = {"char": "characters", "word": "words", "byte": "bytes", "bpe": "byte pairs"}
 CSS = """<style>
 .chips { display: flex; flex-wrap: wrap; gap: 0.2rem; line-height: 1.2; }
 .chips span { display: inline-flex; flex-direction: column; align-items: center;
@@ -39,7 +38,7 @@ choices = forms.Choices("data")
 class Choice:
     """What the page shows."""
 
-    info: DatasetInfo
+    info: Dataset
     data: DataConfig | None = None  # None: not here yet
 
 
@@ -65,21 +64,21 @@ def choose() -> Choice:
         f"{words.plain(info.description)} Licence: {words.plain(info.licence)}. Source: "
         f"{info.source if info.source.startswith('http') else words.plain(info.source)}."
     )
-    if name == "text":
+    if info.needs_path:
         upload()
         if not corpora.uploads():
             return Choice(info)
-    elif not datasets.available(name):
-        fetch(info)
+    elif not info.available:
+        fetch(info, info.download)
         return Choice(info)
     return Choice(info, configure(info))
 
 
-def configure(info: DatasetInfo) -> DataConfig | None:
+def configure(info: Dataset) -> DataConfig | None:
     """Split, tokenizer and, for an invented corpus, its size."""
     values: dict = {"dataset": info.name}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        if info.name == "text":
+        if info.needs_path:
             files = corpora.uploads()
             file = st.selectbox("Text", list(files), key="text", width=320)
             values["text_path"] = str(files[file])
@@ -88,12 +87,12 @@ def configure(info: DatasetInfo) -> DataConfig | None:
             list(TOKENIZERS),
             default=info.default_tokenizer,
             required=True,
-            format_func=TOKENIZERS.__getitem__,
+            format_func=lambda name: TOKENIZERS[name].title,
             key=f"tokenizer-{info.name}",
             persist_state="session",
         )
-        if values["tokenizer"] == "bpe":
-            values["bpe_vocab_size"] = _number("bpe_vocab_size", 64)
+        if TOKENIZERS[values["tokenizer"]].sized:
+            values["bpe_vocab_size"] = _number("bpe_vocab_size")
         if len(info.splits) > 1:
             values["split"] = st.segmented_control(
                 "Split",
@@ -105,9 +104,9 @@ def configure(info: DatasetInfo) -> DataConfig | None:
                 help="study: train, valid and test as the coursework cut them. nanogpt: train and "
                 "validation as nanoGPT does, without a test split.",
             )
-        if info.name == "known_entropy":
-            values["n_chars"] = _number("n_chars", 100_000)
-            values["seed"] = _number("seed", 1)
+        for name in ("n_chars", "seed"):
+            if name in info.settings:
+                values[name] = _number(name)
     try:
         return DataConfig(**values)
     except ConfigError as error:
@@ -115,14 +114,14 @@ def configure(info: DatasetInfo) -> DataConfig | None:
         return None
 
 
-def _number(name: str, step: int) -> int:
+def _number(name: str) -> int:
     known = settings(DataConfig)[name]
     return st.number_input(
         name,
         int(known.minimum or 0),
         int(known.maximum or 0),
         known.default,
-        step,
+        int(known.step or 1),
         key=f"data-{name}",
         help=known.help,
         persist_state="session",
@@ -136,7 +135,7 @@ def _number(name: str, step: int) -> int:
 def upload() -> None:
     """Take a text of the user's own; what cannot be read is said in a sentence."""
     file = st.file_uploader(
-        "A text file (UTF-8), up to 100 MB; it stays on this machine",
+        "A text file, up to 100 MB; it stays on this machine",
         key="upload",
     )
     if file is None:
@@ -151,17 +150,18 @@ def upload() -> None:
     st.success(f"{words.plain(path.name)} is here, split 80/10/10 by characters.")
 
 
-def fetch(info: DatasetInfo) -> None:
+def fetch(info: Dataset, source: Download | None) -> None:
     """Download a corpus, with its licence named and consent where that is needed."""
-    source = DOWNLOADS[info.name]
-    size = sum(file.n_bytes for file in source.files)
     st.info(f"{info.title} is not on this machine yet.")
+    if source is None:
+        st.caption(f"Put its files in {words.plain(str(datasets.datasets_dir() / info.name))}.")
+        return
     consent = True
     if source.consent:
         st.markdown(f"{words.plain(source.consent)}.")
         consent = st.checkbox("I may use it under these terms.", key=f"consent-{info.name}")
     if not st.button(
-        f"Download {info.title} ({size / 1e6:.1f} MB)",
+        f"Download {info.title} ({source.n_bytes / 1e6:.1f} MB)",
         key="download",
         type="primary",
         disabled=not consent,
@@ -197,6 +197,8 @@ def show(data: DataConfig) -> None:
     except (DatasetError, ValueError) as error:
         st.error(words.plain(str(error)))
         return
+    if corpus.original is not None:
+        st.info(words.plain(corpus.original.note))
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Excerpt", anchor=False)
@@ -207,8 +209,8 @@ def show(data: DataConfig) -> None:
         if st.button(f"Train on {words.plain(corpora.title(data))}", key="train", type="primary"):
             known = data.model_dump(exclude_defaults=True, exclude={"text_path", "seed"})
             known = {name: str(value) for name, value in known.items()}
-            if data.dataset == "text":
-                known["text"] = Path(data.text_path or "").name
+            if data.text_path is not None:
+                known["text"] = Path(data.text_path).name
             if data.seed:
                 known["data_seed"] = str(data.seed)
             shell.go("train", **{"dataset": data.dataset, **known})

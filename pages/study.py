@@ -65,7 +65,7 @@ def _controls() -> dict[str, Any]:
         key="sweep_architectures",
         persist_state="session",
     )
-    known = [name for name in corpora.available() if name != "text"]
+    known = [name for name in corpora.available() if not DATASETS[name].needs_path]
     dataset = st.selectbox(
         "Dataset",
         known,

@@ -118,7 +118,7 @@ def _dataset(draft: Draft) -> None:
         args=("dataset",),
         help="The text to learn from. Those that are not here are fetched on the Data page.",
     )
-    if draft.data.dataset == "text":
+    if draft.data.text_path is not None:
         forms.put("text", corpora.title(draft.data))
         st.selectbox(
             "Your text",
@@ -127,10 +127,11 @@ def _dataset(draft: Draft) -> None:
             on_change=_chosen,
             args=("text",),
         )
-    missing = [info.title for name, info in DATASETS.items() if name not in (*names, "text")]
+    shared = {name: dataset for name, dataset in DATASETS.items() if not dataset.needs_path}
+    missing = [dataset.title for name, dataset in shared.items() if name not in names]
     if missing:
         st.caption(f"Not here yet: {', '.join(missing)}. The Data page fetches them.")
-    if "text" not in names:
+    if not corpora.uploads():
         st.caption("A text of your own can be uploaded on the Data page.")
 
 

@@ -342,9 +342,17 @@ def _given(arguments: argparse.Namespace, flags: Mapping[str, str]) -> dict[str,
 
 def _data_config(given: dict[str, Any]) -> DataConfig:
     if given.get("text_path") is not None:
-        given.setdefault("dataset", "text")
+        given.setdefault("dataset", datasets.OWN_TEXT)
         given["text_path"] = str(Path(given["text_path"]).expanduser().absolute())
     return DataConfig(**given)
+
+
+def _load(data: DataConfig) -> datasets.Corpus:
+    """A corpus; what was assumed in reading it is said."""
+    corpus = datasets.load(data)
+    if corpus.original is not None:
+        print(corpus.original.note, file=sys.stderr)
+    return corpus
 
 
 def _resolve(
@@ -371,7 +379,7 @@ def _train(arguments: argparse.Namespace) -> int:
     given = _given(arguments, TRAIN_FLAGS)
     TrainingConfig(**given["training"])  # before a corpus is read
     data = _data_config(given["data"])
-    corpus = datasets.load(data)
+    corpus = _load(data)
     config = _resolve(
         arguments,
         given,
@@ -507,7 +515,7 @@ class _SweepOptions(Config):
 
 def _sweep(arguments: argparse.Namespace) -> int:
     workers = _SweepOptions(workers=arguments.workers).workers
-    load = remembered(datasets.load)
+    load = remembered(_load)
     sweep = Sweep.from_file(arguments.file)
     configs = expand(sweep, load)
     store = _store(arguments)
@@ -887,7 +895,7 @@ def _ngram(arguments: argparse.Namespace) -> int:
         for flag, path in DATA_FLAGS.items()
         if (value := getattr(arguments, flag[2:])) is not None
     }
-    corpus = datasets.load(_data_config(given))
+    corpus = _load(_data_config(given))
     started_at = time.perf_counter()
     found = ngram.evaluate(corpus, order or ngram.order_for(corpus.tokenizer.vocab_size))
     seconds = time.perf_counter() - started_at
@@ -986,10 +994,10 @@ def _data(arguments: argparse.Namespace) -> int:
             f"{' '.join([arguments.action, *arguments.names])!r}."
         )
     if not arguments.names:
-        raise UsageError(f"Name what to download: {', '.join(datasets.DOWNLOADS)}.")
+        raise UsageError(f"Name what to download: {', '.join(datasets.downloadable())}.")
     for name in arguments.names:
         if name not in datasets.DATASETS:
-            raise UsageError(_unknown("corpus", name, datasets.DOWNLOADS))
+            raise UsageError(_unknown("corpus", name, datasets.downloadable()))
     for name in arguments.names:
         consent = arguments.consent or _asks_consent(name)
         paths = datasets.download(name, consent, _download_progress(name))
@@ -999,23 +1007,25 @@ def _data(arguments: argparse.Namespace) -> int:
 
 def _list_data() -> int:
     rows = [["corpus", "here", "licence", "how to get it"]]
-    for name, info in datasets.DATASETS.items():
-        if name == "text":
+    for name, dataset in datasets.DATASETS.items():
+        if dataset.needs_path:
             how = "python -m lm train --text FILE"
-        elif not info.needs_file:
+        elif not dataset.needs_file:
             how = "needs no file"
+        elif dataset.download is None:
+            how = "put its files there by hand"
         else:
-            consent = " --consent" if datasets.DOWNLOADS[name].consent else ""
+            consent = " --consent" if dataset.download.consent else ""
             how = f"python -m lm data download {name}{consent}"
-        here = "-" if name == "text" else "yes" if datasets.available(name) else "no"
-        rows.append([name, here, info.licence, how])
+        here = "-" if dataset.needs_path else "yes" if dataset.available else "no"
+        rows.append([name, here, dataset.licence, how])
     _print_table(rows)
     return 0
 
 
 def _asks_consent(name: str) -> bool:
     """Ask on a terminal; elsewhere the flag alone consents."""
-    download = datasets.DOWNLOADS.get(name)
+    download = datasets.DATASETS[name].download
     if not (download and download.consent and sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     print(f"{download.consent}. Do you agree? [y/N] ", end="", file=sys.stderr, flush=True)

@@ -3,56 +3,115 @@
 from __future__ import annotations
 
 import typing
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 from pydantic import model_validator
 
-from lm.base.settings import Config, setting
-
-Dataset = Literal[
-    "tiny_shakespeare", "ptb", "wikitext-2", "known_entropy", "python_reference", "text"
-]
-TokenizerKind = Literal["char", "word", "byte", "bpe"]
-WORD_DATASETS = ("ptb", "wikitext-2")
+from lm.base.settings import Config, Values, one_of, setting
+from lm.datasets.registry import DATASETS, DEFAULT
+from lm.datasets.spec import Dataset
+from lm.datasets.tokenizers import TOKENIZERS
 
 
-class DataConfig(Config):
+class _SplitNames:
+    """The names of the cuts that the corpora have by now."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name for each in DATASETS.values() for name in each.splits))
+
+
+def _of_dataset(condition: Callable[[Dataset], bool]) -> Callable[[Values], bool]:
+    """Whether a field has an effect, by the corpus chosen beside it."""
+    return lambda values: condition(DATASETS[values.get("dataset", DEFAULT)])
+
+
+def _is_sized(values: Values) -> bool:
+    """Whether the tokenizer chosen, or the corpus's own, is told how many tokens to have."""
+    natural = DATASETS[values.get("dataset", DEFAULT)].default_tokenizer
+    return TOKENIZERS[values.get("tokenizer") or natural].sized
+
+
+class DataConfig(Config, frozen=True):
     """A corpus, how it is split and how it becomes tokens."""
 
-    dataset: Dataset = setting("tiny_shakespeare", "The text to learn from.", basic=True)
-    split: Literal["study", "nanogpt"] = setting(
-        "study", "Which cut into train, valid and test; nanogpt is Tiny Shakespeare's, no test."
+    dataset: Annotated[str, *one_of(DATASETS)] = setting(
+        DEFAULT, "The text to learn from.", basic=True, tells="never"
     )
-    tokenizer: TokenizerKind = setting(
+    split: Annotated[str, *one_of(_SplitNames())] = setting(
+        "study",
+        "Which cut into train, valid and test; nanogpt is Tiny Shakespeare's, no test.",
+        tells="never",
+        applies=_of_dataset(lambda dataset: len(dataset.splits) > 1),
+    )
+    tokenizer: Annotated[str, *one_of(TOKENIZERS)] = setting(
         "char", "What one token is. Left out: words for PTB and WikiText-2, else characters."
     )
     bpe_vocab_size: int = setting(
-        512, "Vocabulary of the bpe tokenizer.", ge=257, le=65536, unit="tokens", log=True
+        512,
+        "Vocabulary of the bpe tokenizer.",
+        ge=257,
+        le=65536,
+        unit="tokens",
+        log=True,
+        step=64,
+        applies=_is_sized,
     )
-    text_path: str | None = setting(None, "The file behind dataset 'text'.")
+    text_path: str | None = setting(
+        None,
+        "The file behind dataset 'text'.",
+        tells="never",
+        applies=_of_dataset(lambda dataset: dataset.needs_path),
+    )
     n_chars: int = setting(
-        1_000_000, "Length of known_entropy.", ge=1_000, le=100_000_000, unit="characters", log=True
+        1_000_000,
+        "Length of known_entropy.",
+        ge=1_000,
+        le=100_000_000,
+        unit="characters",
+        log=True,
+        step=100_000,
+        applies=_of_dataset(lambda dataset: "n_chars" in dataset.settings),
     )
-    seed: int = setting(0, "Seed of known_entropy.", ge=0, le=2**31 - 1)
+    seed: int = setting(
+        0,
+        "Seed of known_entropy.",
+        ge=0,
+        le=2**31 - 1,
+        applies=_of_dataset(lambda dataset: "seed" in dataset.settings),
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _natural_tokenizer(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("tokenizer") is None:
-            kind = "word" if values.get("dataset") in WORD_DATASETS else "char"
-            return {**values, "tokenizer": kind}
-        return values
+        if not isinstance(values, dict):
+            return values
+        given = typing.cast(dict[str, Any], values)
+        if given.get("tokenizer") is not None:
+            return given
+        name = given.get("dataset", DEFAULT)
+        is_there = isinstance(name, str) and name in DATASETS  # else it is refused by its field
+        natural = DATASETS[name if is_there else DEFAULT].default_tokenizer
+        return {**given, "tokenizer": natural}
 
     @model_validator(mode="after")
     def _check(self) -> typing.Self:
-        if self.split == "nanogpt" and self.dataset != "tiny_shakespeare":
+        dataset = DATASETS[self.dataset]
+        if self.split not in dataset.splits:
+            owners = _listed(lambda other: self.split in other.splits)
             raise ValueError(
-                "split 'nanogpt' belongs to dataset 'tiny_shakespeare'. "
+                f"split '{self.split}' belongs to dataset {owners}. "
                 f"Received: dataset='{self.dataset}'."
             )
-        if (self.dataset == "text") != (self.text_path is not None):
+        if dataset.needs_path != (self.text_path is not None):
+            owners = _listed(lambda other: other.needs_path)
             raise ValueError(
-                "text_path goes with dataset 'text', and only with it. "
+                f"text_path goes with dataset {owners}, and only with it. "
                 f"Received: dataset='{self.dataset}', text_path={self.text_path!r}."
             )
         return self
+
+
+def _listed(condition: Callable[[Dataset], bool]) -> str:
+    """The datasets of which something holds: "'ptb' or 'text'"."""
+    return " or ".join(f"'{name}'" for name, dataset in DATASETS.items() if condition(dataset))

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
-from lm.datasets import known_entropy
-from lm.datasets.catalogue import TINY_SHAKESPEARE_SHA256, DatasetError, corpus_files
 from lm.datasets.config import DataConfig
-from lm.datasets.textfile import cut_text, read_text_file
-from lm.datasets.tokenizers import Tokenizer, train_tokenizer
+from lm.datasets.registry import DATASETS, without_files
+from lm.datasets.spec import Dataset, DatasetError, Original, Splits
+from lm.datasets.tokenizers import Tokenizer, UnknownTokenError, train_tokenizer
+
+PROMPT_CHARS = 24
+PROMPT_TOKENS = 1_000  # of the validation split, in which a prompt is looked for
 
 
-@dataclass(frozen=True)
-class Splits:
-    """The texts of a corpus, and the sha256 of it whole (of its files, one after another)."""
-
-    train: str
-    valid: str
-    test: str | None
-    sha256: str
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Split:
     """One split as tokens."""
 
-    token_ids: np.ndarray  # int64, one dimension
+    token_ids: np.ndarray  # (n_tokens,) int64
     n_chars: int
     spelling_nats: float = 0.0  # to spell the words that became <unk>
-    source_nats: float | None = None  # known_entropy: -ln p of the text under its true source
+    source_nats: float | None = None  # -ln p of the text under its true source, where computable
 
     @property
     def n_tokens(self) -> int:
@@ -39,11 +30,14 @@ class Split:
 
     @property
     def ideal_loss(self) -> float | None:
-        """known_entropy: nats per token of a model that equals the source."""
+        """Nats per token of a model that equals the text's true source, where computable."""
         return None if self.source_nats is None else self.source_nats / self.n_tokens
 
+    def __repr__(self) -> str:
+        return f"Split({self.n_tokens:,} tokens of {self.n_chars:,} characters)"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Corpus:
     """A text, split and encoded. The nanogpt split has no test."""
 
@@ -52,7 +46,12 @@ class Corpus:
     train: Split
     valid: Split
     test: Split | None
-    sha256: str
+    sha256: str  # of the text; see `Splits`
+    original: Original | None = None  # the file, if it was not UTF-8
+
+    @property
+    def dataset(self) -> Dataset:
+        return DATASETS[self.data.dataset]
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -62,25 +61,65 @@ class Corpus:
 
     @property
     def entropy_per_char(self) -> float | None:
-        """known_entropy: the entropy rate of its source, nats per character."""
-        is_known = self.data.dataset == "known_entropy"
-        return known_entropy.entropy_per_char() if is_known else None
+        """The entropy rate of its true source in nats per character, where computable."""
+        return self.dataset.entropy_per_char()
+
+    def sample_prompt(self) -> str:
+        """What samples go on from: the dataset's own prompt, else the beginning of a line.
+
+        The line is of the validation text, and cut where the tokenizer can encode what is left.
+        """
+        if (prompt := self.dataset.sample_prompt) is not None and self._decoded(prompt) is not None:
+            return prompt
+        token_ids = self.valid.token_ids[:PROMPT_TOKENS]
+        for line in self.tokenizer.decode(token_ids).split("\n")[1:]:
+            if (line := line.strip()) and self._decoded(line) == line:
+                return self._beginning(line)
+        return self.tokenizer.decode(token_ids[:1])
+
+    def _decoded(self, text: str) -> str | None:
+        """A text encoded and decoded again, None where the tokenizer cannot express it."""
+        try:
+            return self.tokenizer.decode(self.tokenizer.encode(text))
+        except UnknownTokenError:
+            return None
+
+    def _beginning(self, line: str) -> str:
+        """As many whole words of a line as PROMPT_CHARS hold, or that much of a longer word.
+
+        Where that is no word of the vocabulary, whole tokens: as many as hold, or one.
+        """
+        if len(line) <= PROMPT_CHARS:
+            return line
+        whole_words = line[: PROMPT_CHARS + 1].rpartition(" ")[0]
+        cut = whole_words or line[:PROMPT_CHARS]
+        if self._decoded(cut) == cut:
+            return cut
+        token_ids, beginning = self.tokenizer.encode(line), ""
+        for n_tokens in range(1, len(token_ids) + 1):
+            text = self.tokenizer.decode(token_ids[:n_tokens])
+            if beginning and len(text) > PROMPT_CHARS:
+                break
+            if line.startswith(text) and self._decoded(text) == text:  # no part of a character
+                beginning = text
+        return beginning or line
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {split.n_tokens:,}" for name, split in self.splits.items())
+        return f"Corpus({self.data.text_path or self.data.dataset}: {sizes}; {self.tokenizer!r})"
 
 
 def load_text(data: DataConfig) -> Splits:
     """The text of a corpus, split. Raises `DatasetError`."""
-    if data.dataset == "tiny_shakespeare":
-        return _tiny_shakespeare(data.split)
-    if data.dataset == "known_entropy":
-        return _known_entropy(data.n_chars, data.seed)
-    if data.dataset == "python_reference":
-        text = _python_reference()
-        return Splits(*cut_text(text, data.dataset), _sha256(text))
-    if data.dataset == "text":
-        assert data.text_path is not None  # DataConfig's rule
-        text = read_text_file(data.text_path)
-        return Splits(*cut_text(text, data.text_path), _sha256(text))
-    return _three_files(data.dataset)
+    dataset = DATASETS[data.dataset]
+    if (missing := dataset.missing()) is not None:
+        fetch = f"Fetch it with `python -m lm data download {dataset.name}`, put"
+        raise DatasetError(
+            f"{dataset.title} is not here: {missing} is missing. "
+            f"{fetch if dataset.download else 'Put'} the file there by hand, "
+            f"or use {' or '.join(without_files())}, which need no file."
+        )
+    return dataset.read(data)
 
 
 def load(data: DataConfig, tokenizer: Tokenizer | None = None) -> Corpus:
@@ -102,15 +141,14 @@ def load(data: DataConfig, tokenizer: Tokenizer | None = None) -> Corpus:
         if len(token_ids) < 2:
             raise DatasetError(
                 f"The {part} split of {data.text_path or data.dataset} has {len(token_ids)} "
-                f"token{'s'[: len(token_ids) != 1]} with tokenizer {tokenizer.kind}; it needs two "
+                f"token{'s'[: len(token_ids) != 1]} with tokenizer {tokenizer.name}; it needs two "
                 "or more. Give a longer text, or choose another tokenizer."
             )
-        is_known = data.dataset == "known_entropy"
         return Split(
             token_ids,
             len(text),
             tokenizer.spelling_nats(text),
-            known_entropy.source_nats(text) if is_known else None,
+            DATASETS[data.dataset].source_nats(text),
         )
 
     return Corpus(
@@ -120,57 +158,5 @@ def load(data: DataConfig, tokenizer: Tokenizer | None = None) -> Corpus:
         encode("valid", texts.valid),
         None if texts.test is None else encode("test", texts.test),
         texts.sha256,
+        texts.original,
     )
-
-
-def _tiny_shakespeare(split: str) -> Splits:
-    files = corpus_files("tiny_shakespeare")
-    if len(files) == 3:
-        if split == "nanogpt":
-            raise DatasetError(
-                f"The nanogpt split is cut from the whole of Tiny Shakespeare, which needs "
-                f"{files[0].with_name('input.txt')}. Fetch it with "
-                "`python -m lm data download tiny_shakespeare`."
-            )
-        return _three_files("tiny_shakespeare")
-    text = read_text_file(files[0])
-    sha256 = _sha256(text)
-    if sha256 != TINY_SHAKESPEARE_SHA256:
-        raise DatasetError(
-            f"{files[0]} is not the Tiny Shakespeare that the splits are cut from (its sha256 is "
-            f"{sha256[:12]}…, not {TINY_SHAKESPEARE_SHA256[:12]}…). Fetch it again with "
-            "`python -m lm data download tiny_shakespeare`, or use yours as a text of your own."
-        )
-    if split == "nanogpt":  # nanoGPT's data/shakespeare_char/prepare.py: the first 90 %
-        return Splits(text[:1_003_854], text[1_003_854:], None, sha256)
-    # The coursework's files, which leave out the newline between two splits.
-    return Splits(text[:892_117], text[892_118:1_003_787], text[1_003_788:], sha256)
-
-
-def _three_files(name: str) -> Splits:
-    files = corpus_files(name)
-    train, valid, test = (read_text_file(path) for path in files)
-    return Splits(train, valid, test, _sha256(train + valid + test))
-
-
-def _known_entropy(n_chars: int, seed: int) -> Splits:
-    """Cut at sentence ends, so that the source's probability of each split is exact."""
-    text = known_entropy.generate(n_chars, seed)
-    first = text.rindex("\n", 0, len(text) * 8 // 10) + 1
-    second = text.rindex("\n", 0, len(text) * 9 // 10) + 1
-    return Splits(text[:first], text[first:second], text[second:], _sha256(text))
-
-
-def _python_reference() -> str:
-    try:
-        from pydoc_data.topics import topics
-    except ImportError:
-        raise DatasetError(
-            "This Python comes without its reference (pydoc_data.topics). Use known_entropy, "
-            "which needs no file."
-        ) from None
-    return "".join(topics[name] for name in sorted(topics))
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()

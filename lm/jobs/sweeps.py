@@ -24,7 +24,7 @@ from lm.architectures import DEFAULT, n_params
 from lm.base.machine import n_cores
 from lm.base.registry import did_you_mean
 from lm.base.settings import ConfigError
-from lm.datasets import Corpus, DatasetError, load
+from lm.datasets import OWN_TEXT, Corpus, DatasetError, load
 from lm.datasets.config import DataConfig
 from lm.jobs.executors import Executor
 from lm.runs import Run, RunError, RunStore, forecast, read_run
@@ -241,7 +241,7 @@ def _config(point: Point, load: Loader) -> RunConfig:
         section, _, rest = SHORT_NAMES.get(name, name).rpartition(".")
         given[section][rest] = value
     if given["data"].get("text_path") is not None:
-        given["data"].setdefault("dataset", "text")
+        given["data"].setdefault("dataset", OWN_TEXT)
     training = given["training"]
     horizon = {name: training.pop(name) for name in HORIZONS if name in training}
     corpus = load(DataConfig(**given["data"]))

@@ -50,6 +50,11 @@ def prepare(
         "torch": version("torch"),
         "python": platform.python_version(),
     }
+    if corpus.original is not None:
+        facts["original"] = {
+            "encoding": corpus.original.encoding,
+            "sha256": corpus.original.sha256,
+        }
     return store.create(config, tokenizer=corpus.tokenizer, facts=facts, name=name, run_id=run_id)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from lm.architectures import ARCHITECTURES
-from lm.datasets import available
+from lm.datasets import DATASETS
 from lm.jobs.sweeps import Loader, Point, Sweep, expand
 from lm.runs.config import RunConfig
 
@@ -646,4 +646,6 @@ def _times(config: RunConfig, factor: float) -> Point:
 
 def corpora_here(names: Sequence[str] | None = None) -> tuple[str, ...]:
     """The corpora of the study that are on this machine, of `names` if given."""
-    return tuple(name for name in CORPORA if name in (names or CORPORA) and available(name))
+    return tuple(
+        name for name in CORPORA if name in (names or CORPORA) and DATASETS[name].available
+    )

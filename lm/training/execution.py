@@ -25,7 +25,6 @@ from lm.base.records import Evaluation, Sample, StepRecord
 from lm.datasets import Corpus, DatasetError, Split, load
 from lm.datasets.tokenizers import UnknownTokenError
 from lm.runs import Run, RunError, RunWriter, State
-from lm.runs.config import RunConfig
 from lm.runs.plan import plan
 from lm.training.device import keep_memory, resolve_device, threads
 from lm.training.evaluation import evaluate, sampled_loss
@@ -39,7 +38,6 @@ from lm.writing.loading import CheckpointError
 from lm.writing.sampling import Sampling
 
 SAMPLE_CHARS = 160
-PROMPT_CHARS = 24
 SAMPLE_TEMPERATURE = 0.8
 CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_SHARE = 0.02  # of the time, for checkpoints on top of those
@@ -352,7 +350,7 @@ class _Execution:
     def _sample(self, step: int) -> Sample:
         """A text of about SAMPLE_CHARS characters, from the same prompt and seed at every step."""
         tokenizer, valid = self.corpus.tokenizer, self.corpus.valid
-        prompt = sample_prompt(self.config, self.corpus)
+        prompt = self.corpus.sample_prompt()
         n_tokens = max(1, round(SAMPLE_CHARS * valid.n_tokens / valid.n_chars))
         sampling = Sampling(temperature=SAMPLE_TEMPERATURE, seed=self.config.training.seed)
         try:
@@ -370,22 +368,6 @@ class _Execution:
             probabilities=tuple(round(token.probability, 6) for token in tokens),
             tokens=tuple(tokenizer.token_text(token_id) for token_id in token_ids),
         )
-
-
-def sample_prompt(config: RunConfig, corpus: Corpus) -> str:
-    """What samples go on from: "ROMEO:" for Tiny Shakespeare, else a line of validation text."""
-    tokenizer = corpus.tokenizer
-    if config.data.dataset == "tiny_shakespeare":
-        with contextlib.suppress(UnknownTokenError):
-            tokenizer.encode("ROMEO:")
-            return "ROMEO:"
-    text = tokenizer.decode(corpus.valid.token_ids[:1_000])
-    lines = [line.strip() for line in text.split("\n")[1:]]
-    for line in lines:
-        words = line[: PROMPT_CHARS + 1].rsplit(" ", 1) if len(line) > PROMPT_CHARS else [line]
-        if words[0]:
-            return words[0][:PROMPT_CHARS]
-    return tokenizer.decode(corpus.valid.token_ids[:1])
 
 
 def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

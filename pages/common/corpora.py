@@ -20,11 +20,11 @@ UPLOADS = PROJECT / "datasets" / "uploads"
 
 
 def available() -> list[str]:
-    """Names of the corpora that can be read now, "text" last, if there is an upload."""
+    """Names of the corpora that can be read now, the user's own text if there is an upload."""
     return [
         name
-        for name in DATASETS
-        if (bool(uploads()) if name == "text" else datasets.available(name))
+        for name, dataset in DATASETS.items()
+        if (bool(uploads()) if dataset.needs_path else dataset.available)
     ]
 
 
@@ -38,8 +38,8 @@ def uploads() -> dict[str, Path]:
 
 def title(data: DataConfig) -> str:
     """A corpus's name for people."""
-    if data.dataset == "text":
-        return Path(data.text_path or "").name
+    if data.text_path is not None:
+        return Path(data.text_path).name
     return DATASETS[data.dataset].title
 
 
@@ -80,12 +80,7 @@ def references(data: DataConfig) -> dict[str, float]:
 
 def _stamp(data: DataConfig) -> str:
     """Changes whenever the files behind a corpus do."""
-    if data.dataset == "text":
-        paths = [Path(data.text_path or "")]
-    elif DATASETS[data.dataset].needs_file:
-        paths = sorted((datasets.datasets_dir() / data.dataset).glob("*.txt"))
-    else:
-        return ""
+    paths = DATASETS[data.dataset].files(data)
     return json.dumps([(str(p), p.stat().st_mtime_ns) for p in paths if p.exists()])
 
 

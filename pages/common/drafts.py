@@ -33,7 +33,7 @@ def titled(architecture: str) -> str:
 
 def default_dataset() -> str:
     """The first corpus that is here and not the user's own."""
-    return next(name for name in corpora.available() if name != "text")
+    return next(name for name in corpora.available() if not DATASETS[name].needs_path)
 
 
 def model_settings(architecture: str) -> dict[str, Setting]:
@@ -128,10 +128,10 @@ def draft(chosen: Mapping[str, Any]) -> Draft:
 
 def _data(chosen: Mapping[str, Any]) -> DataConfig:
     dataset = chosen.get("dataset", default_dataset())
-    if dataset == "text" and not corpora.uploads():
+    if DATASETS[dataset].needs_path and not corpora.uploads():
         dataset = default_dataset()
     values: dict[str, Any] = {"dataset": dataset}
-    if dataset == "text":
+    if DATASETS[dataset].needs_path:
         files = corpora.uploads()
         values["text_path"] = str(files.get(chosen.get("text", ""), next(iter(files.values()))))
     for name in data_settings():
@@ -142,13 +142,11 @@ def _data(chosen: Mapping[str, Any]) -> DataConfig:
 
 def applies(name: str, shown: Mapping[str, Any]) -> bool:
     """Whether a setting has an effect, given the others."""
+    if name in (of_data := data_settings()):
+        return of_data[name].applies(shown)
     optimizer = shown.get("optimizer")
     ngrams = shown.get("ngram_order", 1) != 1
     return {
-        "split": len(DATASETS[shown["dataset"]].splits) > 1,
-        "bpe_vocab_size": shown.get("tokenizer") == "bpe",
-        "n_chars": shown["dataset"] == "known_entropy",
-        "data_seed": shown["dataset"] == "known_entropy",
         "ngram_rows": ngrams,
         "ngram_width": ngrams,
         "ngram_dropout": ngrams,
@@ -205,7 +203,7 @@ def choices_of(config: RunConfig) -> dict[str, Any]:
     data, architecture = config.data, config.model.architecture
     chosen: dict[str, Any] = {"dataset": data.dataset, "architecture": architecture}
     chosen |= {"preset": config.preset, "budget": budget}
-    if data.dataset == "text":
+    if data.text_path is not None:
         chosen["text"] = corpora.title(data)
     wanted = flat(config)
     plain = DataConfig(dataset=data.dataset, text_path=data.text_path)

@@ -13,7 +13,7 @@ CORPORA = ("tiny_shakespeare", "python_reference", "known_entropy")  # the last 
 
 def corpus_name() -> str:
     """The first corpus of `CORPORA` that can be read here."""
-    return next(name for name in CORPORA if datasets.available(name))
+    return next(name for name in CORPORA if datasets.DATASETS[name].available)
 
 
 def describe() -> str:

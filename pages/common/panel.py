@@ -11,6 +11,7 @@ import streamlit as st
 
 from lm import charts
 from lm.datasets import DatasetError
+from lm.datasets.tokenizers import TOKENIZERS
 from lm.runs import Run, RunError, forecast
 from lm.runs.plan import Plan, plan
 from pages.common import caches, corpora, forms, shell, tokens, words
@@ -350,8 +351,9 @@ def _spaced(run: Run, prompt: str, text: str, drawn: Sequence[str]) -> list[str]
             continue
         pieces.append(piece)
         at = found + len(token)
-    if run.config.data.tokenizer == "word" and not prompt.endswith((" ", "\n")):
-        pieces[0] = f" {pieces[0]}"
+    separator = TOKENIZERS[run.config.data.tokenizer].separator
+    if separator and not prompt.endswith((separator, "\n")):
+        pieces[0] = separator + pieces[0]
     return pieces
 
 

@@ -13,6 +13,8 @@ import streamlit as st
 
 from lm import charts
 from lm.base.records import Evaluation
+from lm.datasets import DATASETS
+from lm.datasets.tokenizers import TOKENIZERS
 from lm.runs import Run
 from pages.common import caches, corpora, drafts, panel, words
 
@@ -48,18 +50,19 @@ def groups(runs: Iterable[Run]) -> dict[str, Group]:
     for run in sorted(runs, key=lambda run: (run.created_at, run.run_id)):
         data = run.config.data
         text = (data.dataset, data.split, run.facts["sha256"])
-        kind = data.tokenizer + (f" {run.vocab_size}" if data.tokenizer == "bpe" else "")
+        sized = TOKENIZERS[data.tokenizer].sized
+        kind = data.tokenizer + (f" {run.vocab_size}" if sized else "")
         by_text.setdefault(text, {}).setdefault(kind, []).append(run)
     found = []
     for (dataset, split, sha256), kinds in by_text.items():
         first = next(iter(kinds.values()))[0]
         title = corpora.title(first.config.data) + (", nanogpt split" if split == "nanogpt" else "")
-        if dataset in ("known_entropy", "python_reference"):
+        if DATASETS[dataset].varies:
             same = [text for text in by_text if text[0] == dataset]
             title += f" ({sha256[:6]})" if len(same) > 1 else ""
         key = f"{dataset}-{split}-{sha256[:8]}"
         for kind, members in kinds.items():
-            label = f"{title}, {TOKENS.get(kind, kind)}"
+            label = f"{title}, {TOKENIZERS[kind].title if kind in TOKENIZERS else kind}"
             found.append(Group(f"{key}-{kind.replace(' ', '')}", label, tuple(members)))
         if len(kinds) > 1:
             members = sorted(
@@ -70,9 +73,6 @@ def groups(runs: Iterable[Run]) -> dict[str, Group]:
             found.append(Group(f"{key}-bits", label, tuple(members), in_bits=True))
     found.sort(key=lambda group: (group.in_bits, -len(group.runs)))
     return {group.key: group for group in found}
-
-
-TOKENS = {"char": "characters", "word": "words", "byte": "bytes"}
 
 
 # --- what tells runs apart ----------------------------------------------------------------------

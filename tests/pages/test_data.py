@@ -9,9 +9,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lm import datasets
+from lm.datasets import DATASETS
 from lm.datasets.config import DataConfig
 from lm.datasets.counting import ngram
+from lm.datasets.tokenizers import TOKENIZERS
 from pages.common import corpora
+from tests.lm.datasets.toys import NibbleTokenizer, Rabbits
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,10 +102,10 @@ def uploads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     [
         (b"", "is empty"),
         (b"x", "too few"),
-        (b"\xff\xfe\x00a" * 20, "NUL byte"),
-        (b"caf\xe9 " * 20, "not valid UTF-8"),
+        (b"\x00a" * 20, "NUL byte"),
+        ("café ".encode() * 20 + b"\xe9", "not valid UTF-8"),
     ],
-    ids=["empty", "short", "utf-16", "latin-1"],
+    ids=["empty", "short", "utf-16 without its mark", "damaged utf-8"],
 )
 def test_upload_that_cannot_be_read_is_a_sentence(data, uploads, content, sentence) -> None:
     app = data("text")
@@ -110,6 +113,30 @@ def test_upload_that_cannot_be_read_is_a_sentence(data, uploads, content, senten
     assert not app.exception
     assert sentence in app.error[0].value.replace("\\", "")
     assert not uploads.exists() or not os.listdir(uploads)
+
+
+def test_what_an_old_text_was_taken_for_is_said(data, uploads) -> None:
+    content = ("Der Bär läuft über die Straße; schön.\n" * 200).encode("cp1252")
+    app = data("text")
+    app.file_uploader(key="upload").set_value(("alt.txt", content, "text/plain")).run()
+    assert not app.exception
+    assert any("is read as Windows-1252" in info.value.replace("\\", "") for info in app.info)
+    assert app.code[0].value.startswith("Der Bär läuft über die Straße")
+    assert next(uploads.iterdir()).read_bytes() == content
+
+
+def test_a_toy_corpus_and_tokenizer_are_shown_like_any_other(data) -> None:
+    with DATASETS.including(Rabbits()), TOKENIZERS.including(NibbleTokenizer):
+        app = data("rabbits")
+        assert app.segmented_control(key="corpus").value == "rabbits"
+        assert app.segmented_control(key="tokenizer-rabbits").value == "nibble"
+        assert app.segmented_control(key="split").options == ["study", "halves"]
+        before = app.metric[0].value, app.code[0].value
+        app.segmented_control(key="split").set_value("halves").run()
+        app.number_input(key="data-seed").set_value(1).run()
+        assert not app.exception
+        assert before == ("16 tokens", app.code[0].value)
+        assert list(app.table[0].value["Split"]) == ["train", "valid"]
 
 
 def test_upload_is_shown_to_the_letter_and_can_be_trained_on(data, uploads) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from lm.datasets import Corpus, Split
 from lm.datasets.tokenizers import WORD_VOCAB_SIZE
 
 ORDER, WORD_ORDER = 6, 5  # n-grams of words are rarer
+N_MAGNITUDES = 16  # of how often a context was met: log2 rounded down, the last for all beyond
 
 
 def order_for(vocab_size: int) -> int:
@@ -44,6 +46,19 @@ class _Level:
     back_off: np.ndarray  # by context: what the discounts leave
 
 
+class Scores(NamedTuple):
+    """The tokens of a stream, each given those before it; and how familiar its context was."""
+
+    p: np.ndarray  # (N,) probability of the token
+    n_met: np.ndarray  # (N,) tokens of its context that were met together: 0 … order - 1
+    magnitude: np.ndarray  # (N,) how often they were: log2, rounded down, below N_MAGNITUDES
+
+    @property
+    def kinds(self) -> np.ndarray:
+        """Contexts equally familiar have one number: (N,), below `NGram.n_kinds`."""
+        return self.n_met * N_MAGNITUDES + self.magnitude
+
+
 class NGram:
     """p(token | the order - 1 tokens before it).
 
@@ -60,7 +75,7 @@ class NGram:
         self.vocab_size, self.order = vocab_size, order = vocab_size, min(order, len(token_ids))
         tokens = np.asarray(token_ids, dtype=np.int64)
         contexts = np.zeros(len(tokens), dtype=np.int64)  # of the gram that ends at each position
-        found = []
+        found: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
         for k in range(1, order + 1):
             keys, first, ids, counts = np.unique(
                 contexts * vocab_size + tokens[k - 1 :],
@@ -70,7 +85,7 @@ class NGram:
             )
             found.append((keys, first, ids, counts))
             contexts = ids[:-1]
-        self._levels = []
+        self._levels: list[_Level] = []
         for k, (keys, _, ids, counts) in enumerate(found, 1):
             if k < order:
                 # one more for the gram at the very beginning, which nothing precedes
@@ -80,28 +95,33 @@ class NGram:
             n_contexts = 1 if k == 1 else len(found[k - 2][0])
             self._levels.append(_level(keys, counts, keys // vocab_size, n_contexts))
 
-    def score(self, token_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """p of each token of a stream given those before it, (N,); and how well its context is
-        known, (N,): 16 times the number of tokens that were found, plus log2 of how often.
-        """
+    @property
+    def n_kinds(self) -> int:
+        """How many kinds of context `Scores.kinds` tells apart."""
+        return self.order * N_MAGNITUDES
+
+    def score(self, token_ids: np.ndarray) -> Scores:
+        """Score each token of a stream (N,) given those before it."""
         tokens = np.asarray(token_ids, dtype=np.int64)
         p = np.full(len(tokens), 1 / self.vocab_size)
         contexts = np.zeros(len(tokens), dtype=np.int64)  # -1: never seen
-        known = np.zeros(len(tokens), dtype=np.int64)
+        n_met = np.zeros(len(tokens), dtype=np.int64)
+        magnitude = np.zeros(len(tokens), dtype=np.int64)
         for k, level in enumerate(self._levels, 1):
             keys = contexts * self.vocab_size + tokens
             place = np.searchsorted(level.keys, keys).clip(max=len(level.keys) - 1)
             hit = (level.keys[place] == keys) & (contexts >= 0)
             total = np.where(contexts >= 0, level.totals[contexts], 0)
+            met = total > 0
             p = np.where(
-                total > 0, np.where(hit, level.share[place], 0) + level.back_off[contexts] * p, p
+                met, np.where(hit, level.share[place], 0) + level.back_off[contexts] * p, p
             )
-            often = np.log2(np.maximum(total, 1)).astype(np.int64).clip(max=15)
-            known = np.where(total > 0, 16 * (k - 1) + often, known)
+            log2 = np.log2(np.maximum(total, 1)).astype(np.int64).clip(max=N_MAGNITUDES - 1)
+            n_met, magnitude = np.where(met, k - 1, n_met), np.where(met, log2, magnitude)
             contexts = np.append(-1, np.where(hit, place, -1)[:-1])
         p[:1] = 1 / self.vocab_size
-        known[:1] = 0
-        return p, known
+        n_met[:1] = magnitude[:1] = 0
+        return Scores(p, n_met, magnitude)
 
     def distribution(self, before: np.ndarray) -> np.ndarray:
         """p of every token after `before`, of which the last order - 1 count: (V,)."""
@@ -162,7 +182,7 @@ def evaluate(corpus: Corpus, order: int) -> dict[str, Evaluation]:
     model = NGram(corpus.train.token_ids, corpus.tokenizer.vocab_size, order)
     return {
         name: Evaluation(
-            total_nats=-float(np.log(model.score(split.token_ids)[0]).sum()),
+            total_nats=-float(np.log(model.score(split.token_ids).p).sum()),
             n_tokens=split.n_tokens,
             n_chars=split.n_chars,
             spelling_nats=split.spelling_nats,

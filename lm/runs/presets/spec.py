@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from lm.architectures import AnyArchitecture
 from lm.datasets.config import DataConfig
-from lm.datasets.tokenizers import WORD_VOCAB_SIZE
+from lm.datasets.tokenizers import TOKENIZERS, WORD_VOCAB_SIZE
 
 Values = dict[str, Any]
 REFERENCE_BUDGET = 1e12  # sizes the model where the horizon is given in steps or epochs
@@ -35,7 +35,7 @@ class Request:
     @property
     def of_characters(self) -> bool:
         """Whether tokens are characters, or bytes."""
-        return self.data.tokenizer in ("char", "byte")
+        return TOKENIZERS[self.data.tokenizer].by_character
 
     @property
     def of_words(self) -> bool:

@@ -353,7 +353,7 @@ def test_bad_input_is_one_sentence(say, home, argv, words):
         (b"a", "1 character"),
         (b"abc\n" * 30, "must hold at least"),
         (b"ab\0cd" * 99, "NUL"),
-        (b"ab\xff\xfe" * 99, "UTF-8"),
+        ("né".encode() * 99 + b"\xff\xfe", "UTF-8"),
     ],
 )
 def test_bad_texts_are_one_sentence(say, tmp_path, content, words):

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -10,21 +11,20 @@ import pytest
 
 from lm.datasets import (
     DATASETS,
-    DOWNLOADS,
     MAX_BYTES,
     DatasetError,
     Download,
     RemoteFile,
-    available,
     datasets_dir,
     download,
+    downloadable,
     load,
     load_text,
     read_text_file,
     save_text,
 )
 from lm.datasets.config import DataConfig
-from lm.datasets.tokenizers import train_tokenizer
+from lm.datasets.tokenizers import TOKENIZERS, train_tokenizer
 
 VERSE = "Shall I compare thee to a summer's day?\nThou art more lovely and more temperate:\n"
 
@@ -90,9 +90,9 @@ def test_the_studys_three_files_give_the_same_tokens(real_corpora, tmp_path, mon
         load_text(DataConfig(split="nanogpt"))
 
 
-@pytest.mark.parametrize("name", list(DOWNLOADS))
+@pytest.mark.parametrize("name", downloadable())
 def test_the_downloads_are_the_files_that_are_measured_on(real_corpora, name):
-    for file in DOWNLOADS[name].files:
+    for file in DATASETS[name].download.files:
         content = (datasets_dir() / name / file.name).read_bytes()
         assert len(content) == file.n_bytes
         assert hashlib.sha256(content).hexdigest() == file.sha256
@@ -117,7 +117,7 @@ def test_python_reference_needs_no_file(folder: Path):
 
 
 def test_without_files_two_corpora_and_ones_own_text_are_available(folder: Path):
-    assert [name for name in DATASETS if available(name)] == [
+    assert [name for name in DATASETS if DATASETS[name].available] == [
         "known_entropy",
         "python_reference",
         "text",
@@ -176,8 +176,9 @@ def test_a_text_is_split_80_10_10_by_characters(tmp_path: Path):
         (b"a", "has 1 character, too few"),
         (b"nineteen characters", "has 19 characters, too few"),
         (b"one\0two" * 9, "NUL byte at offset 3"),
-        ("UTF-16".encode("utf-16") * 9, "NUL byte at offset 3"),
-        (b"caf\xe9 noir" * 9, "not valid UTF-8: byte 0xE9 at offset 3"),
+        ("UTF-16".encode("utf-16-le") * 9, "NUL byte at offset 1"),
+        ("UTF-16 cut short".encode("utf-16") * 3 + b"x", "begins as UTF-16 does, and is not"),
+        ("naïve café, déjà vu".encode() * 3 + b"\xff\xfe", "byte 0xFF at offset 69"),
         (b"cut short: \xf0\x9f\x98", "byte 0xF0 at offset 11"),
     ],
 )
@@ -202,8 +203,95 @@ def test_a_path_that_is_no_file_gets_a_sentence(tmp_path: Path, path: str):
 def test_a_text_over_the_limit_gets_a_sentence(tmp_path: Path):
     with (tmp_path / "huge.txt").open("wb") as huge:
         huge.truncate(MAX_BYTES + 1)
-    with pytest.raises(DatasetError, match="100,000,001 bytes; at most 100,000,000"):
+    with pytest.raises(DatasetError, match=r"100,000,001 bytes; at most 100,000,000 .* memory"):
         read_text_file(tmp_path / "huge.txt")
+
+
+FRENCH = (
+    "Il était une fois, dans un pays lointain, une princesse très belle. «Ça va?», dit le garçon; "
+    "à côté d’elle, il rêvait d’être élu.\n"
+)
+RUSSIAN = "Ну, князь, Генуа и Лукка стали не больше как поместья.\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "named"),
+    [
+        ("cp1252", FRENCH * 20, "Windows-1252"),
+        ("latin-1", FRENCH.replace("’", "'") * 20, "Windows-1252"),
+        ("cp1252", "plain English\n" * 900 + "It cost £5 at the café." + "\nplain" * 99, "1252"),
+        ("cp1251", RUSSIAN * 20, "Windows-1251"),
+        ("koi8-r", RUSSIAN * 20, "koi8-r"),
+        ("utf-16", FRENCH * 20, "UTF-16"),
+        ("utf-16-be", "\ufeff" + RUSSIAN * 20, "UTF-16"),
+    ],
+)
+def test_an_old_text_is_read_and_what_was_assumed_is_said(tmp_path: Path, encoding, text, named):
+    content = text.encode(encoding)
+    data = text_config(tmp_path / "old.txt", content.replace(b"\n", b"\r\n"))
+    if encoding.startswith("utf-16"):
+        data = text_config(tmp_path / "old.txt", content)
+    texts, corpus = load_text(data), load(data)
+    text = text.removeprefix("\ufeff")
+    assert texts.train + texts.valid + texts.test == text
+    assert named in corpus.original.note
+    assert str(tmp_path / "old.txt") in corpus.original.note
+    assert "\n" not in corpus.original.note
+    # the text and its file have a sha256 each: the one of what is learnt, the other of the source
+    assert corpus.sha256 == hashlib.sha256(text.encode()).hexdigest()
+    content = (tmp_path / "old.txt").read_bytes()
+    assert corpus.original.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_a_text_is_the_same_in_every_encoding(tmp_path: Path):
+    old = load(text_config(tmp_path / "old.txt", (FRENCH * 20).encode("cp1252")))
+    new = load(text_config(tmp_path / "new.txt", FRENCH * 20))
+    assert old.sha256 == new.sha256
+    assert old.tokenizer == new.tokenizer
+    np.testing.assert_array_equal(old.train.token_ids, new.train.token_ids)
+    assert new.original is None
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_utf8_that_is_cut_or_damaged_is_not_taken_for_something_else(tmp_path: Path, cut: int):
+    content = (FRENCH * 9).encode()[:-1] + "€".encode()[:-cut]
+    with pytest.raises(DatasetError, match="not valid UTF-8: byte 0xE2"):
+        load(text_config(tmp_path / "cut.txt", content))
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path):
+    noise = np.random.default_rng(0).integers(1, 256, 9_000).astype(np.uint8).tobytes()
+    with pytest.raises(DatasetError, match="not valid UTF-8"):
+        load(text_config(tmp_path / "noise.txt", noise))
+
+
+def test_a_published_corpus_must_be_utf8(folder: Path):
+    (folder / "ptb").mkdir()
+    for part in ("train", "valid", "test"):
+        (folder / "ptb" / f"{part}.txt").write_bytes((FRENCH * 20).encode("cp1252"))
+    with pytest.raises(DatasetError, match=r"train\.txt must be UTF-8; it looks like Windows-1252"):
+        load(DataConfig(dataset="ptb"))
+
+
+def test_an_upload_is_kept_as_it_came(tmp_path: Path):
+    content = (FRENCH * 20).encode("cp1252")
+    path = save_text("conte.txt", content, tmp_path)
+    assert path.read_bytes() == content
+    assert path.name == f"conte-{hashlib.sha256(content).hexdigest()[:8]}.txt"
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
+def test_what_might_never_end_is_not_read(path: str):
+    if not Path(path).exists():
+        pytest.skip(f"needs {path}")
+    with pytest.raises(DatasetError, match=f"Could not read {path}: it is no regular file"):
+        load(DataConfig(dataset="text", text_path=path))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DatasetError, match="no regular file"):
+        load(DataConfig(dataset="text", text_path=str(tmp_path / "pipe")))
 
 
 def test_line_ends_become_newlines_and_a_byte_order_mark_goes(tmp_path: Path):
@@ -268,6 +356,68 @@ def test_an_upload_that_cannot_be_written_gets_a_sentence(tmp_path: Path):
         save_text("a.txt", VERSE.encode(), tmp_path / "file")
 
 
+# --- prompts and what is printed ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt"),
+    [
+        ("tiny_shakespeare", "ROMEO:"),
+        ("ptb", "<unk> <unk> watching abc"),
+        ("wikitext-2", "= Homarus gammarus ="),
+    ],
+)
+def test_the_prompts_of_the_corpora_never_change(real_corpora, name: str, prompt: str):
+    data = DataConfig(dataset=name)
+    for tokenizer in dict.fromkeys([data.tokenizer, "word", "byte"]):
+        assert load(data.replace(tokenizer=tokenizer)).sample_prompt() == prompt
+
+
+def test_the_prompt_of_known_entropy_never_changes():
+    assert load(DataConfig(dataset="known_entropy")).sample_prompt() == "kai zara sera dum dapo"
+
+
+def test_a_prompt_is_cut_between_words(tmp_path: Path):
+    text = "one two three four five six seven eight\n" * 100
+    assert load(text_config(tmp_path / "a.txt", text)).sample_prompt() == "one two three four five"
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "antidisestablishmentarianism",
+        "https://example.org/a/very/long/address and more",
+        "海" * 40,
+        "😀👩‍🚀" * 20,
+        "a short line",
+    ],
+)
+def test_a_prompt_can_be_encoded_however_long_a_word_is(tmp_path: Path, kind: str, line: str):
+    text = (line + "\n") * 400  # its splits end with lines, so that no <unk> is needed
+    corpus = load(text_config(tmp_path / "a.txt", text, tokenizer=kind, bpe_vocab_size=300))
+    prompt = corpus.sample_prompt()
+    token_ids = corpus.tokenizer.encode(prompt)
+    assert line.startswith(prompt)
+    if kind == "word":
+        assert "<unk>" not in corpus.tokenizer.words
+        assert prompt in (line, line.split(" ")[0])
+    else:
+        assert 0 < len(prompt) <= 24
+    assert corpus.tokenizer.decode(token_ids) == prompt
+
+
+def test_a_corpus_prints_as_one_line():
+    data = DataConfig(dataset="known_entropy", tokenizer="word")
+    corpus, texts = load(data), load_text(data)
+    assert repr(corpus) == (
+        "Corpus(known_entropy: train 224,707, valid 28,117, test 28,086; "
+        "WordTokenizer(vocabulary of 41))"
+    )
+    assert repr(corpus.valid) == "Split(28,117 tokens of 99,992 characters)"
+    assert repr(texts) == f"Splits(sha256='{corpus.sha256}', original=None)"
+
+
 # --- downloads, from a server on this machine ---------------------------------------------------
 
 PARTS = {
@@ -319,8 +469,9 @@ def remote(server: ThreadingHTTPServer, path: str, content: bytes | None = None)
 @pytest.fixture
 def ptb_from(monkeypatch: pytest.MonkeyPatch):
     """Point the download of PTB elsewhere."""
-    terms = DOWNLOADS["ptb"].consent
-    return lambda *files: monkeypatch.setitem(DOWNLOADS, "ptb", Download(files, terms))
+    ptb = DATASETS["ptb"]
+    terms = ptb.download.consent
+    return lambda *files: monkeypatch.setattr(ptb, "download", Download(files, terms))
 
 
 def test_a_download_reports_progress_and_is_not_repeated(server, folder, ptb_from):
@@ -332,7 +483,7 @@ def test_a_download_reports_progress_and_is_not_repeated(server, folder, ptb_fro
     assert seen[-1] == (total, total)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert len(seen) > 5
-    assert available("ptb")
+    assert DATASETS["ptb"].available
     assert load(DataConfig(dataset="ptb")).valid.n_tokens == 18
     download("ptb", consent=True)
     assert len(server.requests) == 3

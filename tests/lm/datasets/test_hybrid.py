@@ -17,14 +17,14 @@ def corpus() -> Corpus:
 def test_weights_have_the_highest_likelihood():
     random = np.random.default_rng(0)
     p_model, p_ngram = random.uniform(0.01, 1, (2, 20_000))
-    known = random.integers(0, 2, 20_000)
-    p_model[known == 1] *= 0.9
-    weights = hybrid.fit(p_model, p_ngram, known, 3)
+    kinds = random.integers(0, 2, 20_000)
+    p_model[kinds == 1] *= 0.9
+    weights = hybrid.fit(p_model, p_ngram, kinds, 3)
     assert weights[2] == 0.5  # of a kind that never occurs
     assert weights[1] < weights[0]
 
     def nats(kind: int, weight: float) -> float:
-        here = known == kind
+        here = kinds == kind
         return -np.log(weight * p_model[here] + (1 - weight) * p_ngram[here]).sum()
 
     for kind in (0, 1):
@@ -36,13 +36,13 @@ def test_the_mixture_is_a_distribution(corpus):
     vocab_size = corpus.tokenizer.vocab_size
     ngram = NGram(corpus.train.token_ids, vocab_size, 6)
     random = np.random.default_rng(0)
-    weights = random.uniform(size=16 * 6)
+    weights = random.uniform(size=ngram.n_kinds)
     before = corpus.valid.token_ids[:12]
     model = random.dirichlet(np.ones(vocab_size))
     scored = [ngram.score(np.append(before, token)) for token in range(vocab_size)]
     p = [
-        hybrid.mix(weights, model[[token]], p[-1:], known[-1:])[0]
-        for token, (p, known) in enumerate(scored)
+        hybrid.mix(weights, model[[token]], scores.p[-1:], scores.kinds[-1:])[0]
+        for token, scores in enumerate(scored)
     ]
     assert sum(p) == pytest.approx(1)
 
@@ -54,10 +54,10 @@ def test_a_model_that_knows_nothing_leaves_the_n_gram_and_a_good_one_gains(corpu
         for name, split in splits.items()
     }
     ngram = NGram(corpus.train.token_ids, corpus.tokenizer.vocab_size, 6)
-    alone = -np.log(ngram.score(splits["test"].token_ids)[0]).mean()
+    alone = -np.log(ngram.score(splits["test"].token_ids).p).mean()
     assert hybrid.evaluate(corpus, guess)["test"].loss == pytest.approx(alone, rel=0.02)
     other = NGram(corpus.train.token_ids, corpus.tokenizer.vocab_size, 4)
-    nats = {name: -np.log(other.score(split.token_ids)[0]) for name, split in splits.items()}
+    nats = {name: -np.log(other.score(split.token_ids).p) for name, split in splits.items()}
     both = hybrid.evaluate(corpus, nats)
     assert both["test"].loss < alone
     assert both["test"].n_tokens == splits["test"].n_tokens
@@ -75,17 +75,17 @@ def test_test_never_enters_a_weight(corpus):
     first = {name: nats[name].copy() for name in nats}
     middle = len(first["valid"]) // 2
     first["valid"][:middle] = 5.0  # the first half's weights come from the second
-    p_ngram, known = NGram(corpus.train.token_ids, corpus.tokenizer.vocab_size, 6).score(
-        corpus.valid.token_ids
-    )
-    weights = hybrid.fit(np.exp(-nats["valid"][middle:]), p_ngram[middle:], known[middle:], 16 * 6)
-    expected = hybrid.mix(
-        weights, np.exp(-first["valid"][:middle]), p_ngram[:middle], known[:middle]
-    )
+    ngram = NGram(corpus.train.token_ids, corpus.tokenizer.vocab_size, 6)
+    scores = ngram.score(corpus.valid.token_ids)
+    p, kinds, n_kinds = scores.p, scores.kinds, ngram.n_kinds
+    weights = hybrid.fit(np.exp(-nats["valid"][middle:]), p[middle:], kinds[middle:], n_kinds)
+    expected = hybrid.mix(weights, np.exp(-first["valid"][:middle]), p[:middle], kinds[:middle])
     assert expected.min() > 0
     changed = hybrid.evaluate(corpus, first)["valid"].total_nats
     second = hybrid.mix(
-        hybrid.fit(np.exp(-first["valid"][:middle]), p_ngram[:middle], known[:middle], 16 * 6),
-        np.exp(-first["valid"][middle:]), p_ngram[middle:], known[middle:],
-    )  # fmt: skip
+        hybrid.fit(np.exp(-first["valid"][:middle]), p[:middle], kinds[:middle], n_kinds),
+        np.exp(-first["valid"][middle:]),
+        p[middle:],
+        kinds[middle:],
+    )
     assert changed == pytest.approx(-np.log(expected).sum() - np.log(second).sum())

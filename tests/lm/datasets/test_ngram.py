@@ -66,7 +66,7 @@ def textbook(train: list[int], order: int, before: tuple[int, ...], token: int) 
 @given(token_lists, token_lists, orders)
 def test_it_is_the_textbooks(train, scored, order):
     model = NGram(np.array(train), 6, order)
-    p, _ = model.score(np.array(scored))
+    p = model.score(np.array(scored)).p
     expected = [
         textbook(train, order, tuple(scored[max(0, i - order + 1) : i]), scored[i])
         for i in range(1, min(len(scored), 8))
@@ -81,7 +81,7 @@ def test_it_is_a_distribution_after_every_context_and_the_one_that_scores(train,
     whole = model.distribution(np.array(before))
     assert whole.min() > 0
     assert whole.sum() == pytest.approx(1)
-    scored = [model.score(np.array([*before, token]))[0][-1] for token in range(6)]
+    scored = [model.score(np.array([*before, token])).p[-1] for token in range(6)]
     assert whole == pytest.approx(scored)
 
 
@@ -107,11 +107,13 @@ def test_an_order_must_be_at_least_one():
         NGram(np.array([0, 1]), 2, 0)
 
 
-def test_how_well_a_context_is_known():
+def test_how_familiar_a_context_is():
     model = NGram(np.array([0, 1, 2, 0, 1, 2, 0, 1, 3]), 6, 3)
-    _, known = model.score(np.array([5, 5, 0, 1, 2]))
-    assert (known // 16).tolist() == [0, 0, 0, 1, 2]  # tokens of the context that were found
-    assert known[4] % 16 == 1  # "0 1" goes on three times: log2, rounded down
+    scores = model.score(np.array([5, 5, 0, 1, 2]))
+    assert scores.n_met.tolist() == [0, 0, 0, 1, 2]
+    assert scores.magnitude[4] == 1  # "0 1" goes on three times: log2, rounded down
+    assert len(set(zip(scores.n_met, scores.magnitude, strict=True))) == len(set(scores.kinds))
+    assert scores.kinds.max() < model.n_kinds
 
 
 def test_a_split_without_test_has_no_test_score():

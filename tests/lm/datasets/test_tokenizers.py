@@ -12,11 +12,11 @@ from lm.datasets.tokenizers import (
     CharTokenizer,
     UnknownTokenError,
     WordTokenizer,
-    _pieces,
     split_words,
     tokenizer_from_dict,
     train_tokenizer,
 )
+from lm.datasets.tokenizers.bpe import _pieces
 
 VERSE = (
     "Full fathom five thy father lies;\nOf his bones are coral made;\n"
@@ -74,7 +74,7 @@ def test_a_tokenizer_survives_json(kind: str):
     tokenizer = train_tokenizer(kind, VERSE, bpe_vocab_size=300)
     copy = tokenizer_from_dict(json.loads(json.dumps(tokenizer.to_dict())))
     assert copy == tokenizer
-    assert copy.kind == kind
+    assert copy.name == kind
     assert copy.encode(VERSE).tolist() == tokenizer.encode(VERSE).tolist()
 
 
