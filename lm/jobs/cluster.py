@@ -237,6 +237,11 @@ class RayQueue:
         with self._lock:
             return self._errors.get(run.path)
 
+    def most_threads(self) -> int:
+        """See `Executor`."""
+        nodes = [node["Resources"].get("CPU", 0) for node in self._ray.nodes() if node["Alive"]]
+        return max(1, int(max(nodes, default=1)))
+
     def close(self) -> None:
         """Leave the cluster, and end it if it was started here. What is being trained there is
         lost from its last checkpoint on; `pause` first."""
@@ -376,8 +381,7 @@ class RayQueue:
             raise RunError(f"{run.name} wants a GPU, and no machine of the cluster has one.")
         if device == "cuda" or (device == "auto" and n_gpus):
             return _Job(run, cpus=1, gpus=1)
-        nodes = [node["Resources"].get("CPU", 0) for node in self._ray.nodes() if node["Alive"]]
-        return _Job(run, cpus=max(1, min(run.facts["threads"], int(max(nodes)))), gpus=0)
+        return _Job(run, cpus=min(run.facts["threads"], self.most_threads()), gpus=0)
 
 
 def _connected(address: str | None) -> Any:

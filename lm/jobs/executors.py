@@ -39,6 +39,10 @@ class Executor(Protocol):
     def error(self, run: Run) -> str | None:
         """Why the last attempt to train `run` ended, if it ended in an error."""
 
+    def most_threads(self) -> int:
+        """Threads that a run may have: processors of the largest machine there."""
+        ...
+
     def close(self) -> None:
         """End, and start nothing any more."""
 

@@ -123,6 +123,10 @@ class JobQueue:
         with self._lock:
             return self._errors.get(run.path)
 
+    def most_threads(self) -> int:
+        """Threads that a run may have: this machine's processors."""
+        return n_cores()
+
     def close(self) -> None:
         """Let every worker checkpoint and end; nothing is started any more."""
         with self._lock:

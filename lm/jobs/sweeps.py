@@ -30,7 +30,7 @@ from lm.jobs.executors import Executor
 from lm.runs import Run, RunError, RunStore, forecast, read_run
 from lm.runs.config import RunConfig
 from lm.runs.plan import BudgetError, plan
-from lm.runs.prepare import check_length, prepare
+from lm.runs.prepare import check_length, check_threads, prepare
 from lm.runs.recipes import HORIZONS, SHORT_NAMES, resolve
 
 SECTIONS = ("model", "training", "data")
@@ -428,6 +428,9 @@ def run_sweep(
     A run that fails does not stop the others; one whose process or machine is lost goes on from
     its last checkpoint; one that another process is training is waited for. When `should_stop`
     says so, everything is checkpointed and left; the same call then goes on from there.
+
+    Raises `ConfigError`, with nothing begun, where a new run asks for more threads than the
+    executor has to give.
     """
     sweeping = _Sweeping(configs, store, executor, remembered(load))
     stopping = False
@@ -458,12 +461,18 @@ class _Sweeping:
         self._weights = {run.run_id: run.seconds for run in planned.runs}
         self._shares = dict.fromkeys(self._weights, 1.0)  # of it that is done
         self._expected_seconds = planned.seconds_left
+        most_threads = executor.most_threads()
+        for planned_run in planned.runs:
+            if planned_run.state == "new":
+                check_threads(planned_run.config, most_threads)  # before any has a folder
         for config in dict.fromkeys(configs):
             corpus = load(config.data)
             run_id = stable_id(config, corpus.sha256)
             try:
                 run = find(store, config, corpus.sha256)
-                self.open[run_id] = run or prepare(config, store, corpus=corpus, run_id=run_id)
+                self.open[run_id] = run or prepare(
+                    config, store, corpus=corpus, run_id=run_id, most_threads=most_threads
+                )
             except RunError as error:
                 self._failed[run_id] = str(error)
         self._done_at_start = self._done()

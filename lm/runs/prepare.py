@@ -27,13 +27,16 @@ def prepare(
     name: str | None = None,
     corpus: Corpus | None = None,
     run_id: str | None = None,
+    most_threads: int | None = None,
 ) -> Run:
     """Make the folder of a run that can be executed, now or later, here or elsewhere.
 
-    `corpus` saves loading `config.data` again; a `run_id` that is not given is drawn. Raises
-    `ConfigError`, `DatasetError` or `BudgetError` for what cannot be trained, and then leaves
-    nothing behind.
+    `corpus` saves loading `config.data` again; a `run_id` that is not given is drawn.
+    `most_threads` is how many a run may have where it will be trained (default: this machine's
+    processors). Raises `ConfigError`, `DatasetError` or `BudgetError` for what cannot be trained,
+    and then leaves nothing behind.
     """
+    check_threads(config, most_threads or n_cores())
     corpus = corpus or load(config.data)
     check_length(config, corpus)
     steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
@@ -56,6 +59,19 @@ def prepare(
             "sha256": corpus.original.sha256,
         }
     return store.create(config, tokenizer=corpus.tokenizer, facts=facts, name=name, run_id=run_id)
+
+
+def check_threads(config: RunConfig, most: int) -> None:
+    """Raises `ConfigError` where a run asks for more threads than there are processors.
+
+    They would wait for one another: 1,000 on two cores took 30 times as long as two.
+    """
+    threads = config.training.threads
+    if threads is not None and threads > most:
+        raise ConfigError(
+            f"training.threads must not exceed {most:,}, the processors that there are where the "
+            f"run will be trained. Received: {threads:,}."
+        )
 
 
 def check_length(config: RunConfig, corpus: Corpus) -> None:

@@ -16,12 +16,7 @@ import pytest
 from lm.base.settings import ConfigError, settings
 from lm.datasets import Dataset, load, load_text
 from lm.datasets.config import DataConfig
-from lm.datasets.tokenizers import (
-    TOKENIZERS,
-    Tokenizer,
-    tokenizer_from_dict,
-    train_tokenizer,
-)
+from lm.datasets.tokenizers import TOKENIZERS, Tokenizer, tokenizer_from_dict, train_tokenizer
 
 VERSE = (
     "Full fathom five thy father lies;\nOf his bones are coral made;\n"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from lm.base.machine import n_cores
 from lm.base.settings import ConfigError
 from lm.jobs import JobQueue
 from lm.jobs.cluster import RayQueue
@@ -147,6 +148,7 @@ def test_the_corpus_goes_along(started_here, tmp_path):
     base = {"text": str(text), "architecture": "linear", "steps": 30, "model.context_length": 4}
     configs = expand(Sweep.from_dict({"name": "mine", "base": base, "axes": {"seed": [0, 1]}}))
     runs = [prepare(config, RunStore(tmp_path / "runs")) for config in configs]
+    assert started_here.most_threads() == n_cores()
     for run in runs:
         started_here.submit(run)
     until(lambda: bool(is_locked(runs[0].path)))  # sent out

@@ -61,6 +61,9 @@ class Here:
     def error(self, run):
         return self.errors.get(run.run_id)
 
+    def most_threads(self):
+        return 2
+
     def close(self): ...
 
 
@@ -272,6 +275,23 @@ def test_the_room_on_the_disk_is_predicted(store):
 
 
 # --- training it --------------------------------------------------------------------------
+
+
+def test_an_executor_says_how_many_threads_it_has(store):
+    class Large(Here):
+        def most_threads(self):
+            return 1_000
+
+    configs = expand(sweep(**{"training.threads": [1, 1_000]}))
+    with pytest.raises(ConfigError, match=r"threads must not exceed 2, .* Received: 1,000\."):
+        run_sweep(configs, store, Here())
+    assert not store.root.exists()  # nothing has begun
+    large = Large()
+    large.submit = lambda run: execute(run, until_step=1)
+    run_sweep(configs, store, large)
+    assert [run.facts["threads"] for run in store.list()].count(1_000) == 1
+    run_sweep(configs, store, Here())  # by now it exists
+    assert {run.state for run in store.list()} == {"complete"}
 
 
 def test_a_failed_run_does_not_stop_the_others_and_a_repetition_costs_nothing(store):

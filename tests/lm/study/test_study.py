@@ -20,7 +20,8 @@ import pytest
 
 from lm import charts, datasets
 from lm.architectures import ARCHITECTURES
-from lm.cli.app import BAD_INPUT, main
+from lm.cli.app import main
+from lm.cli.command import BAD_INPUT
 from lm.runs import RunStore
 from lm.study import figures, report, running
 from lm.study.results import (

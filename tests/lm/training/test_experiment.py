@@ -245,7 +245,16 @@ def test_what_cannot_be_trained_leaves_nothing_behind(store, tmp_path):
         prepare(config(TransformerConfig(context_length=64), text), store)
     with pytest.raises(ConfigError, match="train split must hold at least 128 tokens"):
         prepare(config(LinearConfig(context_length=64), text, optimizer="sgd"), store)
+    with pytest.raises(ConfigError, match=rf"threads must not exceed {n_cores():,}, the proc"):
+        prepare(config(threads=n_cores() + 1), store)
     assert not store.root.exists() or not list(store.root.iterdir())
+
+
+def test_a_run_may_have_the_threads_of_the_machine_that_will_train_it(store):
+    more = n_cores() + 1
+    run = prepare(config(threads=more), store, most_threads=more)
+    assert run.facts["threads"] == more
+    assert execute(run, until_step=1).state == "paused"  # it exists, and keeps what it stored
 
 
 def test_a_changed_text_is_refused_and_put_back_is_trained(store, tmp_path):

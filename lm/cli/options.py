@@ -1,0 +1,266 @@
+"""From settings to options and back: what several commands can be told, each written once.
+
+An option of a setting says what its field says, and its value stays text: the config checks it,
+so that what is wrong is said in the config's own sentence.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lm import datasets
+from lm.architectures import ARCHITECTURES, ArchitectureConfig
+from lm.architectures import DEFAULT as DEFAULT_ARCHITECTURE
+from lm.architectures import architecture as architecture_named
+from lm.base.settings import Config, Setting, rule, settings
+from lm.cli.command import Function, Option, unknown
+from lm.cli.printing import note
+from lm.datasets.config import DataConfig
+from lm.runs import recipes
+from lm.runs.config import RunConfig
+from lm.runs.presets import DEFAULT as DEFAULT_PRESET
+from lm.runs.presets import PRESETS
+from lm.updates.config import TrainingConfig
+
+SECTIONS: dict[str, type[Config]] = {"data": DataConfig, "training": TrainingConfig}
+DATA_FIELDS = {
+    name: path.removeprefix("data.")
+    for name, path in recipes.SHORT_NAMES.items()
+    if path.startswith("data.")
+}
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def model_configs() -> dict[str, type[ArchitectureConfig]]:
+    """What each architecture can be told, by its name."""
+    return {name: architecture.config for name, architecture in ARCHITECTURES.items()}
+
+
+# --- options ----------------------------------------------------------------------------------
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="print one line of JSON, last")
+run_argument = click.argument(
+    "run", metavar="RUN", help="an id, the beginning of one, a name or a path"
+)
+
+
+class SettingOption(Option):
+    """The option of one setting, described by its field."""
+
+    def __init__(self, *declarations: Any, config: type[Config], field: str, **attributes: Any):
+        super().__init__(*declarations, words=self._describe, **attributes)
+        self.config, self.field = config, field
+
+    @property
+    def setting(self) -> Setting:
+        return settings(self.config)[self.field]
+
+    def make_metavar(self, ctx: click.Context) -> str:
+        return "FILE" if self.field.endswith("_path") else self.opts[0][2:].upper()
+
+    def _describe(self) -> str:
+        setting = self.setting
+        sentences = [setting.help]
+        if setting.kind != "text":
+            sentences.append(f"{rule(setting).capitalize()}.")
+        if setting.default is not None:
+            sentences.append(f"Default: {setting.default}.")
+        return " ".join(sentences)
+
+
+def setting_option(config: type[Config], field: str, name: str | None = None) -> Callable[[F], F]:
+    """The option of a setting, called `name` where that is not the field's."""
+    flag = f"--{(name or field).replace('_', '-')}"
+    return click.option(flag, name or field, cls=SettingOption, config=config, field=field)
+
+
+def config_options(config: type[Config]) -> Callable[[Function], Function]:
+    """An option for every setting of `config`. The command gets the config made of them, first."""
+    return _settings_as(config, {name: name for name in settings(config)}, config)
+
+
+def data_options(function: Function) -> Function:
+    """Options that say which text. The command gets them as a `DataConfig`, first."""
+    return _settings_as(DataConfig, DATA_FIELDS, lambda **given: data_config(given))(function)
+
+
+def _settings_as(
+    config: type[Config], fields: Mapping[str, str], make: Callable[..., Any]
+) -> Callable[[Function], Function]:
+    """Options, name -> field; the command gets what `make` makes of those that are given."""
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def with_made(*arguments: Any, **options: Any) -> int | None:
+            given = {field: options.pop(name) for name, field in fields.items()}
+            values = {field: value for field, value in given.items() if value is not None}
+            return function(make(**values), *arguments, **options)
+
+        own = [setting_option(config, field, name) for name, field in fields.items()]
+        return _with_options(with_made, own)
+
+    return decorate
+
+
+def run_options(names: Mapping[str, str]) -> Callable[[Function], Function]:
+    """Options that say what to train: architecture, preset, any setting by --set, and those of
+    `names` by flags of their own. The command gets them as one `Request`, first."""
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def with_request(
+            *arguments: Any, architecture: str, preset: str, assignments: list[str], **options: Any
+        ) -> int | None:
+            by_flag = {path: options.pop(name) for name, path in names.items()}
+            given = _given(architecture, by_flag, assignments)
+            return function(Request(architecture, preset, given), *arguments, **options)
+
+        own = []
+        for name, path in names.items():
+            section, _, field = path.partition(".")
+            own.append(setting_option(SECTIONS[section], field, name))
+        return _with_options(with_request, [*own, *_RECIPE_OPTIONS])
+
+    return decorate
+
+
+_RECIPE_OPTIONS = (
+    click.option(
+        "--architecture",
+        default=DEFAULT_ARCHITECTURE,
+        metavar="NAME",
+        cls=Option,
+        words=lambda: ", ".join(model_configs()),
+    ),
+    click.option(
+        "--preset",
+        default=DEFAULT_PRESET,
+        metavar="NAME",
+        cls=Option,
+        words=lambda: " ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items()),
+    ),
+    click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="SECTION.NAME=VALUE",
+        help="any setting, as in --set model.n_layers=2; may be repeated",
+    ),
+)
+
+
+def _with_options(
+    function: Function, options: Sequence[Callable[[Function], Function]]
+) -> Function:
+    """`function` with more options, which stand in this order before those that it has."""
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def all_settings() -> str:
+    """Every setting that --set takes, with its rule: the end of a help page."""
+    sections: dict[str, Mapping[str, type[Config]]] = {
+        "model": model_configs(),
+        "training": {"": TrainingConfig},
+        "data": {"": DataConfig},
+    }
+    lines = ["settings for --set SECTION.NAME=VALUE:"]
+    for section, classes in sections.items():
+        owners: dict[tuple[str, str], list[str]] = {}
+        for architecture, config_class in classes.items():
+            for name, field in settings(config_class).items():
+                owners.setdefault((name, rule(field)), []).append(architecture)
+        for (name, allowed), architectures in owners.items():
+            of = "" if len(architectures) == len(classes) else f" ({', '.join(architectures)})"
+            lines.append(f"  {section}.{name}: {allowed}{of}")
+    return "\n".join(lines)
+
+
+# --- what was asked for -----------------------------------------------------------------------
+
+
+Given = dict[str, dict[str, Any]]  # section -> name -> value, not checked yet
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run that was asked for: what is not given, its preset decides."""
+
+    architecture: str
+    preset: str
+    given: Given
+
+    @property
+    def data(self) -> DataConfig:
+        """Which text."""
+        return data_config(self.given["data"])
+
+    def resolve(self, *, data: DataConfig, vocab_size: int, n_train_tokens: int) -> RunConfig:
+        """Every setting of the run. Raises `ConfigError` for what cannot be."""
+        training = dict(self.given["training"])
+        horizon = {name: training.pop(name, None) for name in recipes.HORIZONS}
+        return recipes.resolve(
+            architecture=self.architecture,
+            preset=self.preset,
+            model=self.given["model"],
+            training=training,
+            data=data,
+            vocab_size=vocab_size,
+            n_train_tokens=n_train_tokens,
+            **horizon,
+        )
+
+
+def data_config(given: Mapping[str, Any]) -> DataConfig:
+    """The config of a text. A file of one's own is a corpus without being called one."""
+    values = dict(given)
+    if values.get("text_path") is not None:
+        values.setdefault("dataset", datasets.OWN_TEXT)
+        values["text_path"] = str(Path(values["text_path"]).expanduser().absolute())
+    return DataConfig(**values)
+
+
+def load_corpus(data: DataConfig) -> datasets.Corpus:
+    """The corpus that was asked for; what was assumed in reading it is said."""
+    corpus = datasets.load(data)
+    if corpus.original is not None:
+        note(corpus.original.note)
+    return corpus
+
+
+def _given(architecture: str, by_flag: Mapping[str, Any], assignments: Iterable[str]) -> Given:
+    """What was asked for, by flags and by --set."""
+    sections = {**SECTIONS, "model": architecture_named(architecture).config}
+    given: Given = {"model": {}, "training": {}, "data": {}}
+    pairs = [(path, value) for path, value in by_flag.items() if value is not None]
+    pairs += [_assignment(text, sections) for text in assignments]
+    for path, value in pairs:
+        section, _, name = path.partition(".")
+        if name in given[section]:
+            raise click.ClickException(f"{path} is given twice.")
+        given[section][name] = value
+    return given
+
+
+def _assignment(text: str, sections: Mapping[str, type[Config]]) -> tuple[str, str | None]:
+    """model.n_layers=2 -> ("model.n_layers", "2"); the value none is None where that can be."""
+    path, equals, value = text.partition("=")
+    section, _, name = path.strip().partition(".")
+    if not equals or section not in sections or not name:
+        raise click.ClickException(
+            "--set takes SECTION.NAME=VALUE with section model, training or data, as in "
+            f"model.n_layers=2. Received: {text!r}."
+        )
+    fields = settings(sections[section])
+    if name not in fields:
+        raise unknown(f"{section} setting", name, fields)
+    none = fields[name].optional and value.strip().lower() == "none"
+    return f"{section}.{name}", None if none else value.strip()

@@ -1,0 +1,130 @@
+"""What commands print: tables, JSON, numbers in words; and on stderr how far they are."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lm.base.records import StepRecord
+
+if TYPE_CHECKING:
+    from lm.jobs.sweeps import SweepProgress
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON."""
+    print(json.dumps(value, allow_nan=False))
+
+
+def print_values(values: Mapping[str, Any]) -> None:
+    """A line for each value."""
+    for name, value in values.items():
+        print(f"{name:18}  {plain(value)}")
+
+
+def print_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Columns aligned below their heading. Numbers stand to the right."""
+    rows = [heading, *rows]
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    numeric = [all(cell == "-" or cell[0].isdigit() for cell in column[1:]) for column in columns]
+    for row in rows:
+        cells = [
+            f"{cell:>{width}}" if to_right else f"{cell:<{width}}"
+            for cell, width, to_right in zip(row, widths, numeric, strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def note(sentence: str) -> None:
+    """Something to know beside the results."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+# --- numbers in words -------------------------------------------------------------------------
+
+
+def plain(value: Any) -> str:
+    """A value of a table: 1,000, 0.1235, text as it is, or - for none."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def si(value: float) -> str:
+    """12.3 k, 4.56 G: three digits and the prefix of the unit that follows."""
+    power = min(int(math.log10(value)) // 3, 6) if value >= 1 else 0
+    return f"{value / 1000**power:.3g} {['', 'k', 'M', 'G', 'T', 'P', 'E'][power]}"
+
+
+def clock(seconds: float) -> str:
+    """1:02:03, or 2:03 below an hour."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+# --- progress ---------------------------------------------------------------------------------
+
+
+class Bar:
+    """A bar on a terminal; a line for each tenth of the way elsewhere."""
+
+    def __init__(self) -> None:
+        self.live = sys.stderr.isatty()
+        self.shown_at, self.tenth, self.width = 0.0, 0, 0
+
+    def show(self, share: float, describe: Callable[[], str]) -> None:
+        """Show how far it is, 0 to 1, and a description, if it is time to."""
+        tenth = int(10 * share)
+        now = time.monotonic()
+        if share < 1 and (now - self.shown_at < 0.1 if self.live else tenth == self.tenth):
+            return
+        self.shown_at, self.tenth = now, tenth
+        if not self.live:
+            note(f"{share:4.0%}  {describe()}")
+            return
+        bar = "█" * (2 * tenth) + "░" * (20 - 2 * tenth)
+        text = f"{bar} {share:4.0%}  {describe()}"
+        print(f"\r{text:<{self.width}}", end="", file=sys.stderr, flush=True)
+        self.width = len(text)
+
+    def close(self) -> None:
+        """Leave the bar's line."""
+        if self.width:
+            print(file=sys.stderr)
+
+
+def show_training(bar: Bar, record: StepRecord, n_steps: int) -> None:
+    """Show how far a run is."""
+    seconds = max(record.seconds, 1e-9)
+
+    def describe() -> str:
+        left = seconds * (n_steps - record.step) / record.step
+        done = record.step == n_steps
+        return (
+            f"step {record.step:,}/{n_steps:,}  loss {record.train_loss:.4f}  "
+            f"{si(record.tokens / seconds)}tokens/s  {si(record.flops / seconds)}FLOP/s  "
+            f"{'scoring the splits' if done else 'ETA ' + clock(left)}"
+        )
+
+    bar.show(record.step / n_steps, describe)
+
+
+def show_sweep(bar: Bar, progress: SweepProgress) -> None:
+    """Show how far the runs of a sweep are."""
+
+    def describe() -> str:
+        failed = f", {progress.n_failed:,} failed" if progress.n_failed else ""
+        return (
+            f"{progress.n_complete:,}/{progress.n_runs:,} runs complete{failed}  "
+            f"{len(progress.training):,} training  ETA {clock(progress.seconds_left)}"
+        )
+
+    bar.show(progress.share, describe)

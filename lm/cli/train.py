@@ -1,0 +1,31 @@
+"""`python -m lm train`."""
+
+from __future__ import annotations
+
+import click
+
+from lm.cli.command import Call, command
+from lm.cli.options import Request, all_settings, json_option, load_corpus, run_options
+from lm.cli.working import train_here
+from lm.runs.prepare import prepare
+from lm.runs.recipes import SHORT_NAMES
+from lm.updates.config import TrainingConfig
+
+
+@command("train", "Train a model in this process.", epilogue=all_settings)
+@run_options(SHORT_NAMES)
+@click.option("--name", help="what to call the run")
+@json_option
+@click.pass_obj
+def train(call: Call, request: Request, name: str | None, as_json: bool) -> int | None:
+    TrainingConfig(**request.given["training"])  # before a corpus is read
+    corpus = load_corpus(request.data)
+    config = request.resolve(
+        data=request.data,
+        vocab_size=corpus.tokenizer.vocab_size,
+        n_train_tokens=corpus.train.n_tokens,
+    )
+    from lm.training.device import resolve_device
+
+    resolve_device(config.training.device)  # before there is a run
+    return train_here(prepare(config, call.store, name, corpus), call, as_json)

@@ -1,0 +1,138 @@
+"""Work that takes a while: it can be interrupted, and goes on later where it was."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import click
+
+from lm.base.settings import Config, one_of, setting
+from lm.cli.command import INTERRUPTED, Call
+from lm.cli.printing import Bar, note, show_sweep, show_training, si
+from lm.cli.results import print_result
+from lm.jobs.executors import EXECUTORS, Executor, open_executor
+from lm.jobs.sweeps import SweepProgress
+from lm.runs import Run
+from lm.training import execute
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[list[str]]:
+    """A list that holds a reason once Ctrl-C or SIGTERM came. A second Ctrl-C ends at once."""
+    reasons: list[str] = []
+
+    def interrupt(number: int, _: object) -> None:
+        if reasons:
+            raise KeyboardInterrupt
+        reasons.append(f"It was interrupted by {signal.Signals(number).name}.")
+
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield reasons
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# --- one run, in this process -----------------------------------------------------------------
+
+
+def train_here(run: Run, call: Call, as_json: bool) -> int | None:
+    """Train a run to its end and print what it brought."""
+    note(
+        f"{run.run_id}: {run.config.model.architecture} of {run.n_params:,} parameters, "
+        f"{run.n_steps:,} steps of {si(run.facts['flops_per_step']['total'])}FLOPs"
+    )
+    bar, n_steps = Bar(), run.n_steps
+    with interruptible() as reasons:
+        try:
+            run = execute(
+                run,
+                on_record=lambda record: show_training(bar, record, n_steps),
+                should_pause=lambda: next(iter(reasons), False),
+            )
+        finally:
+            bar.close()
+    if run.state != "complete":
+        where = f" --runs-dir {shlex.quote(str(call.runs_dir))}" if call.runs_dir else ""
+        note(
+            f"{run.name} is {run.state} at step {run.status.step:,} of {run.n_steps:,}. "
+            f"Go on with: python -m lm resume {run.run_id}{where}"
+        )
+        return INTERRUPTED
+    print_result(run, as_json)
+    return None
+
+
+# --- many runs, by an executor ----------------------------------------------------------------
+
+
+class Destination(Config):
+    """Where runs go: an option each, by `config_options`."""
+
+    executor: Annotated[str, *one_of(EXECUTORS)] = setting(
+        "local", "What trains the runs: worker processes here, or a Ray cluster."
+    )
+    workers: int | None = setting(
+        None, "Runs to train at a time. Left out: what there is room for.", ge=1, le=10_000
+    )
+    ray_address: str | None = setting(
+        None, "auto, or HOST:PORT of a running cluster. Left out: one is started here."
+    )
+
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="say what it would take, and end")
+
+
+@dataclass
+class Sending:
+    """Runs on their way through an executor: what `run_sweep` wants to be told."""
+
+    executor: Executor
+    reasons: list[str]  # one, as soon as it is interrupted
+    bars: dict[str, Bar] = field(default_factory=dict)
+
+    @property
+    def interrupted(self) -> bool:
+        return bool(self.reasons)
+
+    def show(self, progress: SweepProgress, stage: str = "") -> None:
+        """Show how far it is. A stage that has a name has a bar of its own."""
+        if stage not in self.bars:
+            if stage:
+                note(f"{stage}: {progress.n_runs:,} runs")
+            self.bars[stage] = Bar()
+        show_sweep(self.bars[stage], progress)
+
+
+@contextlib.contextmanager
+def sending(to: Destination, n_left: int) -> Iterator[Sending]:
+    """Have an executor for `n_left` runs that are to be trained, until they are or Ctrl-C comes."""
+    name = to.executor if n_left else "local"  # a cluster takes seconds to start
+    executor = open_executor(name, workers=to.workers, ray_address=to.ray_address)
+    bars: dict[str, Bar] = {}
+    try:
+        with interruptible() as reasons:
+            yield Sending(executor, reasons, bars)
+    finally:
+        executor.close()
+        for bar in bars.values():
+            bar.close()
+
+
+def say_why(problems: Mapping[str, str]) -> None:
+    """The reason of each run that is not complete."""
+    for run_id, reason in problems.items():
+        note(f"{run_id}: {reason}")
+
+
+def go_on_with(argv: Sequence[str]) -> str:
+    """How to go on: by the same command."""
+    return f"Go on with: {shlex.join(['python', '-m', 'lm', *argv])}"

@@ -1,0 +1,203 @@
+"""What each command prints."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lm.architectures import ARCHITECTURES
+from lm.architectures.transformer.config import TransformerConfig
+from lm.base.settings import settings
+from lm.cli import main
+from lm.datasets.config import DataConfig
+from lm.runs import RunStore
+from lm.runs.prepare import prepare
+from lm.updates.config import TrainingConfig
+from tests.lm.cli.said import CORPUS, TINY, TRAIN_KEYS, last_json
+
+
+def test_train_prints_one_object(say, home):
+    command = ["train", *CORPUS, *TINY, "--architecture", "mlp", "--budget", "2e7", "--seed", "3"]
+    status, out, err = say(*command, "--set", "model.d_hidden=8", "--json")
+    assert status == 0
+    assert out.count("\n") == 1
+    result = last_json(out)
+    assert list(result) == TRAIN_KEYS
+    assert result["architecture"] == "mlp"
+    assert result["dataset"] == "known_entropy"
+    assert 0.95 * 2e7 <= result["flops"] <= 2e7
+    parts = [result[f"flops_{part}"] for part in ("forward", "backward", "optimizer")]
+    assert sum(parts) == result["flops"]
+    assert result["val_loss"] > 0
+    assert result["test_loss"] > 0
+    run = RunStore(home).get(result["path"])
+    assert run.run_id == result["run_id"]
+    assert (run.config.training.seed, run.config.model.d_hidden) == (3, 8)
+    assert "100%" in err
+    assert "loss" in err
+    assert "FLOP/s" in err
+    assert len(err.splitlines()) < 20
+
+
+def test_absent_values_are_null(say, home):
+    """Of a run that was prepared and not trained."""
+    run = prepare(RunStore(home).get("first").config, RunStore(home), "untrained")
+    listed = last_json(say("runs", "--json")[1])
+    row = next(row for row in listed if row["run_id"] == run.run_id)
+    assert [row[name] for name in ("train_loss", "val_loss", "test_loss")] == [None] * 3
+    assert row["steps"] == 0
+    assert "untrained" in say("runs")[1]
+    RunStore(home).delete(run)
+
+
+def test_no_runs_are_an_empty_list(say, tmp_path):
+    status, out, _ = say("runs", "--json", runs_dir=tmp_path / "none")
+    assert (status, out) == (0, "[]\n")
+    assert "There are no runs" in say("runs", runs_dir=tmp_path / "none")[1]
+
+
+def test_runs_lists_runs(say):
+    status, out, _ = say("runs")
+    heading, *rows = out.splitlines()
+    assert status == 0
+    assert heading.split()[0] == "run_id"
+    assert any("first" in row and "complete" in row for row in rows)
+    listed = last_json(say("runs", "--json")[1])
+    first = next(row for row in listed if row["name"] == "first")
+    assert set(TRAIN_KEYS) < set(first)
+    assert first["steps"] == 6
+
+
+def test_runs_dir_may_come_from_the_environment(home, capsys, monkeypatch):
+    monkeypatch.setenv("LM_RUNS_DIR", str(home))
+    assert main(["runs"]) == 0
+    assert "first" in capsys.readouterr().out
+
+
+def test_several_texts_are_those_of_their_seeds(say, home):
+    flags = ["sample", "first", "--prompt", "ab", "--tokens", "30"]
+    _, out, _ = say(*flags, "--texts", "2", "--seed", "4")
+    texts = [say(*flags, "--seed", str(seed))[1] for seed in (4, 5)]
+    assert out == f"--- seed 4\n{texts[0]}--- seed 5\n{texts[1]}"
+
+
+def test_n_grams_are_counted_and_scored(say, home):
+    flags = ["ngram", "--dataset", "known_entropy", "--json"]
+    two, five = (json.loads(say(*flags, "--order", order)[1])["scores"] for order in ("2", "5"))
+    assert [row["split_part"] for row in five] == ["valid", "test"]
+    assert five[1]["loss"] < two[1]["loss"]
+    assert "no training FLOPs" in say(*flags[:-1])[1]
+
+
+def test_evaluate_as_a_hybrid_and_in_blocks(say, home):
+    def loss(*flags):
+        return json.loads(say("evaluate", "first", *flags, "--json")[1])["loss"]
+
+    assert loss("--hybrid") < loss()
+    assert loss("--blocks") == loss()  # a window model sees its whole window anyway
+    assert json.loads(say("evaluate", "first", "--hybrid", "--json")[1])["category"] == "hybrid"
+
+
+@pytest.mark.parametrize("part", ["valid", "test"])
+def test_evaluate_finds_the_stored_loss(say, home, part):
+    status, out, _ = say("evaluate", "first", "--split-part", part, "--json")
+    stored = getattr(RunStore(home).get("first").status, part)
+    result = last_json(out)
+    assert status == 0
+    assert result["loss"] == stored.loss
+    assert result["bits_per_char"] == stored.bits_per_char
+    assert (result["n_tokens"], result["split_part"]) == (stored.n_tokens, part)
+    assert "perplexity" in say("evaluate", "first", "--split-part", part)[1]
+
+
+def test_resuming_a_finished_run_says_so(say):
+    status, out, err = say("resume", "first", "--json")
+    assert status == 0
+    assert "complete" in err
+    assert last_json(out)["steps"] == 6
+
+
+def test_sample_writes_the_same_text_for_the_same_seed(say):
+    command = ["sample", "first", "--tokens", "40", "--temperature", "0.8", "--top-k", "9"]
+    command += ["--top-p", "0.9", "--min-p", "0.01"]
+    status, out, _ = say(*command, "--prompt", "a", "--seed", "5")
+    assert status == 0
+    assert out[0] == "a"
+    assert len(out) == 1 + 40 + 1
+    assert say(*command, "--prompt", "a", "--seed", "5")[1] == out
+    assert say(*command, "--prompt", "a", "--seed", "6")[1] != out
+    assert len(say(*command)[1]) == 40 + 1
+
+
+def test_flops_measured_equals_formula(say):
+    command = ["flops", "--architecture", "transformer", "--set", "model.n_layers=3"]
+    command += ["--vocab-size", "50", "--batch-size", "7"]
+    status, out, _ = say(*command, "--json")
+    result = last_json(out)
+    assert status == 0
+    assert list(result) == ["measured", "formula", "modules"]
+    assert list(result["formula"]) == ["forward", "backward", "optimizer", "total"]
+    assert result["measured"] == result["formula"]
+    assert sum(module["total"] for module in result["modules"]) == result["formula"]["total"]
+    table = say(*command)[1]
+    assert f"{result['formula']['total']:,}" in table
+    assert "7 rows of 64 tokens" in table
+    assert "blocks.2.attention" in table
+
+
+@pytest.mark.parametrize("length", [7, 99])  # below and above the window
+def test_flops_counts_rows_of_the_length_that_is_asked_for(say, length):
+    command = ["flops", "--architecture", "mlp", "--preset", "study", "--batch-size", "2"]
+    for name, value in {"context_length": 9, "n_layers": 1, "d_embed": 2, "d_hidden": 3}.items():
+        command += ["--set", f"model.{name}={value}"]
+    command += ["--set", f"training.sequence_length={length}"]
+    result = last_json(say(*command, "--json")[1])
+    assert result["formula"]["forward"] == 2 * 2 * length * (9 * 2 * 3 + 3 * 65)
+    assert result["measured"] == result["formula"]
+    assert f"2 rows of {length} tokens" in say(*command)[1]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_flops_are_those_of_a_step_that_is_trained(say, tmp_path, architecture):
+    asked = ["--architecture", architecture, "--preset", "study"]  # whose sizes ask for no text
+    asked += ["--set", "training.sequence_length=3"]
+    asked += ["--set", "training.batch_size=2", "--set", "model.context_length=8"]
+    trained = ["train", *asked, *CORPUS, "--steps", "1", "--set", "training.threads=1", "--json"]
+    result = last_json(say(*trained, runs_dir=tmp_path)[1])
+    vocab_size = RunStore(tmp_path).get(result["run_id"]).facts["vocab_size"]
+    counted = last_json(say("flops", *asked, "--vocab-size", str(vocab_size), "--json")[1])
+    assert counted["measured"]["total"] == result["flops_per_step"]
+
+
+def test_presets_and_text_files(say, tmp_path):
+    file = tmp_path / "mine.txt"
+    file.write_bytes("Ein Text mit Umlauten: äöü.\r\n".encode() * 40)
+    command = ["train", "--text", str(file), "--tokenizer", "byte", "--architecture", "attention"]
+    command += ["--preset", "classic", "--epochs", "0.5", "--set", "model.context_length=8"]
+    command += ["--set", "model.d_model=8", "--set", "training.batch_size=2", "--json"]
+    status, out, _ = say(*command, runs_dir=tmp_path / "runs")
+    assert status == 0
+    assert last_json(out)["dataset"] == "text"
+    (run,) = RunStore(tmp_path / "runs").list()
+    assert (run.config.preset, run.config.data.tokenizer) == ("classic", "byte")
+    assert Path(run.config.data.text_path).is_absolute()
+
+
+def test_data_lists_every_corpus(say):
+    for command in (["data"], ["data", "list"]):
+        status, out, _ = say(*command)
+        assert status == 0
+        for word in ("tiny_shakespeare", "public domain", "--consent", "needs no file"):
+            assert word in out
+
+
+def test_help_names_every_setting(capsys):
+    assert main(["train", "--help"]) == 0
+    text = capsys.readouterr().out
+    for section, config in (
+        ("model", TransformerConfig),
+        ("training", TrainingConfig),
+        ("data", DataConfig),
+    ):
+        for name in settings(config):
+            assert f"{section}.{name}: " in text
