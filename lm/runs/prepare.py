@@ -16,9 +16,9 @@ from lm.runs.run import Run
 from lm.runs.status import Facts
 from lm.runs.store import RunStore
 
-# On Linux each thread is a process of its own (lm/parallel.py). Two of them on two otherwise idle
-# cores were as fast as one at 1e9 FLOPs a step, 1.5 to 1.6 times at 4e9 to 5e10. Elsewhere they are
-# threads of one process: at 7e8 they took 1.7 times as long as one, at 1e10 a fifth less.
+# On Linux each thread is a process of its own (lm.training.parallel), and a second one pays from
+# about 3e9 FLOPs a step on. Elsewhere threads of one process wait for each other at every
+# operation, and pay later. docs/performance.md has the measurements.
 FLOPS_PER_STEP_AND_THREAD = 1.5e9 if sys.platform == "linux" else 4e9
 MOST_THREADS = 4  # what a small model can use, and other runs want some
 

@@ -1,0 +1,127 @@
+"""The tables of docs/recipes.md, written from the measurements in docs/recipes.csv.
+
+    python -m bench.recipes_table            # write them
+    python -m bench.recipes_table --check    # exit with 1 if they are out of date
+
+The CSV has one row for each measurement: the mean loss of `seeds` runs, in nats per token, and the
+lowest and the highest where they were noted. `shown` marks the two rows of a choice that the page
+sets against each other, and `kept` says on the second what was decided. Numbers are text here: what
+was measured to four digits is never written with three.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from lm.architectures import ARCHITECTURES
+from lm.datasets import DATASETS
+
+DOCS = Path(__file__).parents[1] / "docs"
+CSV, PAGE = DOCS / "recipes.csv", DOCS / "recipes.md"
+DEFAULT_RECIPE = "default recipe"
+MEASURES = ("validation", "test")
+SCORED = ("alone", "blocks", "hybrid")  # the model, by rows apart, mixed with n-grams
+SPLITS = {"": "", "study": "the study's split", "nanogpt": "nanoGPT's split"}
+NOTHING = "–"
+
+Row = dict[str, str]
+
+
+def read(path: Path = CSV) -> list[Row]:
+    """Every measurement, in the order of the file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def reached(rows: Iterable[Row]) -> Iterator[str]:
+    """What the default recipes reach: a line for each text, architecture and budget."""
+    yield from header(
+        ["text, what is scored", "architecture", "FLOPs", "size chosen on", *SCORED],
+        align=["", "", "--:", "", *["--:"] * len(SCORED)],
+    )
+    of_recipes = (row for row in rows if row["choice"] == DEFAULT_RECIPE)
+    told_apart = ("text", "split", "measure", "architecture", "budget", "sized_on")
+    for key, runs in groupby(of_recipes, lambda row: [row[name] for name in told_apart]):
+        by_protocol = {row["scored"]: row for row in runs}
+        text, split, measure, architecture, budget, sized_on = key
+        what = ", ".join(filter(None, (text_title(text), SPLITS[split], measure)))
+        figures = [spread(by_protocol.get(protocol)) for protocol in SCORED]
+        yield line([what, ARCHITECTURES[architecture].title, budget, sized_on, *figures])
+
+
+def tried(rows: Iterable[Row]) -> Iterator[str]:
+    """What was tried: for each choice the loss without it and with it."""
+    yield from header(
+        ["tried", "from → to", "where", "before", "after", "kept"],
+        align=["", "", "", "--:", "--:", ""],
+    )
+    compared = [row for row in rows if row["shown"]]
+    for choice, pair in groupby(compared, lambda row: row["choice"]):
+        before, after = sorted(pair, key=lambda row: row["shown"] == "after")
+        values = f"{before['value']} → {after['value']}"
+        cells = [choice, f"{before['setting']}: {values}", where(after)]
+        yield line([*cells, before["loss"], after["loss"], after["kept"]])
+
+
+TABLES = {"reached": reached, "tried": tried}
+
+
+def header(titles: Sequence[str], align: Sequence[str]) -> list[str]:
+    return [line(titles), "|" + "|".join(each or "---" for each in align) + "|"]
+
+
+def line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def spread(row: Row | None) -> str:
+    return f"{row['loss']} [{row['lowest']}, {row['highest']}]" if row else NOTHING
+
+
+def where(row: Row) -> str:
+    """Text, architecture and budget; the study's split of the default text goes without saying."""
+    text = text_title(row["text"]) if row["split"] == "" else ""
+    split = "" if row["split"] == "study" else SPLITS[row["split"]]
+    title = ARCHITECTURES[row["architecture"]].title
+    return ", ".join(filter(None, (text, split, title, row["budget"])))
+
+
+def text_title(text: str) -> str:
+    return DATASETS[text].title if text in DATASETS else text
+
+
+def written(page: str, rows: Sequence[Row]) -> str:
+    """The page with its tables as the measurements give them.
+
+    A table stands between `<!-- table: NAME -->` and `<!-- end -->`. Raises `ValueError` where
+    one is missing.
+    """
+    for name, table in TABLES.items():
+        start, end = f"<!-- table: {name} -->\n", "<!-- end -->"
+        before, found, rest = page.partition(start)
+        _, closed, after = rest.partition(end)
+        if not (found and closed):
+            raise ValueError(f"{PAGE.name} has no table between {start.strip()} and {end}.")
+        page = before + start + "".join(f"{each}\n" for each in table(rows)) + end + after
+    return page
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; 1 if out of date")
+    options = parser.parse_args(arguments)
+    page = PAGE.read_text(encoding="utf-8")
+    new = written(page, read())
+    if options.check:
+        return int(page != new)
+    PAGE.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
