@@ -21,26 +21,13 @@ from lm.study.families import Study
 from lm.study.results import gather
 from lm.study.scales import SCALES
 from lm.study.sections import CORPORA, corpora_here
+from lm.study.titles import TITLES, title
 from pages.common import caches, links, words
 from pages.common.study import background
 from pages.common.study.background import Work
 
 SECONDS_BETWEEN_UPDATES = 4.0
 PICTURE_WIDTH = 860  # pixels, on a screen that has them
-TITLES = {  # of figures whose name does not say it
-    "frontier": "What a FLOP buys, architecture by architecture",
-    "learning-rate": "The search for learning rates",
-    "naive-objective": "Learning from all positions, or the last",
-    "naive-flops": "Parameters × tokens against counted FLOPs",
-    "tokenizers": "From characters to words",
-    "frontier-ptb": "Words: Penn Treebank",
-    "frontier-wikitext-2": "Words: WikiText-2",
-    "mlp-shape": "MLP: width and depth",
-    "attention-heads": "Self-attention: heads and head dimension",
-    "transformer-shape": "Transformer: heads, layers, widths",
-    "training": "Transformer: schedule, optimizer, batch, dropout",
-    "transformer-options": "Transformer: positions and tying",
-}
 
 
 def show() -> None:
@@ -117,7 +104,7 @@ def _choose(names: list[str]) -> str:
         "Figure",
         names,
         key="study_figure",
-        format_func=_title,
+        format_func=title,
         width=420,
         persist_state="session",
     )
@@ -125,7 +112,7 @@ def _choose(names: list[str]) -> str:
 
 def _show_picture(svg: str, name: str) -> None:
     with st.container(width=PICTURE_WIDTH):
-        st.image(svg, caption=_title(name), width="stretch")
+        st.image(svg, caption=title(name), width="stretch")
 
 
 def _zip_of(folder: Path) -> bytes:
@@ -292,14 +279,6 @@ def _results(scale: str, corpora: tuple[str, ...], was_running: bool) -> None:
             "minute to write.",
         )
     _show_picture(_picture(scale, corpora, str(store.root), stamp, name), name)
-
-
-def _title(name: str) -> str:
-    if name.startswith("curves-"):
-        subject = name.removeprefix("curves-")
-        title = DATASETS[subject].title if subject in DATASETS else subject
-        return f"Loss curves: {title}"
-    return TITLES.get(name, name.replace("-", " ").capitalize())
 
 
 def _zipped(scale: str, corpora: tuple[str, ...], store: RunStore) -> bytes:

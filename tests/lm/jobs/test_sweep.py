@@ -16,7 +16,8 @@ from lm.datasets import load
 from lm.datasets.config import DataConfig
 from lm.jobs import JobQueue
 from lm.jobs.executors import EXECUTORS, open_executor
-from lm.jobs.sweeps import MOST_TRIES, Sweep, estimate, expand, find, run_sweep, stable_id
+from lm.jobs.sweeps import Sweep, estimate, expand, find, run_sweep, stable_id
+from lm.jobs.sweeps.running import MOST_TRIES
 from lm.runs import Run, RunStore, RunWriter
 from lm.runs.plan import plan
 from lm.runs.prepare import prepare

@@ -1,0 +1,100 @@
+"""From a sweep to its runs, which are known by their content: a hash of settings and text."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable
+
+from lm.architectures import DEFAULT
+from lm.base.settings import ConfigError
+from lm.datasets import OWN_TEXT, Corpus, DatasetError, load
+from lm.datasets.config import DataConfig
+from lm.jobs.sweeps.definition import Point, Sweep, in_words, listed
+from lm.runs import Run, RunError, RunStore, read_run
+from lm.runs.config import RunConfig
+from lm.runs.plan import BudgetError, plan
+from lm.runs.prepare import check_length
+from lm.runs.recipes import HORIZONS, SHORT_NAMES, resolve
+
+HASH_LENGTH = 10
+THREADS = 1  # of a run: more runs at a time serve better than more threads (docs/sweeps.md)
+
+Loader = Callable[[DataConfig], Corpus]
+
+
+def remembered(load: Loader) -> Loader:
+    """`load`, reading each corpus once."""
+    return functools.cache(load)  # type: ignore[arg-type] - frozen models can be hashed
+
+
+def expand(sweep: Sweep, load: Loader = load) -> list[RunConfig]:
+    """The runs of a sweep, in the order of its axes, equal ones once.
+
+    All of them can be trained: what cannot raises `ConfigError`, naming the combination. A run
+    takes one thread unless the sweep sets training.threads, so that it gives the same bits on
+    any machine and as many run at a time as there are processors.
+    """
+    load = remembered(load)
+    configs: dict[RunConfig, None] = {}
+    for chosen, point in sweep.points():
+        try:
+            configs[_config(point, load)] = None
+        except (ConfigError, DatasetError, BudgetError) as error:
+            settings = listed(f"{name} = {in_words(value)}" for name, value in chosen.items())
+            where = f" ({settings})" if settings else ""
+            raise ConfigError(f"{sweep.name}{where}: {error}") from None
+    return list(configs)
+
+
+def _config(point: Point, load: Loader) -> RunConfig:
+    given: dict[str, Point] = {"": {}, "data": {}, "model": {}, "training": {"threads": THREADS}}
+    for name, value in point.items():
+        section, _, rest = SHORT_NAMES.get(name, name).rpartition(".")
+        given[section][rest] = value
+    if given["data"].get("text_path") is not None:
+        given["data"].setdefault("dataset", OWN_TEXT)
+    training = given["training"]
+    horizon = {name: training.pop(name) for name in HORIZONS if name in training}
+    corpus = load(DataConfig(**given["data"]))
+    config = resolve(
+        data=corpus.data,
+        vocab_size=corpus.tokenizer.vocab_size,
+        n_train_tokens=corpus.train.n_tokens,
+        model=given["model"],
+        training=training,
+        **{"architecture": DEFAULT, **given[""], **horizon},
+    )
+    check_length(config, corpus)
+    plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
+    return config
+
+
+def stable_id(config: RunConfig, sha256: str) -> str:
+    """The id of the run of these settings on the text of this hash.
+
+    Settings that are at their defaults do not enter, so ids survive settings to come.
+    """
+    settings = config.model_dump(mode="json", exclude_defaults=True)
+    content = json.dumps([settings, sha256], sort_keys=True).encode()
+    digest = hashlib.sha256(content).hexdigest()[:HASH_LENGTH]
+    return f"{config.model.architecture}-{config.data.dataset}-{digest}"
+
+
+def find(store: RunStore, config: RunConfig, sha256: str) -> Run | None:
+    """The run of these settings in a store: its own, or one that came with the program.
+
+    Raises `RunError` for a folder that is damaged, or taken by another run.
+    """
+    run_id = stable_id(config, sha256)
+    for name in (run_id, f"shipped-{run_id}"):
+        if (store.root / name).is_dir():
+            run = read_run(store.root / name)
+            if run.config != config or run.facts.sha256 != sha256:
+                raise RunError(
+                    f"{run.path} holds a run of other settings, of which today's defaults make "
+                    "the same id. Move it elsewhere."
+                )
+            return run
+    return None
