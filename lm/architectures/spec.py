@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # torch costs more than a second
 Arrays = Mapping[str, np.ndarray]
 
 
-class ArchitectureConfig(Config):
+class ArchitectureConfig(Config, frozen=True):
     """What an architecture can be told: the base of every architecture's own config."""
 
     architecture: str
@@ -83,13 +83,13 @@ C = TypeVar("C", bound=ArchitectureConfig)
 class Architecture(ABC, Generic[C]):
     """One architecture. Each is an object, registered by a line in `lm.architectures`."""
 
-    name: ClassVar[str]  # in configs and on the command line
-    title: ClassVar[str]  # in a heading: "MLP"
-    sentence: ClassVar[str]  # what it is, for those who know the terms
-    plainly: ClassVar[str]  # what it does, for those who do not
-    look: ClassVar[Look]
+    name: str  # in configs and on the command line
+    title: str  # in a heading: "MLP"
+    sentence: str  # what it is, for those who know the terms
+    plainly: str  # what it does, for those who do not
+    look: Look
     config: type[C]
-    recipes: ClassVar[Recipes]
+    recipes: Recipes
 
     @property
     def settings(self) -> dict[str, Setting]:

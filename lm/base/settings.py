@@ -227,7 +227,7 @@ def _explain(config_class: type[Config], error: ValidationError) -> str:
     known = settings(config_class)
     received = f" Received: {first['input']!r}."
     if first["type"] == "value_error":
-        cause = str(first["ctx"]["error"])
+        cause = str(first.get("ctx", {})["error"])
         return f"{name}.{cause}" if name else cause
     if first["type"] == "extra_forbidden":
         return must_be_one_of(f"{_label(config_class)} setting", name, known)

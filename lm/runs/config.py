@@ -17,7 +17,7 @@ from lm.updates.config import TrainingConfig
 SCHEMA_VERSION = 1
 
 
-class RunConfig(Config):
+class RunConfig(Config, frozen=True):
     """Everything that determines the result of a run."""
 
     preset: str = "modern"
@@ -29,7 +29,7 @@ class RunConfig(Config):
     @classmethod
     def _of_its_architecture(cls, value: Any) -> Any:
         if isinstance(value, Mapping):
-            values = {str(name): setting for name, setting in value.items()}
+            values = dict(typing.cast(Mapping[str, Any], value))
             return model_config(str(values.pop("architecture", None)), **values)
         return value
 

@@ -29,7 +29,7 @@ def step_flops_by_module(
     """
     positions = batch_size * sequence_length
     predictions = batch_size if objective == "last_position" else positions
-    counts = {}
+    counts: dict[str, FlopCount] = {}
     for module in modules(config, vocab_size):
         forward = 0
         if module.weight:

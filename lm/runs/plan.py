@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lm.base.flops import FlopCount
@@ -104,7 +105,9 @@ def plan(config: RunConfig, vocab_size: int, n_train_tokens: int) -> Plan:
     )
 
 
-def _largest_shape(cost, budget: float, shape: tuple[int, int]) -> tuple[int, int]:
+def _largest_shape(
+    cost: Callable[[int, int], FlopCount], budget: float, shape: tuple[int, int]
+) -> tuple[int, int]:
     """The shape, rows no longer than `shape`'s, that spends most of `budget`."""
 
     def rows_for(length: int) -> int:

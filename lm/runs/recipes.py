@@ -51,7 +51,8 @@ def resolve(
         raise ConfigError(must_be_one_of("preset", preset, PRESETS))
     given = {"budget": budget, "steps": steps, "epochs": epochs}
     horizon = {name: value for name, value in given.items() if value is not None}
-    checked = TrainingConfig(**{**(training or {}), **horizon})
+    asked_training: dict[str, Any] = {**(training or {}), **horizon}
+    checked = TrainingConfig(**asked_training)
     request = Request(
         architecture=asked,
         data=data,
@@ -63,13 +64,13 @@ def resolve(
     )
     if not PRESETS[preset].suits(asked):
         raise ConfigError(_unsuited(preset, architecture))
-    chosen = PRESETS[preset].settings(request)
-    return RunConfig(
-        preset=preset,
-        data=data.model_dump(),
-        model={"architecture": architecture, **chosen.model, **request.model},
-        training={**chosen.training, **request.training, **request.horizon},
-    )
+    settings = PRESETS[preset].settings(request)
+    sections: dict[str, Any] = {
+        "data": data.model_dump(),
+        "model": {"architecture": architecture, **settings.model, **request.model},
+        "training": {**settings.training, **request.training, **request.horizon},
+    }
+    return RunConfig(preset=preset, **sections)
 
 
 def _unsuited(preset: str, architecture: str) -> str:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from lm.architectures import Module
 from lm.updates.spec import Update
+
+if TYPE_CHECKING:  # torch costs more than a second
+    import torch
+    from torch import nn
+
+    from lm.updates.config import TrainingConfig
 
 
 class AdamW(Update):
@@ -12,11 +22,18 @@ class AdamW(Update):
     settings = frozenset({"beta1", "beta2"})
     moments = 2
 
-    def build(self, parameters, modules, training):
+    def build(
+        self,
+        parameters: dict[str, nn.Parameter],
+        modules: Sequence[Module],
+        training: TrainingConfig,
+    ) -> list[torch.optim.Optimizer]:
         return [adamw(parameters.values(), training, training.learning_rate)]
 
 
-def adamw(parameters, training, learning_rate: float):
+def adamw(
+    parameters: Iterable[nn.Parameter], training: TrainingConfig, learning_rate: float
+) -> torch.optim.AdamW:
     """AdamW for some parameters at a peak learning rate."""
     import torch
 

@@ -17,7 +17,7 @@ def _read_by_optimizer(name: str) -> Callable[[Values], bool]:
     return lambda values: name in UPDATES[values["optimizer"]].settings
 
 
-class TrainingConfig(Config):
+class TrainingConfig(Config, frozen=True):
     """How long and how a model is trained. Exactly one of budget, steps and epochs is set."""
 
     budget: float | None = setting(

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from lm.architectures import Module
 from lm.updates.adamw import adamw
 from lm.updates.spec import Update
+
+if TYPE_CHECKING:  # torch costs more than a second
+    import torch
+    from torch import nn
+
+    from lm.updates.config import TrainingConfig
 
 NEWTON_SCHULZ_STEPS = 5  # torch.optim.Muon's default
 
@@ -29,7 +36,12 @@ class Muon(Update):
             return None
         return "which has no hidden matrix for Muon to orthogonalise"
 
-    def build(self, parameters, modules, training):
+    def build(
+        self,
+        parameters: dict[str, nn.Parameter],
+        modules: Sequence[Module],
+        training: TrainingConfig,
+    ) -> list[torch.optim.Optimizer]:
         import torch
 
         hidden = {f"{module.name}.weight" for module in modules if module.hidden}

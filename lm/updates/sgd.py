@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lm.architectures import Module
 from lm.updates.spec import Update
+
+if TYPE_CHECKING:  # torch costs more than a second
+    import torch
+    from torch import nn
+
+    from lm.updates.config import TrainingConfig
 
 
 class SGD(Update):
@@ -12,7 +22,12 @@ class SGD(Update):
     settings = frozenset({"momentum"})
     moments = 1
 
-    def build(self, parameters, modules, training):
+    def build(
+        self,
+        parameters: dict[str, nn.Parameter],
+        modules: Sequence[Module],
+        training: TrainingConfig,
+    ) -> list[torch.optim.Optimizer]:
         import torch
 
         from lm.updates.groups import decayed_matrices

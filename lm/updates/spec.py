@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from lm.architectures import Module
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:  # torch costs more than a second
 class Update(ABC):
     """A rule that turns gradients into steps, registered by a line in `lm.updates`."""
 
-    name: ClassVar[str]
-    settings: ClassVar[frozenset[str]]  # of `TrainingConfig` that it alone reads, or with others
-    moments: ClassVar[int]  # numbers that it remembers of every parameter, at most
+    name: str
+    settings: frozenset[str]  # of `TrainingConfig` that it alone reads, or with others
+    moments: int  # numbers that it remembers of every parameter, at most
 
     def flops(self, module: Module) -> int:
         """Matrix products of one update of a module, in FLOPs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lm.base.settings import Config, setting
 
 
-class Sampling(Config):
+class Sampling(Config, frozen=True):
     """How the next token is drawn. Filters apply in the order of the fields."""
 
     temperature: float = setting(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lm.architectures.attention.config import AttentionConfig
 from lm.architectures.attention.recipes import RECIPES
 from lm.architectures.shared.parts import self_attention_modules
 from lm.architectures.shared.self_attention_decoder import SelfAttentionDecoder
 from lm.architectures.spec import Architecture, Arrays, Module
 from lm.base.looks import Look
+
+if TYPE_CHECKING:  # torch costs more than a second
+    from lm.architectures.shared.self_attention_model import SelfAttentionModel
 
 
 class Attention(Architecture[AttentionConfig]):
@@ -24,7 +29,7 @@ class Attention(Architecture[AttentionConfig]):
     def modules(self, config: AttentionConfig, vocab_size: int) -> list[Module]:
         return self_attention_modules(config, vocab_size)
 
-    def build(self, config: AttentionConfig, vocab_size: int):
+    def build(self, config: AttentionConfig, vocab_size: int) -> SelfAttentionModel:
         from lm.architectures.shared.self_attention_model import SelfAttentionModel
 
         return SelfAttentionModel(config, vocab_size)

@@ -11,7 +11,7 @@ from lm.architectures.shared.self_attention_config import SelfAttentionConfig
 from lm.base.settings import setting
 
 
-class AttentionConfig(SelfAttentionConfig):
+class AttentionConfig(SelfAttentionConfig, frozen=True):
     """Blocks of multi-head causal self-attention, without feed-forward."""
 
     architecture: Literal["attention"] = "attention"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lm.architectures.linear.config import LinearConfig
 from lm.architectures.linear.recipes import RECIPES
 from lm.architectures.shared.parts import output_map, window_embeddings
 from lm.architectures.shared.window_decoder import WindowDecoder
 from lm.architectures.spec import Architecture, Arrays, Module
 from lm.base.looks import Look
+
+if TYPE_CHECKING:  # torch costs more than a second
+    from lm.architectures.linear.model import LinearModel
 
 
 class Linear(Architecture[LinearConfig]):
@@ -25,7 +30,7 @@ class Linear(Architecture[LinearConfig]):
         head = output_map(config.n_embedded * config.d_embed, vocab_size, config.bias)
         return [*window_embeddings(config, vocab_size), head]
 
-    def build(self, config: LinearConfig, vocab_size: int):
+    def build(self, config: LinearConfig, vocab_size: int) -> LinearModel:
         from lm.architectures.linear.model import LinearModel
 
         return LinearModel(config, vocab_size)

@@ -9,7 +9,7 @@ from lm.architectures.shared.fields import Initialization
 from lm.architectures.shared.window_config import WindowConfig
 
 
-class LinearConfig(WindowConfig):
+class LinearConfig(WindowConfig, frozen=True):
     """Softmax regression over the embeddings of the last `context_length` tokens."""
 
     architecture: Literal["linear"] = "linear"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lm.architectures.mlp.config import MLPConfig
 from lm.architectures.mlp.recipes import RECIPES
 from lm.architectures.shared.parts import linear_map, output_map, window_embeddings
 from lm.architectures.shared.window_decoder import WindowDecoder
 from lm.architectures.spec import Architecture, Arrays, Module
 from lm.base.looks import Look
+
+if TYPE_CHECKING:  # torch costs more than a second
+    from lm.architectures.mlp.model import MLPModel
 
 
 class MultiLayerPerceptron(Architecture[MLPConfig]):
@@ -29,7 +34,7 @@ class MultiLayerPerceptron(Architecture[MLPConfig]):
             width = config.d_hidden
         return [*parts, output_map(width, vocab_size, config.bias)]
 
-    def build(self, config: MLPConfig, vocab_size: int):
+    def build(self, config: MLPConfig, vocab_size: int) -> MLPModel:
         from lm.architectures.mlp.model import MLPModel
 
         return MLPModel(config, vocab_size)

@@ -10,7 +10,7 @@ from lm.architectures.shared.window_config import WindowConfig
 from lm.base.settings import setting
 
 
-class MLPConfig(WindowConfig):
+class MLPConfig(WindowConfig, frozen=True):
     """A multi-layer perceptron over the embeddings of the last `context_length` tokens."""
 
     architecture: Literal["mlp"] = "mlp"

@@ -16,13 +16,13 @@ from lm.architectures.shared.window_config import WindowConfig
 class EmbeddingModel(LanguageModel):
     """A model that begins with `width` features of each token and of its n-grams."""
 
-    config: WindowConfig | SelfAttentionConfig
-
     def __init__(
         self, config: WindowConfig | SelfAttentionConfig, vocab_size: int, width: int
     ) -> None:
         super().__init__(config, vocab_size)
         self.embedding = nn.Embedding(vocab_size, width)
+        self.ngram_order, self.ngram_rows = config.ngram_order, config.ngram_rows
+        self.ngram_dropout = config.ngram_dropout
         self.ngram_embedding: nn.Embedding | None = None
         lengths = config.ngram_order - 1
         if lengths:
@@ -38,14 +38,14 @@ class EmbeddingModel(LanguageModel):
         x = self.embedding(token_ids)
         if self.ngram_embedding is None:
             return x
-        order = self.config.ngram_order
+        order = self.ngram_order
         text = token_ids + 1
         if before is not None:
             text = torch.cat([before + 1, text], dim=1)
         padded = F.pad(text, (order - 1 + token_ids.shape[1] - text.shape[1], 0))
-        rows = table_rows(padded, order, self.vocab_size, self.config.ngram_rows)
+        rows = table_rows(padded, order, self.vocab_size, self.ngram_rows)
         ngrams = self.ngram_embedding(torch.stack(rows, dim=-1))  # (B, T, order - 1, width)
-        if self.training and self.config.ngram_dropout:
+        if self.training and self.ngram_dropout:
             kept = torch.ones_like(ngrams[..., :1])
-            ngrams = ngrams * F.dropout(kept, self.config.ngram_dropout)
+            ngrams = ngrams * F.dropout(kept, self.ngram_dropout)
         return x + self.ngram_projection(ngrams.flatten(2))

@@ -25,7 +25,7 @@ def table_rows(padded: Any, order: int, vocab_size: int, n_rows: int) -> list[An
     """
     base, length = vocab_size + 1, padded.shape[1] - order + 1
     number = padded[:, order - 1 :]
-    rows = []
+    rows: list[Any] = []
     for k in range(2, order + 1):
         first = order - k
         number = number + padded[:, first : first + length] * _signed(base ** (k - 1))

@@ -6,8 +6,10 @@ Training, scoring and the counting of FLOPs ask the head; none of them knows how
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Protocol
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -21,9 +23,28 @@ LARGE_VOCAB_SIZE = 8_192  # from here on in pieces; below, the logits stay in th
 class Head(Protocol):
     """What reads a model's features."""
 
-    weight: Tensor
-    numbers_per_prediction: int  # that are written to score one
-    gradients_in_forward: bool  # whether `loss` computes its gradients with it
+    @property
+    def weight(self) -> nn.Parameter:
+        """(V, d), a row for each token."""
+        ...
+
+    @property
+    def numbers_per_prediction(self) -> int:
+        """How many numbers are written to score one prediction."""
+        ...
+
+    @property
+    def gradients_in_forward(self) -> bool:
+        """Whether `loss` computes the gradients together with the nats."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """All that is trained."""
+        ...
+
+    def reset_parameters(self) -> None:
+        """Draw the first weights as torch does by default."""
+        ...
 
     def __call__(self, features: Tensor) -> Tensor:
         """(..., d) -> (..., V) logits."""
@@ -85,12 +106,13 @@ class TwoLevelHead(nn.Linear):
 
     gradients_in_forward = False
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(..., d) -> (..., V) log-probabilities."""
         missing = self.n_clusters * self.size - self.out_features
-        scores = F.pad(super().forward(features), (0, missing), value=-math.inf)
-        within = scores.unflatten(-1, (self.n_clusters, self.size)).log_softmax(-1)
-        of_cluster = self.clusters(features).log_softmax(-1)  # (..., C)
+        scores = F.pad(super().forward(input), (0, missing), value=-math.inf)
+        by_cluster = torch.unflatten(scores, -1, (self.n_clusters, self.size))
+        within = by_cluster.log_softmax(-1)  # (..., C, size)
+        of_cluster = self.clusters(input).log_softmax(-1)  # (..., C)
         return (of_cluster[..., None] + within).flatten(-2)[..., : self.out_features]
 
     def loss(self, features: Tensor, targets: Tensor, *, z_loss: float = 0.0) -> Tensor:

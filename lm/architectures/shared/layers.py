@@ -39,7 +39,8 @@ def initialize(
         elif isinstance(module, nn.Linear):
             std = 0.02 if kind == "gpt2" else module.in_features**-0.5
             nn.init.normal_(module.weight, std=std)
-            if module.bias is not None:
+            # torch's types leave out that a map may have no bias
+            if module.bias is not None:  # pyright: ignore[reportUnnecessaryComparison]
                 nn.init.zeros_(module.bias)
     if kind == "gpt2":
         for layer in residual_outputs:

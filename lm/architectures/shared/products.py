@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
@@ -31,7 +31,11 @@ _bfloat16: ContextVar[bool] = ContextVar("bfloat16", default=False)
 class Linear(nn.Linear):
     """nn.Linear, its products by whichever way is fastest."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def __init__(self, d_in: int, d_out: int, bias: bool = True) -> None:
+        super().__init__(d_in, d_out, bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        x = input  # (..., d_in)
         if x.device.type != "cpu" or x.numel() * self.out_features < LARGE_PRODUCT:
             return F.linear(x, self.weight, self.bias)
         if _bfloat16.get():
@@ -45,7 +49,7 @@ class Linear(nn.Linear):
 
 
 @contextlib.contextmanager
-def rounded_to(precision: str, device: torch.device) -> Iterator[None]:
+def rounded_to(precision: str, device: torch.device) -> Generator[None, None, None]:
     """Within, large linear maps multiply numbers of `precision`; so do their gradients, later."""
     if precision == "float32":
         yield
@@ -61,7 +65,7 @@ def rounded_to(precision: str, device: torch.device) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def fast_products() -> Iterator[None]:
+def fast_products() -> Generator[None, None, None]:
     """Within, products of float32 matrices go to oneDNN, where it is exact. Small ones are slower
     there."""
     with _asking_onednn() if onednn_is_exact() else contextlib.nullcontext():
@@ -106,7 +110,7 @@ def onednn_is_exact() -> bool:
 
 
 @contextlib.contextmanager
-def _asking_onednn() -> Iterator[None]:
+def _asking_onednn() -> Generator[None, None, None]:
     before = _settings.fp32_precision
     _settings.fp32_precision = "bf16"
     try:

@@ -14,7 +14,7 @@ ROTARY_BASE = 1_000.0  # contexts are short here: 10,000 leaves half of the pair
 PositionalEncoding = Literal["none", "learned", "sinusoidal", "rotary"]
 
 
-class SelfAttentionConfig(ArchitectureConfig):
+class SelfAttentionConfig(ArchitectureConfig, frozen=True):
     """The settings that self-attention has in every architecture. Each adds the width of a head."""
 
     context_length: int = fields.context_length(64)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -27,7 +29,14 @@ class SelfAttentionDecoder(Decoder):
 
     config: SelfAttentionConfig
 
-    def __init__(self, config: SelfAttentionConfig, vocab_size: int, weights: Arrays) -> None:
+    def __init__(
+        self,
+        config: SelfAttentionConfig,
+        vocab_size: int,
+        weights: Arrays,
+        block: Callable[[Arrays, str], Block] | None = None,
+    ) -> None:
+        """`block` makes one from its weights and its name; left out, attention alone."""
         super().__init__(config, vocab_size)
         weights = as_float32(weights)
         embed = Embeddings(config, vocab_size, weights)
@@ -40,7 +49,8 @@ class SelfAttentionDecoder(Decoder):
         if config.qk_norm:
             of_queries = np.repeat([True, False], self.n_heads)
             by = np.where(of_queries, 1, 1 / self.d_head)
-            self.normalisers = np.float32(by), np.float32(by * self.d_head * QK_EPSILON)
+            added = by * self.d_head * QK_EPSILON
+            self.normalisers = by.astype(np.float32), added.astype(np.float32)
         self.embed = embed
         self.positions: np.ndarray | None = weights.get("position_embedding.weight")
         self.rotations: np.ndarray | None = None  # (length, 1, d_head / 2), complex
@@ -50,7 +60,8 @@ class SelfAttentionDecoder(Decoder):
             pairs = self.d_head // 2
             angles = np.outer(np.arange(self.length), ROTARY_BASE ** (-np.arange(pairs) / pairs))
             self.rotations = np.exp(1j * angles).astype(np.complex64)[:, None]
-        self.blocks = [self._block(weights, f"blocks.{i}") for i in range(config.n_layers)]
+        block = block or functools.partial(Block, config)
+        self.blocks = [block(weights, f"blocks.{i}") for i in range(config.n_layers)]
         words = weights.get("head.weight", embed.tokens)
         self.clusters: tuple[int, int] | None = None  # of a two-level softmax: how many, how large
         if config.output == "two_level":
@@ -64,9 +75,6 @@ class SelfAttentionDecoder(Decoder):
         self.head = head
         self._past: Past = []
         self._start = self._n_read = 0
-
-    def _block(self, weights: Arrays, name: str) -> Block:
-        return Block(self.config, weights, name)
 
     def fresh(self) -> SelfAttentionDecoder:
         other = copy.copy(self)

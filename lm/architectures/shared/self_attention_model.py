@@ -29,6 +29,8 @@ class SelfAttentionModel(EmbeddingModel):
     """A row is read whole: each of its positions attends to itself and what precedes it."""
 
     config: SelfAttentionConfig
+    sinusoids: Tensor  # (context_length, d_model), where positions are sinusoidal
+    rotations: Tensor  # (2, context_length, d_head / 2), where they are rotary
 
     def __init__(
         self,
@@ -48,14 +50,15 @@ class SelfAttentionModel(EmbeddingModel):
             rotations = _rotations(length, config.head_width)
             self.register_buffer("rotations", rotations, persistent=False)
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config, feed_forward) for _ in range(config.n_layers))
+        blocks = [Block(config, feed_forward) for _ in range(config.n_layers)]
+        self.blocks = nn.ModuleList(blocks)
         self.final_norm = _norm(config) if config.norm_position == "pre" else nn.Identity()
         head = TwoLevelHead if config.output == "two_level" else SoftmaxHead
         self.head = head(d, vocab_size, bias=False)
         if config.tie_embeddings:
             self.embedding.weight = self.head.weight
-        outputs = [block.attention.output for block in self.blocks]
-        outputs += [block.feed_forward.down for block in self.blocks if block.feed_forward]
+        outputs: list[nn.Linear] = [block.attention.output for block in blocks]
+        outputs += [block.feed_forward.down for block in blocks if block.feed_forward]
         initialize(self, config.initialization, outputs)
 
     def features(self, token_ids: Tensor, before: Tensor | None = None) -> Tensor:

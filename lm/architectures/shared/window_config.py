@@ -10,7 +10,7 @@ from lm.architectures.shared import fields
 from lm.architectures.spec import ArchitectureConfig
 
 
-class WindowConfig(ArchitectureConfig):
+class WindowConfig(ArchitectureConfig, frozen=True):
     """A prediction reads the embeddings of the last `context_length` tokens, whatever its row."""
 
     context_length: int = fields.context_length(8)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lm.architectures.shared.parts import linear_map, norm, self_attention_modules
 from lm.architectures.spec import Architecture, Arrays, Module
 from lm.architectures.transformer.config import TransformerConfig
 from lm.architectures.transformer.decoder import TransformerDecoder
 from lm.architectures.transformer.recipes import RECIPES
 from lm.base.looks import Look
+
+if TYPE_CHECKING:  # torch costs more than a second
+    from lm.architectures.transformer.model import TransformerModel
 
 
 class Transformer(Architecture[TransformerConfig]):
@@ -37,7 +42,7 @@ class Transformer(Architecture[TransformerConfig]):
 
         return self_attention_modules(config, vocab_size, feed_forward)
 
-    def build(self, config: TransformerConfig, vocab_size: int):
+    def build(self, config: TransformerConfig, vocab_size: int) -> TransformerModel:
         from lm.architectures.transformer.model import TransformerModel
 
         return TransformerModel(config, vocab_size)

@@ -12,7 +12,7 @@ from lm.architectures.shared.self_attention_config import SelfAttentionConfig
 from lm.base.settings import setting
 
 
-class TransformerConfig(SelfAttentionConfig):
+class TransformerConfig(SelfAttentionConfig, frozen=True):
     """Blocks of multi-head causal self-attention and feed-forward."""
 
     architecture: Literal["transformer"] = "transformer"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from lm.architectures.shared.arrays import activate, apply, linear_map
@@ -13,10 +15,8 @@ from lm.architectures.transformer.config import TransformerConfig
 class TransformerDecoder(SelfAttentionDecoder):
     """Self-attention whose blocks have feed-forward."""
 
-    config: TransformerConfig
-
-    def _block(self, weights: Arrays, name: str) -> Block:
-        return TransformerBlock(self.config, weights, name)
+    def __init__(self, config: TransformerConfig, vocab_size: int, weights: Arrays) -> None:
+        super().__init__(config, vocab_size, weights, functools.partial(TransformerBlock, config))
 
 
 class TransformerBlock(Block):

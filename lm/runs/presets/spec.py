@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from lm.architectures import AnyArchitecture
 from lm.datasets.config import DataConfig
@@ -54,9 +54,9 @@ class Settings:
 class Preset(ABC):
     """A way to set up a run, registered by a line in `lm.runs.presets`."""
 
-    name: ClassVar[str]
-    help: ClassVar[str]  # a sentence for whoever chooses among presets
-    follows_budget: ClassVar[bool] = False  # whether a model's size does
+    name: str
+    help: str  # a sentence for whoever chooses among presets
+    follows_budget: bool = False  # whether a model's size does
 
     @abstractmethod
     def suits(self, architecture: AnyArchitecture) -> bool:
