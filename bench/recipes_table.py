@@ -103,9 +103,9 @@ def written(page: str, rows: Sequence[Row]) -> str:
     """
     for name, table in TABLES.items():
         start, end = f"<!-- table: {name} -->\n", "<!-- end -->"
-        before, found, rest = page.partition(start)
+        before, opened, rest = page.partition(start)
         _, closed, after = rest.partition(end)
-        if not (found and closed):
+        if not (opened and closed):
             raise ValueError(f"{PAGE.name} has no table between {start.strip()} and {end}.")
         page = before + start + "".join(f"{each}\n" for each in table(rows)) + end + after
     return page

@@ -198,13 +198,13 @@ def training_rows(folder: Path) -> Iterator[Row]:
         if shape.textbook:
             target = "≥ 0.55" if shape.batch_size is None else ""
             peaks.append(("pytorch", "PyTorch's own GEMM", target))
-        for name, words, target in peaks:
+        for name, title, target in peaks:
             peak = gemm / times[name]
             yield Row(
                 what=what,
                 value=1e3 * ours,
                 unit="ms",
-                reference=f"{words}, {peak / 1e9:.0f} GFLOP/s",
+                reference=f"{title}, {peak / 1e9:.0f} GFLOP/s",
                 ratio=steps.step.total / ours / peak,
                 target=target,
             )

@@ -86,9 +86,9 @@ def noisy(share: float) -> Loss:
     """Of inputs of which a share are other tokens (Xie et al., arXiv 1703.02573)."""
 
     def loss(model: LanguageModel, batch: Batch) -> Tensor:
-        chosen = torch.rand(batch.inputs.shape) < share
+        replaced = torch.rand(batch.inputs.shape) < share
         others = torch.randint(model.vocab_size, batch.inputs.shape)
-        return plain(model, replace(batch, inputs=torch.where(chosen, others, batch.inputs)))
+        return plain(model, replace(batch, inputs=torch.where(replaced, others, batch.inputs)))
 
     return loss
 
@@ -190,8 +190,8 @@ def losses(trial: Trial) -> Iterator[tuple[str, Callable[[], dict[str, float]]]]
     for cap in CAPS:
         yield variant(f"logits capped at {cap:g}", cap=cap)
     for shares in BATCHES:
-        words = ", ".join(f"{share:g}" for share in shares)
-        yield variant(f"batches of {words}", shares=shares)
+        listed = ", ".join(f"{share:g}" for share in shares)
+        yield variant(f"batches of {listed}", shares=shares)
     for share in NOISES:
         yield variant(f"{share:.0%} of inputs at random", loss=noisy(share))
     for weight in PENALTIES:

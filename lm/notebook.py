@@ -194,7 +194,7 @@ def chart(
         names = {run_id: f"{name} ({run_id})" for run_id, name in names.items()}
     return charts.results_chart(
         frame,
-        charts.looks({run.run_id: run.config.model.architecture for run in listed}, names),
+        charts.run_looks({run.run_id: run.config.model.architecture for run in listed}, names),
         x=x,
         y=y,
         x_title=tables.COLUMNS[x].label if x in tables.COLUMNS else x,

@@ -4,7 +4,7 @@ import streamlit as st
 
 from lm.runs import Run
 from lm.writing.sampling import Sampling
-from pages.common import caches, corpora, first_run, links, shell, words, writing
+from pages.common import caches, corpora, first_run, links, shell, wording, writing
 from pages.common.components.text_view import text_view
 
 PROMPT = "ROMEO:"
@@ -32,8 +32,8 @@ def act() -> None:
 @st.fragment
 def show_sample(run: Run) -> None:
     """What the model wrote when its training ended and, on request, what it writes now."""
-    st.header(f"{words.count(run.n_params)} parameters finish “{PROMPT}”", anchor=False)
-    st.caption(words.run_facts(run))
+    st.header(f"{wording.count(run.n_params)} parameters finish “{PROMPT}”", anchor=False)
+    st.caption(wording.run_facts(run))
     seed = st.session_state.get("start_seed", 0)
     texts, probabilities = write(run, seed) if seed else caches.last_sample(run, PROMPT) or ([], [])
     text_view(f"Text by {run.name}", texts, probabilities, prompt=PROMPT, height=420, key="sample")
@@ -50,7 +50,7 @@ def write(run: Run, seed: int) -> tuple[list[str], list[float]]:
         lanes = writing.begin([run], PROMPT, N_TOKENS, Sampling(temperature=0.8, seed=seed))
         writing.advance(lanes, SECONDS)
     if lanes[0].problem:
-        st.error(words.plain(lanes[0].problem))
+        st.error(wording.plain(lanes[0].problem))
     return lanes[0].texts, lanes[0].probabilities
 
 
@@ -64,8 +64,8 @@ def show_ladder(runs: list[Run]) -> None:
     st.header("Four architectures, one budget", anchor=False)
     run = rungs[0]
     st.markdown(
-        f"Each was trained with at most {words.flops(run.config.training.budget)} floating-point "
-        f"operations on {words.plain(corpora.title(run.config.data))}, by the preset "
+        f"Each was trained with at most {wording.flops(run.config.training.budget)} floating-point "
+        f"operations on {wording.plain(corpora.title(run.config.data))}, by the preset "
         f"{run.config.preset}. The loss is the mean surprise per token of the test split, in nats."
     )
     ladder.show(rungs)

@@ -12,7 +12,7 @@ from lm.charts.bands import curve_figure
 from lm.charts.corpora import frequency_chart, rank_chart
 from lm.charts.curves import describe_curves, training_curves
 from lm.charts.data import MOST_POINTS, log_spaced, smooth, sparkline, thin
-from lm.charts.looks import PALETTE, SHAPES, few_looks, looks, of_architecture
+from lm.charts.looks import PALETTE, SHAPES, few_looks, of_architecture, run_looks
 from lm.charts.loss import describe_loss, loss_chart
 from lm.charts.printing import SVG, to_png, to_svg
 from lm.charts.results import describe_results, results_chart
@@ -36,12 +36,12 @@ __all__ = [
     "frequency_chart",
     "labelled",
     "log_spaced",
-    "looks",
     "loss_axis",
     "loss_chart",
     "of_architecture",
     "rank_chart",
     "results_chart",
+    "run_looks",
     "smooth",
     "sparkline",
     "spread_figure",

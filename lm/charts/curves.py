@@ -24,7 +24,7 @@ from lm.charts.looks import legend, look_scale, with_legend
 
 def training_curves(
     metrics: Mapping[str, pd.DataFrame],
-    shown: Mapping[str, Look],
+    looks: Mapping[str, Look],
     *,
     x: str = "flops",
     y: str = "sampled_val_loss",
@@ -35,11 +35,11 @@ def training_curves(
     title: str | None = None,
     height: int = HEIGHT,
 ) -> alt.LayerChart:
-    """A line per run of `shown`, of its `metrics` (columns of `StepRecord`).
+    """A line per run of `looks`, of its `metrics` (columns of `StepRecord`).
 
     With `smoothing`, a share of each run in (0, 1], a smoothed line lies over the raw one.
     """
-    rows = _rows(metrics, shown, x, y, log_x, smoothing)
+    rows = _rows(metrics, looks, x, y, log_x, smoothing)
     base = alt.Chart(rows).encode(
         x=alt.X(
             f"{x}:Q",
@@ -47,10 +47,10 @@ def training_curves(
             axis=number_axis(X_TITLES[x], log_x, rows[x]),
         ),
         color=alt.Color(
-            "run:N", scale=look_scale(shown.values(), "color"), legend=legend(title, shown)
+            "run:N", scale=look_scale(looks.values(), "color"), legend=legend(title, looks)
         ),
         strokeDash=alt.StrokeDash(
-            "run:N", scale=look_scale(shown.values(), "dash"), legend=legend(title, shown)
+            "run:N", scale=look_scale(looks.values(), "dash"), legend=legend(title, looks)
         ),
         tooltip=[
             alt.Tooltip("run:N", title="Run"),
@@ -73,13 +73,13 @@ def training_curves(
     domain = [min([low, *near.values()]), max([high, *near.values()])]
     scale = alt.Scale(domain=domain, zero=False, nice=False)
     return alt.layer(*reference_lines(labelled(near), scale), *layers).properties(
-        height=with_legend(height, shown)
+        height=with_legend(height, looks)
     )
 
 
 def _rows(
     metrics: Mapping[str, pd.DataFrame],
-    shown: Mapping[str, Look],
+    looks: Mapping[str, Look],
     x: str,
     y: str,
     log_x: bool,
@@ -88,7 +88,7 @@ def _rows(
     """The thinned curves one under the other; columns step, x, y, smoothed and run."""
     columns = list(dict.fromkeys(["step", x, y]))
     parts = []
-    for run_id, look in shown.items():
+    for run_id, look in looks.items():
         frame = metrics[run_id][columns].dropna()
         if log_x:
             frame = frame[frame[x] > 0]
@@ -99,11 +99,11 @@ def _rows(
 
 
 def describe_curves(
-    metrics: Mapping[str, pd.DataFrame], shown: Mapping[str, Look], *, y: str, y_title: str
+    metrics: Mapping[str, pd.DataFrame], looks: Mapping[str, Look], *, y: str, y_title: str
 ) -> str:
     """What a chart of training curves shows, as a sentence: the runs and where each ended."""
     ends = [
         f"{look.label} ends at {metrics[run_id][y].dropna().iloc[-1]:.3f}"
-        for run_id, look in shown.items()
+        for run_id, look in looks.items()
     ]
     return f"{y_title}: {'; '.join(ends)}."

@@ -29,7 +29,7 @@ def of_architecture(name: str) -> Look:
     return ARCHITECTURES[name].look if name in ARCHITECTURES else Look(NEUTRAL)
 
 
-def looks(groups: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Look]:
+def run_looks(groups: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Look]:
     """A look for every run of `groups` (run id -> what decides its colour), in that order.
 
     Architectures have looks of their own; other groups take the palette's colours in order. Runs
@@ -76,24 +76,24 @@ def few_looks(names: Iterable[str]) -> dict[str, Look]:
 # --- of charts ----------------------------------------------------------------------------------
 
 
-def look_scale(shown: Iterable[Look], cue: Literal["color", "dash", "shape"]) -> alt.Scale:
+def look_scale(looks: Iterable[Look], cue: Literal["color", "dash", "shape"]) -> alt.Scale:
     """The scale from labels to colours, dashes or shapes."""
-    by_label = {look.label: look for look in shown}
+    by_label = {look.label: look for look in looks}
     cues = [getattr(look, cue) for look in by_label.values()]
     range_ = [list(dash) for dash in cues] if cue == "dash" else cues
     return alt.Scale(domain=list(by_label), range=range_)
 
 
-def legend(title: str | None, shown: Mapping[str, Look]) -> alt.Legend:
+def legend(title: str | None, looks: Mapping[str, Look]) -> alt.Legend:
     """A legend under the chart, in two columns where labels are short."""
-    columns = _legend_columns(shown)
+    columns = _legend_columns(looks)
     return alt.Legend(title=title, orient="bottom", columns=columns, labelLimit=520)
 
 
-def with_legend(height: int, shown: Mapping[str, Look]) -> int:
+def with_legend(height: int, looks: Mapping[str, Look]) -> int:
     """The height of a chart and its legend."""
-    return height + 22 * math.ceil(len(shown) / _legend_columns(shown))
+    return height + 22 * math.ceil(len(looks) / _legend_columns(looks))
 
 
-def _legend_columns(shown: Mapping[str, Look]) -> int:
-    return 2 if all(len(look.label) <= SHORT_LABEL for look in shown.values()) else 1
+def _legend_columns(looks: Mapping[str, Look]) -> int:
+    return 2 if all(len(look.label) <= SHORT_LABEL for look in looks.values()) else 1

@@ -77,7 +77,7 @@ def guarded(action: Callable[[], int | None]) -> int:
     except click.exceptions.Exit as end:  # after --help
         return end.exit_code
     except click.ClickException as error:
-        return _complain(_in_our_words(error))
+        return _complain(_one_sentence(error))
     except BrokenPipeError:  # the reader of our output has gone: `python -m lm runs | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -101,7 +101,7 @@ def _complain(sentence: str, status: int = BAD_INPUT) -> int:
     return status
 
 
-def _in_our_words(error: click.ClickException) -> str:
+def _one_sentence(error: click.ClickException) -> str:
     """What click says of a command line, as one sentence that tells where to read on."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption) and context:

@@ -37,12 +37,12 @@ class Call:
 class Option(click.Option):
     """An option whose help is made when a help page is: by then registries may have grown."""
 
-    def __init__(self, *declarations: Any, words: Callable[[], str], **attributes: Any) -> None:
+    def __init__(self, *declarations: Any, describe: Callable[[], str], **attributes: Any) -> None:
         super().__init__(*declarations, **attributes)
-        self.words = words
+        self.describe = describe
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        self.help = self.words()
+        self.help = self.describe()
         return super().get_help_record(ctx)
 
 

@@ -55,7 +55,7 @@ class SettingOption(Option):
     """The option of one setting, described by its field."""
 
     def __init__(self, *declarations: Any, config: type[Config], field: str, **attributes: Any):
-        super().__init__(*declarations, words=self._describe, **attributes)
+        super().__init__(*declarations, describe=self._describe, **attributes)
         self.config, self.field = config, field
 
     @property
@@ -137,14 +137,14 @@ _RECIPE_OPTIONS = (
         default=DEFAULT_ARCHITECTURE,
         metavar="NAME",
         cls=Option,
-        words=lambda: ", ".join(model_configs()),
+        describe=lambda: ", ".join(model_configs()),
     ),
     click.option(
         "--preset",
         default=DEFAULT_PRESET,
         metavar="NAME",
         cls=Option,
-        words=lambda: " ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items()),
+        describe=lambda: " ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items()),
     ),
     click.option(
         "--set",

@@ -78,15 +78,15 @@ class Bar:
 
     def __init__(self) -> None:
         self.live = sys.stderr.isatty()
-        self.shown_at, self.tenth, self.width = 0.0, 0, 0
+        self.printed_at, self.tenth, self.width = 0.0, 0, 0
 
     def show(self, share: float, describe: Callable[[], str]) -> None:
         """Show how far it is, 0 to 1, and a description, if it is time to."""
         tenth = int(10 * share)
         now = time.monotonic()
-        if share < 1 and (now - self.shown_at < 0.1 if self.live else tenth == self.tenth):
+        if share < 1 and (now - self.printed_at < 0.1 if self.live else tenth == self.tenth):
             return
-        self.shown_at, self.tenth = now, tenth
+        self.printed_at, self.tenth = now, tenth
         if not self.live:
             note(f"{share:4.0%}  {describe()}")
             return

@@ -31,7 +31,7 @@ def _scales() -> str:
 
 
 @command("study", "Train what the coursework trained; write figures and report.")
-@click.option("--scale", default="default", metavar="NAME", cls=Option, words=_scales)
+@click.option("--scale", default="default", metavar="NAME", cls=Option, describe=_scales)
 @click.option(
     "--datasets",
     "names",

@@ -42,7 +42,7 @@ def sweep(
     if dry_run:
         _print_plan(plan, planned, as_json)
         return None
-    note(_plan_in_words(plan, planned))
+    note(_plan_sentence(plan, planned))
     with sending(destination, planned.n_left) as sent:
         done = run_sweep(
             configs,
@@ -63,7 +63,7 @@ def sweep(
     return FAILED if done.failed or done.unfinished else None
 
 
-def _plan_in_words(plan: Sweep, planned: Estimate) -> str:
+def _plan_sentence(plan: Sweep, planned: Estimate) -> str:
     n_runs = len(planned.runs)
     if not planned.n_left:
         return f"{plan.name}: {n_runs:,} run{'s' * (n_runs != 1)}, and nothing left to train."
@@ -109,7 +109,7 @@ def _print_plan(plan: Sweep, planned: Estimate, as_json: bool) -> None:
             for head, run in zip(heads, planned.runs, strict=True)
         ],
     )
-    print(f"\n{_plan_in_words(plan, planned)}")
+    print(f"\n{_plan_sentence(plan, planned)}")
 
 
 def _print_results(plan: Sweep, done: SweepResult, store: RunStore, as_json: bool) -> None:

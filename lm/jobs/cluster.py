@@ -352,7 +352,7 @@ class RayQueue:
         except StopIteration:
             self._end(path)
         except self._ray.exceptions.RayError as error:
-            reason = _loss_in_words(error)
+            reason = _why_it_was_lost(error)
             with contextlib.suppress(RunError, OSError):
                 attempt.writer.update(reason=reason, now=True)
             self._end(path, reason)
@@ -439,7 +439,7 @@ def _on_node(node_id: str) -> Any:
     return NodeAffinitySchedulingStrategy(node_id, soft=False)
 
 
-def _loss_in_words(error: Exception) -> str:
+def _why_it_was_lost(error: Exception) -> str:
     return f"The machine that trained it was lost ({type(error).__name__}: {_first_line(error)})."
 
 

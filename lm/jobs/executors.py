@@ -55,8 +55,8 @@ def open_executor(
     Raises `ConfigError` for a name that is not known, and for a cluster that is not there.
     """
     if name not in EXECUTORS:
-        known = ", ".join(EXECUTORS)
-        raise ConfigError(f"executor must be one of {known}. Received: {name!r}.")
+        names = ", ".join(EXECUTORS)
+        raise ConfigError(f"executor must be one of {names}. Received: {name!r}.")
     if name == "ray":
         from lm.jobs.cluster import RayQueue
 

@@ -68,7 +68,7 @@ def choose_each(rows: Sequence[Validated]) -> list[Label]:
     return [label for label in labels if label is not None]
 
 
-def chosen_factors(study: Study, store: RunStore) -> Factors:
+def tuned_factors(study: Study, store: RunStore) -> Factors:
     """What the search has come to so far: (what was tuned, budget) -> factor on its rate."""
     factors: Factors = {}
     for family in study.searches():

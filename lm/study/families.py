@@ -100,20 +100,22 @@ class Study:
                     factors = [factor for factor in scale.narrow if 0.5 <= factor <= 2]
                     families.append(self._search(key, data, budget, factors))
         budget = scale.word_search_budget
-        for dataset in self._words() if budget else ():
+        for dataset in self._word_corpora() if budget else ():
             base = {"architecture": "transformer", "dataset": dataset}
             families.append(self._search(dataset, base, budget, scale.narrow))
         return families
 
-    def comparisons(self, chosen: Factors) -> list[Family]:
+    def comparisons(self, tuned_factors: Factors) -> list[Family]:
         """Everything else, at the learning rates that were chosen."""
         characters = CHARACTERS in self.corpora
-        frontier = list(self._frontier(chosen)) if characters else []
+        frontier = list(self._frontier(tuned_factors)) if characters else []
         families = [*frontier]
         if characters:
-            families += [*self._knobs(chosen), *self._naive(chosen), *self._tokenizers(chosen)]
-        words = list(self._word_families(chosen))
-        return [*families, *words, *self._siblings([*frontier, *words])]
+            families += self._knobs(tuned_factors)
+            families += self._naive(tuned_factors)
+            families += self._tokenizers(tuned_factors)
+        of_words = list(self._word_families(tuned_factors))
+        return [*families, *of_words, *self._siblings([*frontier, *of_words])]
 
     # one method per section
 
@@ -136,7 +138,7 @@ class Study:
             load=self.load,
         )
 
-    def _frontier(self, chosen: Factors) -> Iterator[Family]:
+    def _frontier(self, tuned_factors: Factors) -> Iterator[Family]:
         scale = self.scale
         for architecture in ARCHITECTURES:
             base = {"architecture": architecture, "dataset": CHARACTERS}
@@ -150,21 +152,23 @@ class Study:
                     architecture=architecture,
                     base=base,
                     points={
-                        Label(budget): self._tuned({**base, "budget": budget}, architecture, chosen)
+                        Label(budget): self._tuned(
+                            {**base, "budget": budget}, architecture, tuned_factors
+                        )
                         for budget in budgets
                     },
                     seeds=seeds,
                     load=self.load,
                 )
 
-    def _knobs(self, chosen: Factors) -> Iterator[Family]:
+    def _knobs(self, tuned_factors: Factors) -> Iterator[Family]:
         scale = self.scale
         for knob in KNOBS:
             budget = scale.large_knob_budget if knob.large else scale.knob_budget
             factors = knob.factors if len(scale.narrow) > 1 else (1.0,)
             for architecture, values in knob.values.items():
                 base = {"architecture": architecture, "dataset": CHARACTERS, "budget": budget}
-                tuned = {**base, **self._tuned(base, architecture, chosen)}
+                tuned = {**base, **self._tuned(base, architecture, tuned_factors)}
                 config = self._config(tuned)
                 points = {}
                 for value in values[: scale.most_values]:
@@ -182,7 +186,7 @@ class Study:
                     load=self.load,
                 )
 
-    def _naive(self, chosen: Factors) -> Iterator[Family]:
+    def _naive(self, tuned_factors: Factors) -> Iterator[Family]:
         scale = self.scale
         for architecture in ARCHITECTURES:
             base = {
@@ -190,7 +194,7 @@ class Study:
                 "dataset": CHARACTERS,
                 "budget": scale.knob_budget,
             }
-            tuned = {**base, **self._tuned(base, architecture, chosen)}
+            tuned = {**base, **self._tuned(base, architecture, tuned_factors)}
             config = self._config(tuned)
             last: Point = {"training.objective": "last_position"}
             if architecture in ("linear", "mlp"):  # as many predictions per step as before
@@ -233,7 +237,7 @@ class Study:
         base = {"architecture": "transformer", "dataset": CHARACTERS}
         return {name: {**base, **kind} for name, kind in kinds.items()}
 
-    def _tokenizers(self, chosen: Factors) -> Iterator[Family]:
+    def _tokenizers(self, tuned_factors: Factors) -> Iterator[Family]:
         for key, base in self.tokenizations().items():
             yield Family(
                 section="tokenizers",
@@ -241,18 +245,18 @@ class Study:
                 architecture="transformer",
                 base=base,
                 points={
-                    Label(budget): self._tuned({**base, "budget": budget}, key, chosen)
+                    Label(budget): self._tuned({**base, "budget": budget}, key, tuned_factors)
                     for budget in self.scale.tokenizer_budgets
                 },
                 seeds=self.scale.knob_seeds,
                 load=self.load,
             )
 
-    def _words(self) -> list[str]:
+    def _word_corpora(self) -> list[str]:
         return [name for name in WORDS if name in self.corpora]
 
-    def _word_families(self, chosen: Factors) -> Iterator[Family]:
-        for dataset in self._words():
+    def _word_families(self, tuned_factors: Factors) -> Iterator[Family]:
+        for dataset in self._word_corpora():
             base = {"architecture": "transformer", "dataset": dataset}
             yield Family(
                 section="words",
@@ -260,7 +264,7 @@ class Study:
                 architecture="transformer",
                 base=base,
                 points={
-                    Label(budget): self._tuned({**base, "budget": budget}, dataset, chosen)
+                    Label(budget): self._tuned({**base, "budget": budget}, dataset, tuned_factors)
                     for budget in self.scale.word_budgets
                 },
                 seeds=(0,),
@@ -282,13 +286,13 @@ class Study:
 
     # learning rates
 
-    def _tuned(self, base: Point, key: str, chosen: Factors) -> Point:
+    def _tuned(self, base: Point, key: str, tuned_factors: Factors) -> Point:
         """`budget` and the rates of the search nearest below it (of the nearest, if none is)."""
         budget = base["budget"]
-        tuned = sorted(at for name, at in chosen if name == key)
+        tuned = sorted(at for name, at in tuned_factors if name == key)
         below = [at for at in tuned if at <= budget]
         nearest = below[-1] if below else tuned[0] if tuned else None
-        factor = 1.0 if nearest is None else chosen[key, nearest]
+        factor = 1.0 if nearest is None else tuned_factors[key, nearest]
         return {"budget": budget, **self._rates(base, factor)}
 
     def _rates(self, base: Point, factor: float) -> Point:

@@ -27,7 +27,7 @@ BAND_POINTS = 120
 
 def _architecture_looks() -> dict[str, Look]:
     names = {name: name for name in ARCHITECTURES}
-    return charts.looks(names, names)
+    return charts.run_looks(names, names)
 
 
 def figures(results: Results) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def figures(results: Results) -> dict[str, Any]:
     add("naive-flops", meter_rows(results), lambda: _meter(results))
     add("tokenizers", section("tokenizers"), lambda: _tokenizers(results))
     for dataset in WORDS:
-        rows = results.words(dataset)
+        rows = results.word_runs(dataset)
         largest = rows[rows["flops"] == rows["flops"].max()]
         add(f"frontier-{dataset}", rows, functools.partial(_word_frontier, results, rows, dataset))
         add(f"curves-{dataset}", rows, functools.partial(_curves, largest))

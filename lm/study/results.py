@@ -19,8 +19,8 @@ from lm.study.choices import (
     best_checkpoints,
     choose,
     choose_each,
-    chosen_factors,
     runs_of,
+    tuned_factors,
     validated,
 )
 from lm.study.families import Family, Label, Study
@@ -45,7 +45,7 @@ class Results:
         rows = self.frame[self.frame["section"] == section]
         return rows if name is None else rows[rows["name"] == name]
 
-    def words(self, dataset: str) -> pd.DataFrame:
+    def word_runs(self, dataset: str) -> pd.DataFrame:
         """The runs on words of a corpus, at rising budgets."""
         return self.section("words", dataset).sort_values("flops")
 
@@ -61,7 +61,7 @@ class Results:
 
 def gather(study: Study, store: RunStore) -> Results:
     """What figures and report are made of, from the runs that are in the store."""
-    families = [*study.searches(), *study.comparisons(chosen_factors(study, store))]
+    families = [*study.searches(), *study.comparisons(tuned_factors(study, store))]
     rows: dict[tuple[str, str], list[Validated]] = {}
     for family in families:
         if family.section in ("knobs", "siblings"):

@@ -12,7 +12,7 @@ from lm.jobs.sweeps import Loader, PlannedRun, SweepProgress, SweepResult, estim
 from lm.runs import Run, RunStore
 from lm.runs.config import RunConfig
 from lm.study import figures, report
-from lm.study.choices import best_checkpoints, chosen_factors, runs_of
+from lm.study.choices import best_checkpoints, runs_of, tuned_factors
 from lm.study.families import Family, Study
 from lm.study.results import gather
 from lm.study.sections import SECTIONS
@@ -55,7 +55,7 @@ def run(
 
     result = train("search", study.searches())
     if not result.unfinished:
-        result = train("study", study.comparisons(chosen_factors(study, store)))
+        result = train("study", study.comparisons(tuned_factors(study, store)))
     return Outcome(n_complete=len(complete), failed=failed, unfinished=result.unfinished)
 
 
@@ -114,7 +114,7 @@ class Cost:
 
 def plan_table(study: Study, store: RunStore) -> list[Cost]:
     """The study by section. What the search has yet to choose is taken as the recipes have it."""
-    families = [*study.searches(), *study.comparisons(chosen_factors(study, store))]
+    families = [*study.searches(), *study.comparisons(tuned_factors(study, store))]
     seen: set[RunConfig] = set()
     by_section: dict[str, list[RunConfig]] = {section: [] for section in SECTIONS}
     for family in families:
@@ -138,7 +138,7 @@ def ship(study: Study, store: RunStore, target: RunStore) -> list[Run]:
     The best of each architecture and corpus, on validation, brings its weights; of the others
     the results go, thinned. What is there already stays as it is.
     """
-    families = [*study.searches(), *study.comparisons(chosen_factors(study, store))]
+    families = [*study.searches(), *study.comparisons(tuned_factors(study, store))]
     with_weights = set(best_checkpoints(families, store).values())
     shipped = {}
     for family in families:

@@ -50,12 +50,12 @@ def resolve_device(name: str) -> torch.device:
     models this small are faster there than on MPS. Raises `DeviceError`."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    there = {
+    available = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not there[name]:
-        known = ", ".join(["auto", *(device for device, here in there.items() if here)])
-        raise DeviceError(f"device must be one of {known} on this machine. Received: '{name}'.")
+    if not available[name]:
+        names = ", ".join(["auto", *(device for device, here in available.items() if here)])
+        raise DeviceError(f"device must be one of {names} on this machine. Received: '{name}'.")
     return torch.device(name)

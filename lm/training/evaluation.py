@@ -80,8 +80,8 @@ def sampled_loss(model: LanguageModel, token_ids: np.ndarray | Tensor, n_tokens:
     stream = _stream(model, token_ids)
     rows = max(_cover(model, len(stream)), key=lambda rows: len(rows.starts))
     n_rows = max(1, min(len(rows.starts), n_tokens // max(1, rows.scored)))
-    chosen = np.linspace(0, len(rows.starts) - 1, n_rows).round().astype(int)
-    sample = _Rows(rows.starts[chosen], rows.length, rows.scored, rows.lookback)
+    places = np.linspace(0, len(rows.starts) - 1, n_rows).round().astype(int)
+    sample = _Rows(rows.starts[places], rows.length, rows.scored, rows.lookback)
     nats = sum(losses.sum(dtype=np.float64) for _, losses in _losses(model, stream, sample))
     return float(nats) / (n_rows * rows.scored)
 

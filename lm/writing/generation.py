@@ -232,14 +232,14 @@ def text_pieces(
     A character whose bytes are several tokens is held back until it is whole.
     """
     recent = list(before[-4:])  # UTF-8 has at most 4 bytes to a character
-    shown = len(tokenizer.decode(recent).removesuffix("\ufffd"))
+    n_given = len(tokenizer.decode(recent).removesuffix("\ufffd"))
     for token in tokens:
         recent.append(token.token_id)
         text = tokenizer.decode(recent)
         whole = text.removesuffix("\ufffd")  # perhaps the start of a character
-        yield whole[shown:]
-        shown = len(whole)
+        yield whole[n_given:]
+        n_given = len(whole)
         if whole == text:
             recent = recent[-1:]
-            shown = len(tokenizer.decode(recent))
-    yield tokenizer.decode(recent)[shown:]
+            n_given = len(tokenizer.decode(recent))
+    yield tokenizer.decode(recent)[n_given:]

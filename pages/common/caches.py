@@ -42,8 +42,8 @@ def trained_runs() -> list[Run]:
     """
 
     def order(run: Run) -> tuple[bool, float]:
-        known = run.shipped and run.status.valid
-        return run.shipped, known.loss if known else 0.0
+        score = run.shipped and run.status.valid
+        return run.shipped, score.loss if score else 0.0
 
     runs = [run for run in store().list() if run.weights_path.exists()]
     of_study = sorted(study_store().root.glob("shipped-*/model.safetensors"))
@@ -99,5 +99,5 @@ def _next_token(path: str, stamp: int, prompt: str) -> tuple[list[str], np.ndarr
     logits = next_token_logits(decoder(run), prompt_ids(encoder, prompt))
     order = np.argsort(-logits, kind="stable")
     falling = logits[order] - logits.max()
-    shown = [encoder.token_text(int(token_id)) for token_id in order[:MOST_BARS]]
-    return shown, falling - np.log(np.exp(falling).sum())
+    likeliest = [encoder.token_text(int(token_id)) for token_id in order[:MOST_BARS]]
+    return likeliest, falling - np.log(np.exp(falling).sum())

@@ -73,9 +73,9 @@ def frequencies(data: DataConfig) -> Frequencies:
 
 def references(data: DataConfig) -> dict[str, float]:
     """Name -> validation loss, nats per token, of guessing and, where known, of the best."""
-    found = {name: parts["valid"].loss for name, parts in baselines(data).items()}
+    losses = {name: parts["valid"].loss for name, parts in baselines(data).items()}
     ideal = load(data).valid.ideal_loss
-    return found if ideal is None else {**found, "entropy": ideal}
+    return losses if ideal is None else {**losses, "entropy": ideal}
 
 
 def _stamp(data: DataConfig) -> str:

@@ -7,7 +7,7 @@ from lm.architectures import ARCHITECTURES, DEFAULT
 from lm.datasets.config import DataConfig
 from lm.runs import Run, recipes
 from lm.runs.prepare import prepare
-from pages.common import caches, corpora, links, words
+from pages.common import caches, corpora, links, wording
 
 BUDGET = 1e11
 ABOUT = "about 20 s"
@@ -23,7 +23,7 @@ def describe() -> str:
     """What the button will do, in one line."""
     title = datasets.DATASETS[corpus_name()].title
     architecture = ARCHITECTURES[DEFAULT].title.lower()
-    return f"A small {architecture} on {title}, for {words.flops(BUDGET)} FLOPs."
+    return f"A small {architecture} on {title}, for {wording.flops(BUDGET)} FLOPs."
 
 
 def start() -> Run:

@@ -45,9 +45,9 @@ class Choices:
         url = st.query_params.to_dict()
         if not url or url in self._written:
             return False
-        found = {name: parsers[name](text) for name, text in url.items() if name in parsers}
+        named = {name: parsers[name](text) for name, text in url.items() if name in parsers}
         self.values.clear()
-        self.values.update({name: value for name, value in found.items() if value is not None})
+        self.values.update({name: value for name, value in named.items() if value is not None})
         return True
 
     def write_url(self) -> None:
@@ -121,7 +121,7 @@ def control(
     is_set = name in choices.values
     put(name, value)
     unit = f", in {setting.unit}" if setting.unit else ""
-    words = {
+    common = {
         "label": f"**{name}**" if is_set else name,
         "key": name,
         "help": f"{setting.help} {rule(setting)[0].upper()}{rule(setting)[1:]}{unit}. "
@@ -133,11 +133,11 @@ def control(
         horizontal=True, vertical_alignment="bottom", gap="xxsmall", key=f"control-{name}"
     ):
         if setting.kind == "choice":
-            st.selectbox(options=setting.choices, **words)
+            st.selectbox(options=setting.choices, **common)
         elif setting.kind == "bool":
-            st.checkbox(**words, width="stretch")
+            st.checkbox(**common, width="stretch")
         else:
-            _number(setting, placeholder, words)
+            _number(setting, placeholder, common)
         if is_set:
             st.button(
                 "",
@@ -150,7 +150,7 @@ def control(
             )
 
 
-def _number(setting: Setting, placeholder: str, words: dict[str, Any]) -> None:
+def _number(setting: Setting, placeholder: str, common: dict[str, Any]) -> None:
     kind = int if setting.kind == "int" else float
     low = None if setting.minimum is None or setting.exclusive_minimum else kind(setting.minimum)
     high = None if setting.maximum is None or setting.exclusive_maximum else kind(setting.maximum)
@@ -161,7 +161,7 @@ def _number(setting: Setting, placeholder: str, words: dict[str, Any]) -> None:
         step = setting.step or (0.001 if setting.log else 0.01)
         style = "%g"
     optional = {"value": None, "placeholder": placeholder} if setting.optional else {}
-    st.number_input(min_value=low, max_value=high, step=step, format=style, **optional, **words)
+    st.number_input(min_value=low, max_value=high, step=step, format=style, **optional, **common)
 
 
 def _changed(choices: Choices, name: str) -> None:

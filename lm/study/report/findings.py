@@ -28,7 +28,7 @@ def findings(results: Results) -> dict[str, Any]:
         "frontier": _frontier(results),
         "context": _context(results),
         "settings": _settings(results),
-        "words": [corpus for name in WORDS if (corpus := _words(results, name))],
+        "words": [corpus for name in WORDS if (corpus := _word_corpus(results, name))],
         "tokenizers": _tokenizers(results),
         "meter": _meter(results),
         "objective": _objective(results),
@@ -111,9 +111,9 @@ def _inside(title: str) -> str:
     return f"{title[0].lower()}{title[1:]}".partition(" (")[0]
 
 
-def _words(results: Results, dataset: str) -> dict[str, Any] | None:
+def _word_corpus(results: Results, dataset: str) -> dict[str, Any] | None:
     """From where to where more compute takes perplexity, and whether it passes counting."""
-    rows = results.words(dataset)
+    rows = results.word_runs(dataset)
     if rows.empty:
         return None
     guesses = results.references[dataset]

@@ -26,7 +26,7 @@ def sections(results: Results) -> dict[str, Any]:
         "objective": _objective(results),
         "meter": _meter(results),
         "tokenizers": _tokenizers(results),
-        "words": [corpus for name in WORDS if (corpus := _words(results, name))],
+        "words": [corpus for name in WORDS if (corpus := _word_corpus(results, name))],
         "search": _search(results),
     }
 
@@ -188,8 +188,8 @@ def _tokenizers_at(budget: float, rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _words(results: Results, dataset: str) -> dict[str, Any] | None:
-    rows = results.words(dataset)
+def _word_corpus(results: Results, dataset: str) -> dict[str, Any] | None:
+    rows = results.word_runs(dataset)
     if rows.empty:
         return None
     return {

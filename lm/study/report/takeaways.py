@@ -43,7 +43,7 @@ def takeaways(results: Results) -> dict[str, Any]:
         ),
         "contexts": [context for name in ("linear", "mlp") if (context := _context(results, name))],
         "rate": _rate(results),
-        "words": _words(results),
+        "words": _large_vocabulary(results),
     }
 
 
@@ -132,7 +132,7 @@ def _rate(results: Results) -> dict[str, Any] | None:
     }
 
 
-def _words(results: Results) -> dict[str, Any] | None:
+def _large_vocabulary(results: Results) -> dict[str, Any] | None:
     rows = results.section("tokenizers")
     rows = rows[rows["value"] == rows["value"].max()]
     scores = intervals(rows, "name", "bits_per_char", sign=-1)

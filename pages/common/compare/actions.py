@@ -8,7 +8,7 @@ import streamlit as st
 
 from lm.runs import Run, RunError, archive
 from lm.runs.archive import ArchiveError
-from pages.common import caches, links, runs_table, words
+from pages.common import caches, links, runs_table, wording
 from pages.common.runs_table import Group
 
 
@@ -17,7 +17,7 @@ def act(group: Group, checked: list[Run]) -> None:
     with st.container(horizontal=True, key="actions"):
         st.download_button(
             "Export CSV",
-            data=lambda: runs_table.results(group, group.runs).to_csv(index=False),
+            data=lambda: runs_table.results(group.runs).to_csv(index=False),
             file_name=f"{group.key}.csv",
             mime="text/csv",
             key="export-csv",
@@ -39,7 +39,7 @@ def _one_run(group: Group) -> None:
     if st.session_state.get("managed", next(iter(by_id))) not in by_id:
         del st.session_state["managed"]
     run_id = st.selectbox(
-        "Run", list(by_id), key="managed", format_func=words.names(group.runs).__getitem__
+        "Run", list(by_id), key="managed", format_func=wording.names(group.runs).__getitem__
     )
     run = by_id[run_id]
     with st.container(horizontal=True):
@@ -103,7 +103,7 @@ def _attempt(action: Callable[[], object], done: str) -> None:
     try:
         action()
     except (RunError, ArchiveError, OSError) as error:
-        st.error(words.plain(str(error)))
+        st.error(wording.plain(str(error)))
         return
     st.session_state["done"] = done
     st.rerun()

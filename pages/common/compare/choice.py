@@ -8,7 +8,7 @@ import streamlit as st
 
 from lm import charts
 from lm.runs import Run
-from pages.common import caches, links, runs_table, words
+from pages.common import caches, links, runs_table, wording
 from pages.common.runs_table import Group
 
 MOST_CHECKED = 12  # at first; any number can be checked by hand
@@ -19,16 +19,16 @@ def choose_group(groups: dict[str, Group]) -> Group:
     link = _checks_of_link()
     if link:
         for key, group in groups.items():
-            if found := [run.run_id for run in group.runs if run.run_id in link]:
+            if run_ids := [run.run_id for run in group.runs if run.run_id in link]:
                 st.session_state["group"] = key
-                checked_ids()[key] = found
+                checked_ids()[key] = run_ids
                 break
     if st.session_state.get("group") not in groups:
         st.session_state["group"] = next(iter(groups))
     key = st.selectbox(
         "Corpus and tokens",
         list(groups),
-        format_func=lambda key: f"{groups[key].title} ({words.n_runs(len(groups[key].runs))})",
+        format_func=lambda key: f"{groups[key].title} ({wording.n_runs(len(groups[key].runs))})",
         key="group",
         persist_state="session",
         help="Losses per word and per character are not comparable; bits per character are, where "
@@ -65,8 +65,8 @@ def checked_runs(group: Group) -> list[Run]:
 
         best = sorted(group.runs, key=loss)
         checked_ids()[group.key] = [run.run_id for run in best[:MOST_CHECKED]]
-    chosen = set(checked_ids()[group.key])
-    runs = [run for run in group.runs if run.run_id in chosen]
+    run_ids = set(checked_ids()[group.key])
+    runs = [run for run in group.runs if run.run_id in run_ids]
     st.session_state["checked_url"] = links.keep_in_address(runs)
     return runs
 
@@ -92,4 +92,4 @@ def colouring(group: Group) -> dict[str, charts.Look]:
         decides = {
             run.run_id: f"{by} {runs_table.settings_of(run).get(by, '–')}" for run in group.runs
         }
-    return charts.looks(decides, {run.run_id: run.name for run in group.runs})
+    return charts.run_looks(decides, {run.run_id: run.name for run in group.runs})

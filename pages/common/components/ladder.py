@@ -9,7 +9,7 @@ import streamlit as st
 
 from lm.architectures import ARCHITECTURES
 from lm.runs import Run
-from pages.common import words
+from pages.common import wording
 from pages.common.components.browser import read
 
 MARKS = {"circle": "●", "square": "■", "triangle-up": "▲", "diamond": "◆"}
@@ -61,8 +61,8 @@ def _row(run: Run, place: float) -> str:
     return (
         f"<tr><th scope='row'><span class='mark'>{sign}</span><b>{architecture.title}</b>"
         f"<small>{escape(architecture.plainly)}</small></th>"
-        f"<td class='figure'>{words.count(run.n_params)}</td>"
-        f"<td class='figure'>{words.short(per_token)}</td>"
+        f"<td class='figure'>{wording.count(run.n_params)}</td>"
+        f"<td class='figure'>{wording.short(per_token)}</td>"
         f"<td class='figure'><b>{run.status.test.loss:.3f}</b></td>"
         f"<td class='track'><div class='scale'><span style='left:{place:.1f}%;color:{color}' "
         f"aria-hidden='true'>{mark}</span></div></td></tr>"

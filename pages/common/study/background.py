@@ -13,12 +13,12 @@ import streamlit as st
 
 from lm.jobs.sweeps import SweepProgress
 from lm.runs import forecast
-from pages.common import words
+from pages.common import wording
 
 Report = Callable[[SweepProgress], None]
 Stopped = Callable[[], bool]
 
-SHOWN = 5  # problems, of many
+MOST_PROBLEMS = 5  # that are listed
 
 
 class Work:
@@ -76,11 +76,11 @@ def problems(work: Work | None) -> None:
     if work is None or work.running or not work.problems:
         return
     lines = [
-        f"{words.plain(run_id)}: {words.plain(reason)}" if run_id else words.plain(reason)
+        f"{wording.plain(run_id)}: {wording.plain(reason)}" if run_id else wording.plain(reason)
         for run_id, reason in work.problems.items()
     ]
-    more = f"  \n… and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
-    st.warning("  \n".join(lines[:SHOWN]) + more)
+    more = f"  \n… and {len(lines) - MOST_PROBLEMS} more" if len(lines) > MOST_PROBLEMS else ""
+    st.warning("  \n".join(lines[:MOST_PROBLEMS]) + more)
 
 
 def bar(work: Work) -> None:

@@ -21,7 +21,8 @@ from lm.study.families import Study
 from lm.study.results import gather
 from lm.study.scales import SCALES
 from lm.study.sections import CORPORA, corpora_here
-from pages.common import caches, links, words
+from pages.common import caches, links
+from pages.common import wording as words
 from pages.common.study import background
 from pages.common.study.background import Work
 

@@ -12,7 +12,7 @@ from lm.architectures import ARCHITECTURES
 from lm.datasets import DatasetError
 from lm.runs import Run, forecast
 from lm.runs.plan import Plan, plan
-from pages.common import caches, corpora, words
+from pages.common import caches, corpora, wording
 from pages.common.components.chart import draw
 
 
@@ -24,7 +24,7 @@ def axis_controls() -> tuple[str, bool]:
             list(charts.X_TITLES),
             default="step",
             required=True,
-            format_func=words.axis,
+            format_func=wording.axis,
             key="x_axis",
             label_visibility="collapsed",
             persist_state="session",

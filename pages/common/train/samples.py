@@ -56,13 +56,13 @@ def _spaced(run: Run, prompt: str, text: str, drawn: Sequence[str]) -> list[str]
     """The tokens with the white space that lies between them in their text."""
     pieces, at = [], 0
     for token in drawn:
-        found = text.find(token, at)
-        piece = text[at : found + len(token)]
-        if found < 0 or piece.removesuffix(token).strip():  # shown otherwise than written: bytes
+        start = text.find(token, at)
+        piece = text[at : start + len(token)]
+        if start < 0 or piece.removesuffix(token).strip():  # shown otherwise than written: bytes
             pieces.append(token)
             continue
         pieces.append(piece)
-        at = found + len(token)
+        at = start + len(token)
     separator = TOKENIZERS[run.config.data.tokenizer].separator
     if separator and not prompt.endswith((separator, "\n")):
         pieces[0] = separator + pieces[0]
