@@ -1,9 +1,9 @@
 """From data frames to charts: pure functions, and the one place that imports altair.
 
-A file per chart; `looks` has colours, dashes and marks, `axes` scales, ticks and reference lines,
-`data` what is done to a series before it is drawn, `printing` makes pictures. Charts leave text
-and grid to the theme of whoever shows them: entry points call `use_theme`. `describe_...`
-functions say in a sentence what a chart shows.
+There is a file per chart. `looks` has colours, dashes and marks, `axes` scales, ticks and reference
+lines, `data` what is done to a series before it is drawn, and `printing` makes pictures. Text and
+grid come from the theme of whoever shows a chart: entry points call `use_theme`. The functions
+`describe_...` say in a sentence what a chart shows, for those who do not see it.
 """
 
 from lm.base.looks import Look

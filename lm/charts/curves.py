@@ -35,9 +35,19 @@ def training_curves(
     title: str | None = None,
     height: int = HEIGHT,
 ) -> alt.LayerChart:
-    """A line per run of `looks`, of its `metrics` (columns of `StepRecord`).
+    """A line for each run, over its training.
 
-    With `smoothing`, a share of each run in (0, 1], a smoothed line lies over the raw one.
+    Args:
+        metrics: Run id -> frame with the columns of `StepRecord`.
+        looks: Run id -> how the run is drawn and named; only these runs are drawn.
+        x: A key of `X_TITLES`.
+        y: A column of losses, such as "train_loss".
+        y_title: Title of the y-axis, with its unit.
+        log_x: Draw x on a logarithmic axis.
+        smoothing: A share of each run, in (0, 1]: its running mean lies over the raw line. 0: none.
+        references: Name -> y of dashed lines, drawn where they lie near the runs.
+        title: Title of the legend.
+        height: Pixels, without the legend.
     """
     rows = _rows(metrics, looks, x, y, log_x, smoothing)
     base = alt.Chart(rows).encode(
@@ -85,7 +95,7 @@ def _rows(
     log_x: bool,
     smoothing: float,
 ) -> pd.DataFrame:
-    """The thinned curves one under the other; columns step, x, y, smoothed and run."""
+    """The thinned curves, one below the other: columns step, `x`, `y`, smoothed and run."""
     columns = list(dict.fromkeys(["step", x, y]))
     parts = []
     for run_id, look in looks.items():

@@ -1,4 +1,4 @@
-"""Results of runs: anything against anything, a mark per run."""
+"""The chart of results: a mark per run, any result against any cost or setting."""
 
 from __future__ import annotations
 
@@ -36,11 +36,18 @@ def results_chart(
     height: int = HEIGHT,
     references: Mapping[str, float] | None = None,
 ) -> alt.Chart | alt.LayerChart:
-    """A mark per run: column `y` against column `x`, numbers or names, of `frame`.
+    """A mark for each run: its result `y` against `x`.
 
-    `frame` has a row per run and column run_id; runs that are not in `looks`, or lack a value, are
-    left out. Used for test log-likelihood against training FLOPs and for any setting against any
-    result. `references`, name -> y, are dashed lines where they lie near the runs.
+    Args:
+        frame: A row per run, with columns run_id, `x` and `y`. A run without `y` is left out.
+        looks: Run id -> how the run is drawn and named; only these runs are drawn.
+        x: A column of numbers or of names: what was spent or varied.
+        y: A column of numbers: what came of it.
+        x_title, y_title: Titles of the axes, with their units.
+        log_x: Draw x on a logarithmic axis, if all of it is above 0.
+        title: Title of the legend.
+        height: Pixels, without the legend.
+        references: Name -> y of dashed lines, drawn where they lie near the runs.
     """
     rows = frame[frame["run_id"].isin(list(looks))]
     keep = list(dict.fromkeys(["run_id", x, y]))
@@ -93,7 +100,10 @@ def results_chart(
 def describe_results(
     frame: pd.DataFrame, looks: Mapping[str, Look], *, y: str, y_title: str, best: str = "max"
 ) -> str:
-    """What a results chart shows, as a sentence: how many runs, and the best."""
+    """What a chart of results shows, as a sentence: how many runs, and the best.
+
+    `best` is "max" or "min": which end of `y` is the good one.
+    """
     rows = frame[frame["run_id"].isin(list(looks))].dropna(subset=[y])
     if rows.empty:
         return f"{y_title}: no run to show yet."
