@@ -25,9 +25,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 CSV, PAGE = DOCS / "recipes.csv", DOCS / "recipes.md"
 DEFAULT_RECIPE = "default recipe"
 MEASURES = ("validation", "test")
-SCORED = ("alone", "blocks", "hybrid")  # the model, by rows apart, mixed with n-grams
+SCORED = ("alone", "blocks", "hybrid")  # by itself, in rows that do not overlap, with n-grams
 SPLITS = {"": "", "study": "the study's split", "nanogpt": "nanoGPT's split"}
-NOTHING = "–"
+NOTHING = "–"  # in a cell without a measurement
 
 Row = dict[str, str]
 

@@ -1,4 +1,4 @@
-"""Data: what there is to learn from, as text, as tokens, and what guessing already buys."""
+"""Data: the corpora as text and as tokens, and the losses that guessing reaches on them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXCERPT = 600  # characters
 
 
 def show(data: DataConfig) -> None:
-    """The text, its counts, what guessing buys, its tokens."""
+    """An excerpt of the text, its splits, what guessing reaches, and its tokens."""
     try:
         text, corpus = corpora.texts(data).train, corpora.load(data)
     except (DatasetError, ValueError) as error:

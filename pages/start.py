@@ -9,7 +9,7 @@ from pages.common.components.text_view import text_view
 
 PROMPT = "ROMEO:"
 N_TOKENS = 300
-SECONDS = 10  # in which it is written, on a slow machine perhaps shorter
+SECONDS = 10  # to write for, at most: on a slow machine the text ends early
 
 
 def load() -> tuple[list[Run], Run | None]:
@@ -20,7 +20,7 @@ def load() -> tuple[list[Run], Run | None]:
 
 
 def act() -> None:
-    """The one thing to do here."""
+    """The button that trains a first model."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(f"Train your first model ({first_run.ABOUT})", type="primary"):
             with st.spinner("Reading the corpus …"):
@@ -45,7 +45,7 @@ def show_sample(run: Run) -> None:
 
 
 def write(run: Run, seed: int) -> tuple[list[str], list[float]]:
-    """A new text."""
+    """A new text: its tokens and their probabilities."""
     with st.spinner("Writing …"):
         lanes = writing.begin([run], PROMPT, N_TOKENS, Sampling(temperature=0.8, seed=seed))
         writing.advance(lanes, SECONDS)
@@ -55,8 +55,8 @@ def write(run: Run, seed: int) -> tuple[list[str], list[float]]:
 
 
 def show_ladder(runs: list[Run]) -> None:
-    """The four architectures, each with the same compute."""
-    from pages.common.components import ladder  # with altair: the page shows without waiting for it
+    """The architectures, each trained with the same compute."""
+    from pages.common.components import ladder  # imported late: the page above appears first
 
     rungs = ladder.rungs(runs)
     if not rungs or rungs[0].config.training.budget is None:

@@ -14,7 +14,7 @@ from pages.common.train.form import CHOICES
 
 
 def load() -> tuple[list[Run], Run | None, Draft]:
-    """All runs, the one to show (the URL's, else one that moves), and what the form says."""
+    """All runs, the one to show (that of the address, else one that trains), and the draft."""
     runs = caches.store().list()
     by_id = {run.run_id: run for run in runs}
     came_by_link = CHOICES.read_url({**drafts.parsers(), links.RUN: str})

@@ -64,6 +64,7 @@ def sweep(
 
 
 def _plan_sentence(plan: Sweep, planned: Estimate) -> str:
+    """What a sweep is and what is left of it to train."""
     n_runs = len(planned.runs)
     if not planned.n_left:
         return f"{plan.name}: {n_runs:,} run{'s' * (n_runs != 1)}, and nothing left to train."
@@ -136,7 +137,7 @@ def _print_results(plan: Sweep, done: SweepResult, store: RunStore, as_json: boo
 
 
 def _head(plan: Sweep, run_id: str, state: str, config: RunConfig) -> dict[str, Any]:
-    """A run of a sweep, and the settings that the sweep varies."""
+    """The first cells of a run's row: its id, its state, and the settings that the sweep varies."""
     return {"run_id": run_id, "state": state} | {
         name: value_of(config, name) for name in plan.varied
     }

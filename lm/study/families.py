@@ -1,4 +1,4 @@
-"""The study as runs: in each section the families of runs that are compared.
+"""The runs of the study: in each section, the families of runs that are compared.
 
 A family is one architecture on one corpus with one thing varied. What it varies, at which
 budgets and over how many seeds follows from a `Scale` and from `KNOBS`.
@@ -29,7 +29,7 @@ from lm.study.sections import (
 
 
 class Label(NamedTuple):
-    """Which run of a family: the value of what it varies, and the factor on its learning rate."""
+    """Which point of a family: the value of what is varied, and the factor on the learning rate."""
 
     value: Any = None
     factor: float = 1.0
@@ -71,7 +71,7 @@ Factors = dict[tuple[str, float], float]  # (what was tuned, budget) -> factor o
 
 @dataclass(frozen=True)
 class Study:
-    """What is to be trained: first the search, then, with what it chose, everything else."""
+    """All that is trained: first the search, then everything else, at the rates that it chose."""
 
     scale: Scale
     corpora: tuple[str, ...]
@@ -106,7 +106,7 @@ class Study:
         return families
 
     def comparisons(self, tuned_factors: Factors) -> list[Family]:
-        """Everything else, at the learning rates that were chosen."""
+        """All other runs, at the learning rates that the search chose."""
         characters = CHARACTERS in self.corpora
         frontier = list(self._frontier(tuned_factors)) if characters else []
         families = [*frontier]
@@ -117,7 +117,7 @@ class Study:
         of_words = list(self._word_families(tuned_factors))
         return [*families, *of_words, *self._siblings([*frontier, *of_words])]
 
-    # one method per section
+    # --- a method for each section ---
 
     def _search(
         self,
@@ -174,7 +174,7 @@ class Study:
                 for value in values[: scale.most_values]:
                     point = knob.settings(value, config)
                     for factor in factors:
-                        rates = self._scaled({**tuned, **point}, factor)
+                        rates = self._rates({**tuned, **point}, factor)
                         points[Label(value, factor)] = {**point, **rates}
                 yield Family(
                     section="knobs",
@@ -206,7 +206,7 @@ class Study:
                 architecture=architecture,
                 base=tuned,
                 points={
-                    Label(value, factor): {**point, **self._scaled({**tuned, **point}, factor)}
+                    Label(value, factor): {**point, **self._rates({**tuned, **point}, factor)}
                     for value, point in ((ALL_POSITIONS, {}), (LAST_POSITION, last))
                     for factor in (scale.narrow[:3] if point else (1.0,))
                 },
@@ -273,7 +273,7 @@ class Study:
 
     @staticmethod
     def _siblings(families: Iterable[Family]) -> Iterator[Family]:
-        """Runs that are here anyway, of no more FLOPs than each published result took."""
+        """For each published result, the runs of this study that took no more FLOPs than it."""
         for published, family in itertools.product(PUBLISHED, families):
             kind = (family.architecture, family.base["dataset"])
             points = {
@@ -284,10 +284,13 @@ class Study:
             if points and kind == (published.architecture, published.dataset):
                 yield replace(family, section="siblings", name=published.name, points=points)
 
-    # learning rates
+    # --- learning rates ---
 
     def _tuned(self, base: Point, key: str, tuned_factors: Factors) -> Point:
-        """`budget` and the rates of the search nearest below it (of the nearest, if none is)."""
+        """The budget of `base`, and the rates that the search chose for `key`.
+
+        Those of the largest budget searched that is not above it or, if all are, of the smallest.
+        """
         budget = base["budget"]
         tuned = sorted(at for name, at in tuned_factors if name == key)
         below = [at for at in tuned if at <= budget]
@@ -296,12 +299,8 @@ class Study:
         return {"budget": budget, **self._rates(base, factor)}
 
     def _rates(self, base: Point, factor: float) -> Point:
-        """The rates of a recipe times `factor`."""
+        """The rates that a run of these settings has, times `factor`."""
         return _times(self._config(base), factor)
-
-    def _scaled(self, point: Point, factor: float) -> Point:
-        """The rates that `point` comes to, times `factor`."""
-        return _times(self._config(point), factor)
 
     def _config(self, point: Point) -> RunConfig:
         return _resolved(self.load, tuple(point.items()))
@@ -314,6 +313,7 @@ def _resolved(load: Loader, settings: tuple[tuple[str, Any], ...]) -> RunConfig:
 
 
 def _times(config: RunConfig, factor: float) -> Point:
+    """The learning rates of a run times `factor`, to three digits."""
     training = config.training
     rates = {"training.learning_rate": training.learning_rate}
     if training.optimizer == "muon":

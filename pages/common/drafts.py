@@ -1,4 +1,4 @@
-"""From what a user chose to a run that could start: its config, its plan, or what is wrong."""
+"""From a user's choices to a run that could start: its config and its plan, or what is wrong."""
 
 from __future__ import annotations
 
@@ -23,13 +23,12 @@ from pages.common import corpora, forms, wording
 MANTISSAS = (1, 1.5, 2, 3, 5, 7)
 BUDGETS = (*(m * 10.0**e for e in range(9, 14) for m in MANTISSAS), 1e14)
 DEFAULT_BUDGET = 1e12
-HORIZONS = ("budget", "steps", "epochs")
 HEADLINES = ("architecture", "dataset", "budget", "preset")  # what a run is called by first
 DATA_NAMES = {"seed": "data_seed"}  # training has a seed too
 
 
 def default_dataset() -> str:
-    """The first corpus that is here and not the user's own."""
+    """The first corpus that is on this machine and not the user's own text."""
     return next(name for name in corpora.available() if not DATASETS[name].needs_path)
 
 
@@ -40,7 +39,7 @@ def model_settings(architecture: str) -> dict[str, Setting]:
 
 def training_settings() -> dict[str, Setting]:
     """The settings of training without the horizon, which is the budget here."""
-    return {k: v for k, v in settings(TrainingConfig).items() if k not in HORIZONS}
+    return {k: v for k, v in settings(TrainingConfig).items() if k not in recipes.HORIZONS}
 
 
 def data_settings() -> dict[str, Setting]:
@@ -107,7 +106,7 @@ class Draft:
 
 
 def draft(choices: Mapping[str, Any]) -> Draft:
-    """Work out everything that follows from what the user chose."""
+    """The run that follows from the user's choices (name in the form -> value)."""
     settled = _with_config(choices)
     if settled.config is None or settled.corpus is None:
         return settled
@@ -177,7 +176,7 @@ def _values(config: RunConfig) -> dict[str, Any]:
 
 
 def _fallback(choices: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What to show when the choices contradict each other: they, and defaults around them."""
+    """The values to show when the choices contradict each other: the choices, and defaults."""
     followed = recipes.resolve(
         architecture=asked["architecture"],
         preset=asked["preset"],
@@ -190,7 +189,7 @@ def _fallback(choices: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str,
 
 
 def data_choices(data: DataConfig) -> dict[str, Any]:
-    """What a user would have chosen to get this corpus: its name, and what is not its default."""
+    """The choices that lead to this corpus: its name, and what differs from its defaults."""
     choices: dict[str, Any] = {"dataset": data.dataset}
     if data.text_path is not None:
         choices["text"] = corpora.title(data)
@@ -202,7 +201,7 @@ def data_choices(data: DataConfig) -> dict[str, Any]:
 
 
 def choices_of(config: RunConfig) -> dict[str, Any]:
-    """What a user would have chosen to get `config`: as little as gives the same settings."""
+    """The choices that lead to `config`: as few as give the same settings."""
     horizon = config.training.budget or DEFAULT_BUDGET
     budget = min(BUDGETS, key=lambda each: abs(each / horizon - 1))
     architecture = config.model.architecture
@@ -221,7 +220,7 @@ def choices_of(config: RunConfig) -> dict[str, Any]:
 
 
 def telling_order(configs: Iterable[RunConfig]) -> list[str]:
-    """Names of all settings of some runs, those first that say most about a run."""
+    """The names of all settings of some runs, first those that say most about a run."""
     first, others = dict.fromkeys(HEADLINES), dict[str, None]()
     for config in configs:
         by_name = settings_by_name(config.model.architecture)

@@ -1,4 +1,4 @@
-"""The run behind "Train your first model": small, on a corpus that is there."""
+"""The run that "Train your first model" starts: a small one, on a corpus that is here."""
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from pages.common import caches, corpora, links, wording
 
 BUDGET = 1e11
 ABOUT = "about 20 s"
-CORPORA = ("tiny_shakespeare", "python_reference", "known_entropy")  # the last needs nothing
+CORPORA = ("tiny_shakespeare", "python_reference", "known_entropy")  # the last needs no file
 
 
 def corpus_name() -> str:

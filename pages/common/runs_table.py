@@ -24,12 +24,12 @@ from pages.common.phases import BADGES, BUSY, phase
 
 @dataclass(frozen=True)
 class Group:
-    """Runs whose losses mean the same: of one text and, unless in bits, of one tokenizer."""
+    """Runs whose losses compare: of one text and, unless in bits, of one tokenizer."""
 
     key: str
     title: str
-    runs: tuple[Run, ...]  # oldest first: a place in it never changes as runs are added
-    in_bits: bool = False  # bits per character, which tokenizers of one text share
+    runs: tuple[Run, ...]  # oldest first, so that a new run changes no place
+    in_bits: bool = False  # per character, which compare across tokenizers of one text
 
     @property
     def unit(self) -> str:
@@ -43,7 +43,7 @@ class Group:
 
 
 def groups(runs: Iterable[Run]) -> dict[str, Group]:
-    """The groups there are, largest first."""
+    """The groups of some runs by their keys, largest first, and then those in bits."""
     by_text: dict[tuple, dict[str, list[Run]]] = {}
     for run in sorted(runs, key=lambda run: (run.created_at, run.run_id)):
         data = run.config.data
@@ -54,7 +54,9 @@ def groups(runs: Iterable[Run]) -> dict[str, Group]:
     all_groups: list[Group] = []
     for (dataset, split, sha256), kinds in by_text.items():
         first = next(iter(kinds.values()))[0]
-        title = corpora.title(first.config.data) + (", nanogpt split" if split == "nanogpt" else "")
+        title = corpora.title(first.config.data)
+        if split != DATASETS[dataset].splits[0]:
+            title += f", {split} split"
         if DATASETS[dataset].varies:
             same = [text for text in by_text if text[0] == dataset]
             title += f" ({sha256[:6]})" if len(same) > 1 else ""
@@ -77,7 +79,7 @@ def groups(runs: Iterable[Run]) -> dict[str, Group]:
 
 
 def settings_of(run: Run) -> dict[str, Any]:
-    """A run's settings under the names of the form, those that decide a result."""
+    """The settings of a run that may change its result, under the form's names."""
     by_name = drafts.settings_by_name(run.config.model.architecture)
     return {
         name: value
@@ -87,14 +89,14 @@ def settings_of(run: Run) -> dict[str, Any]:
 
 
 def varying(runs: Sequence[Run]) -> list[str]:
-    """Names of the settings that are not the same in all of `runs`, the telling ones first."""
+    """The names of the settings in which `runs` differ, first those that say most about a run."""
     settings = [settings_of(run) for run in runs]
     every = drafts.telling_order(run.config for run in runs)
     return [name for name in every if len({str(s[name]) for s in settings if name in s}) > 1]
 
 
 def labels(runs: Sequence[Run]) -> dict[str, str]:
-    """For each run the fewest settings that tell it from the others, and nothing they share."""
+    """Run id -> the fewest settings that tell the run from the others."""
     if len(runs) == 1:
         return {runs[0].run_id: wording.architecture(runs[0].config.model.architecture)}
     settings = {run.run_id: settings_of(run) for run in runs}
@@ -144,7 +146,7 @@ def _metrics(path: str, stamp: int) -> pd.DataFrame:
 
 
 def table(group: Group, runs: Sequence[Run]) -> pd.DataFrame:
-    """A row per run of `runs`: results in the group's unit."""
+    """The table to show: a row per run, with results in the group's unit."""
     differences = labels(group.runs)
     return pd.DataFrame(
         [
@@ -177,7 +179,7 @@ def state(run: Run) -> str:
 
 
 def columns(group: Group) -> dict[str, Any]:
-    """How the table's columns look."""
+    """How the columns of `table` look."""
     config = st.column_config
     return {
         "run_id": None,

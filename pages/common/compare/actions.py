@@ -13,7 +13,7 @@ from pages.common.runs_table import Group
 
 
 def act(group: Group, checked: list[Run]) -> None:
-    """Take the table away, share it, look after one run."""
+    """Buttons: export the table, share the page, manage one run, import one."""
     with st.container(horizontal=True, key="actions"):
         st.download_button(
             "Export CSV",
@@ -67,7 +67,7 @@ def _one_run(group: Group) -> None:
 
 
 def _delete(run: Run) -> None:
-    """Ask once more; what is deleted is gone."""
+    """Delete a run, after asking once more."""
     if st.session_state.get("deleting") != run.run_id:
         st.button(
             "Delete …",
@@ -100,6 +100,7 @@ def _import_run() -> None:
 
 
 def _attempt(action: Callable[[], object], done: str) -> None:
+    """Act, and show an error as a sentence, or `done` as a note after a rerun."""
     try:
         action()
     except (RunError, ArchiveError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Which runs are compared: those of one corpus, and the checked ones among them."""
+"""Which runs are compared: the group whose losses compare, and the checked runs in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_CHECKED = 12  # at first; any number can be checked by hand
 
 
 def choose_group(groups: dict[str, Group]) -> Group:
-    """Corpus and tokens first: losses of others mean something else."""
+    """Let the user choose corpus and tokens; the losses of others do not compare with theirs."""
     link = _checks_of_link()
     if link:
         for key, group in groups.items():
@@ -38,7 +38,7 @@ def choose_group(groups: dict[str, Group]) -> Group:
 
 
 def choose_study() -> None:
-    """Whether the study's runs, hundreds of them, are among the rows."""
+    """Let the user add the study's runs, which are hundreds, to the rows."""
     folder = caches.study_store().root
     if folder.is_dir() and (count := sum(path.is_dir() for path in folder.iterdir())):
         st.toggle(f"With the study's runs ({count})", key="with_study", persist_state="session")
@@ -50,13 +50,13 @@ def checked_ids() -> dict[str, list[str]]:
 
 
 def _checks_of_link() -> set[str]:
-    """What the URL names, unless this page wrote it."""
+    """The run ids in the address, unless this page itself put them there."""
     run_ids = links.runs_to_compare()
     return set() if run_ids == st.session_state.get("checked_url") else set(run_ids)
 
 
 def checked_runs(group: Group) -> list[Run]:
-    """The checked runs of the group, oldest first; before any was checked, the best."""
+    """The checked runs of the group, oldest first; at first its best ones are checked."""
     if group.key not in checked_ids():
 
         def loss(run: Run) -> float:
@@ -72,7 +72,7 @@ def checked_runs(group: Group) -> list[Run]:
 
 
 def colouring(group: Group) -> dict[str, charts.Look]:
-    """A look for every run of the group, checked or not: it stays when others come and go."""
+    """A look for every run of the group, checked or not, so that checking changes no colour."""
     names = [name for name in runs_table.varying(group.runs) if name != "architecture"]
     options = ["architecture", "run", *names]
     if st.session_state.get("color_by", "architecture") not in options:

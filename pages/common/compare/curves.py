@@ -12,7 +12,7 @@ from pages.common.runs_table import Group
 
 
 def show(group: Group, checked: list[Run], looks: dict[str, charts.Look]) -> None:
-    """Any loss against any axis, smoothed or not."""
+    """The chart of training curves, with controls for its axes and its smoothing."""
     losses = {"sampled_val_loss": "Sampled validation loss", "train_loss": "Training loss"}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         loss = st.segmented_control(

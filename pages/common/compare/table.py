@@ -1,4 +1,4 @@
-"""The table of runs; it renews itself while one of them moves."""
+"""The table of runs; it renews itself while one of them trains."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECONDS_BETWEEN_UPDATES = 2.0
 
 
 def show(group: Group) -> None:
-    """The runs; checking a row puts it into the charts."""
+    """The table of the group's runs; checking a row puts the run into the charts."""
     wanted = st.text_input(
         "Filter",
         key="filter",

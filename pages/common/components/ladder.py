@@ -16,10 +16,10 @@ MARKS = {"circle": "●", "square": "■", "triangle-up": "▲", "diamond": "◆
 
 
 def rungs(runs: Sequence[Run]) -> list[Run]:
-    """One finished run per architecture, all of one corpus and one budget, best test loss first.
+    """One finished run per architecture, all on one corpus at one budget, best test loss first.
 
-    Shipped runs go before the user's own. The setting is the one most architectures share; of
-    several runs of an architecture, validation chooses.
+    Corpus, tokenizer and budget are those that most architectures share. Shipped runs are taken
+    before the user's own; of several runs of an architecture, the best on validation.
     """
     finished = [run for run in runs if run.status.valid and run.status.test]
     finished = [run for run in finished if run.shipped] or finished

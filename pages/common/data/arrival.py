@@ -10,7 +10,7 @@ from pages.common import wording
 
 
 def upload() -> None:
-    """Take a text of the user's own; what cannot be read is said in a sentence."""
+    """Take a text of the user's own; if it cannot be read, a sentence says why."""
     file = st.file_uploader(
         "A text file, up to 100 MB; it stays on this machine",
         key="upload",
@@ -28,7 +28,7 @@ def upload() -> None:
 
 
 def fetch(info: Dataset, source: Download | None) -> None:
-    """Download a corpus, with its licence named and consent where that is needed."""
+    """Offer to download a corpus, and ask for consent where its terms need it."""
     st.info(f"{info.title} is not on this machine yet.")
     if source is None:
         st.caption(f"Put its files in {wording.plain(str(datasets.datasets_dir() / info.name))}.")

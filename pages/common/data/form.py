@@ -15,7 +15,7 @@ CHOICES = forms.Choices("data")
 
 
 def show() -> DataConfig | None:
-    """Which corpus, and how it is cut into splits and tokens; None while it is not here."""
+    """The corpus that the user chose, as a config; None while it is not on this machine."""
     CHOICES.read_url({"dataset": lambda text: text if text in DATASETS else None})
     CHOICES.write_url()
     name = CHOICES.values.get("dataset", drafts.default_dataset())
@@ -44,7 +44,7 @@ def show() -> DataConfig | None:
 
 
 def _configure(info: Dataset) -> DataConfig | None:
-    """Split, tokenizer and, for an invented corpus, its size."""
+    """Controls for split, tokenizer and, for an invented corpus, its size and seed."""
     values: dict = {"dataset": info.name}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if info.needs_path:

@@ -1,4 +1,4 @@
-"""A corpus in figures: its splits, and what guessing already buys on them."""
+"""A corpus in figures: the size of its splits, and the losses that guessing reaches on them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def show(corpus: Corpus) -> None:
 
 
 def guessing(data: DataConfig, corpus: Corpus) -> None:
-    """Scores of counting, and of a perfect model where one is known."""
+    """The scores of n-grams and, for an invented language, of a perfect model."""
     baselines = corpora.baselines(data)
     part = "test" if corpus.test is not None else "valid"
     rows = [
@@ -63,7 +63,7 @@ GUESSES = {
 
 
 def _guess(name: str) -> str:
-    """A way of guessing in words; all but the first few are Kneser–Ney n-grams."""
+    """What a way of guessing is; those without an entry in `GUESSES` are longer n-grams."""
     if name in GUESSES:
         return GUESSES[name]
     return f"{name}: what follows the last {int(name.removesuffix('-gram')) - 1} tokens"

@@ -1,4 +1,4 @@
-"""A corpus as tokens: what is typed, cut up; and how often each token occurs."""
+"""A corpus as tokens: a typed text cut into them, and how often each occurs."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ CSS = """<style>
 
 
 def _first_words(text: str, most: int = 48) -> str:
-    """How a text begins: whole words of its first lines."""
+    """The whole words at the start of a text, up to `most` characters."""
     return text[:most].rsplit(maxsplit=1)[0].strip() if len(text) > most else text
 
 
 def tokenise(corpus: Corpus, text_of_corpus: str) -> None:
-    """What is typed, as tokens, to the letter."""
+    """A field to type in, and below it the tokens of what was typed."""
     text = st.text_area(
         "Text",
         _first_words(text_of_corpus),
@@ -61,7 +61,7 @@ def tokenise(corpus: Corpus, text_of_corpus: str) -> None:
 
 
 def _visible(token: str) -> str:
-    """A token with its white space to be seen."""
+    """A token with its white space made visible."""
     return token.replace(" ", "␣").replace("\n", "↵").replace("\t", "⇥")
 
 

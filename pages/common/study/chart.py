@@ -18,7 +18,7 @@ FLOPS = "flops"
 
 
 def show(rows: pd.DataFrame, names: Sequence[str]) -> None:
-    """A result against FLOPs or a setting; `names` are what the runs differ in."""
+    """Draw a result against FLOPs or a setting; `names` are the settings in which runs differ."""
     against = [FLOPS, *(name for name in names if name != sweeps.BUDGET)]
     if len(against) > 1 and sweeps.BUDGET not in names and rows[FLOPS].nunique() < 2:
         against = against[1:]
@@ -84,7 +84,7 @@ def show(rows: pd.DataFrame, names: Sequence[str]) -> None:
 def _looks(
     rows: pd.DataFrame, drawn: Sequence[str], series: Sequence[str], others: Sequence[str]
 ) -> dict[str, charts.Look]:
-    """Architectures in their colours, where lines differ by them alone; else the palette's."""
+    """Series -> look: an architecture's own where series differ by it alone, else the palette's."""
     labels = {name: name for name in drawn}
     if list(others) == ["architecture"]:
         architectures = dict(zip(series, rows["architecture"], strict=True))

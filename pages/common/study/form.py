@@ -1,4 +1,4 @@
-"""The form of a sweep: a file as it stands, or what varies and what is fixed."""
+"""The form of a sweep: a file to open, or controls for what varies and what is fixed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lm.architectures import ARCHITECTURES
 from lm.base.settings import ConfigError
 from lm.datasets import DATASETS
 from lm.jobs.sweeps import Sweep
+from lm.runs.presets import DEFAULT
 from pages.common import corpora, drafts, wording
 from pages.common.study import sweeps
 
@@ -19,7 +20,7 @@ MOST_SETTINGS = 4
 
 
 def definition() -> dict[str, Any]:
-    """A definition: from a file as it stands, or from the controls. Raises `ConfigError`."""
+    """The definition of a sweep, from a file or from the controls. Raises `ConfigError`."""
     files = sweeps.files()
     name = st.selectbox(
         "Sweep",
@@ -65,7 +66,7 @@ def _controls() -> dict[str, Any]:
         key="sweep_budgets",
         persist_state="session",
         help="A ladder of budgets in equal ratios. Drag both ends together for one budget. Under "
-        "preset modern the model's size and the batch follow from each.",
+        f"preset {DEFAULT} the model's size and the batch follow from each.",
     )
     left, right = st.columns(2)
     rungs = left.number_input(
@@ -90,7 +91,7 @@ def _controls() -> dict[str, Any]:
 
 
 def _put(base: dict[str, Any], axes: dict[str, Any], name: str, values: Any) -> None:
-    """One value is for all runs, several are an axis."""
+    """Put one value into the base, for all runs; several become an axis."""
     if isinstance(values, list) and len(values) == 1:
         base[name] = values[0]
     else:

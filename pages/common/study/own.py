@@ -1,4 +1,4 @@
-"""A sweep of one's own: its cost before it starts, its progress, what came of it."""
+"""A sweep of the user's own: its cost before it starts, its progress, its results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_LINKED = 60  # runs that go along to the Compare page
 
 
 def show() -> None:
-    """The form on the left, what it comes to on the right."""
+    """The form on the left; cost, progress and chart on the right."""
     left, right = st.columns([4, 8], gap="large")
     try:
         with left:
@@ -103,7 +103,7 @@ def _act(
     planned: Estimate,
     work: Work | None,
 ) -> None:
-    """Start or resume, pause, take the file along."""
+    """Buttons: start, resume or pause the sweep, and save it as a file."""
     begun = any(run.state != "new" for run in planned.runs)
     with st.container(horizontal=True, vertical_alignment="center", key="sweep-actions"):
         if work and work.running:

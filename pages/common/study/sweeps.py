@@ -1,4 +1,4 @@
-"""Sweeps on a page: from a form or a file to runs, and what has come of them so far."""
+"""Sweeps on a page: from a form or a file to runs, and their results so far."""
 
 from __future__ import annotations
 
@@ -56,7 +56,10 @@ def _folder() -> Path:
 
 
 def settings_to_vary(architectures: Sequence[str]) -> dict[str, Setting]:
-    """What may be varied besides budget and seed, by its name in a sweep."""
+    """Name in a sweep -> setting, for all that may be varied besides budget and seed.
+
+    Settings of the model are those that all of `architectures` have.
+    """
     shared: dict[str, Setting] = {}
     for name in ARCHITECTURES:
         if name in architectures:
@@ -81,7 +84,7 @@ def values(name: str, setting: Setting, text: str) -> list[Any]:
 
 
 def suggestion(setting: Setting, value: Any) -> str:
-    """Values to begin with, around the one that a recipe chooses."""
+    """Values to vary a setting over, as text: around the one that the recipe chooses."""
     if setting.kind == "choice":
         return ", ".join(setting.choices)
     if setting.kind == "bool":
@@ -96,7 +99,7 @@ def suggestion(setting: Setting, value: Any) -> str:
 
 
 def expand(sweep: Sweep) -> list[RunConfig]:
-    """Its runs. Raises `ConfigError` for what cannot be trained, and for too many."""
+    """The runs of a sweep. Raises `ConfigError` if one cannot be trained or they are too many."""
     n_runs = 1
     for entries in sweep.axes.values():
         n_runs *= len(entries)
@@ -125,7 +128,7 @@ def runs_of(configs: Sequence[RunConfig]) -> dict[RunConfig, Run]:
 
 
 def varied(sweep: Sweep) -> list[str]:
-    """What its runs differ in, seeds left out."""
+    """The settings in which the runs of a sweep differ, seeds left out."""
     several = [name for name, entries in sweep.axes.items() if len(entries) > 1]
     return [
         name
@@ -135,7 +138,7 @@ def varied(sweep: Sweep) -> list[str]:
 
 
 def frame(runs: Mapping[RunConfig, Run], names: Sequence[str]) -> pd.DataFrame:
-    """A row per complete run: what it was varied in, and its results."""
+    """A row per complete run: the settings `names`, and its results."""
     rows = []
     for config, run in runs.items():
         if run.state == "complete" and run.status.valid and run.status.test:
@@ -147,7 +150,7 @@ def frame(runs: Mapping[RunConfig, Run], names: Sequence[str]) -> pd.DataFrame:
 
 
 def series(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    """What tells one line of a chart from the others."""
+    """The name of a run's line in a chart: the settings `names`, with their values."""
     parts = [
         wording.architecture(row[name])
         if name == "architecture"
@@ -158,7 +161,7 @@ def series(row: Mapping[str, Any], names: Sequence[str]) -> str:
 
 
 def short(name: str) -> str:
-    """model.d_model -> d_model"""
+    """A setting's name without its section: d_model of model.d_model."""
     return name.rpartition(".")[2]
 
 

@@ -13,7 +13,7 @@ from pages.common.drafts import Draft
 
 
 def show(draft: Draft, runs: list[Run]) -> None:
-    """What the run would cost, before it runs."""
+    """The parameters, steps, FLOPs and time of a run that has not started."""
     if draft.plan is None or draft.config is None:
         return
     steps, seconds = draft.plan, forecast.seconds(draft.config, draft.plan, runs)

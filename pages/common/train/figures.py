@@ -32,7 +32,7 @@ def show(run: Run, metrics: pd.DataFrame, busy: bool) -> None:
 
 
 def _losses(run: Run, metrics: pd.DataFrame) -> list[Figure]:
-    """Whole-split scores where there are any; until then what the curve says."""
+    """The scores on whole splits; until they are there, the last values of the curve."""
     valid, test = run.status.valid, run.status.test
     sampled = metrics["sampled_val_loss"].dropna()
     figures = [
@@ -85,7 +85,7 @@ def _spent(run: Run, metrics: pd.DataFrame, busy: bool) -> list[Figure]:
 
 @dataclass(frozen=True)
 class _Speed:
-    """Per second."""
+    """Tokens and training FLOPs per second."""
 
     tokens: float
     flops: float

@@ -1,4 +1,4 @@
-"""The form of the Train page: what follows from the budget, and what the user sets by hand."""
+"""The form of the Train page: settings follow from the budget until the user sets them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 from lm.architectures import ARCHITECTURES
 from lm.base.settings import Setting
 from lm.datasets import DATASETS
-from lm.runs.presets import PRESETS
+from lm.runs.presets import DEFAULT, PRESETS
 from pages.common import corpora, drafts, forms, wording
 from pages.common.drafts import Draft
 
@@ -112,7 +112,7 @@ def _budget(draft: Draft) -> None:
         on_change=_set,
         args=("budget",),
         help="What the run may spend, forward and backward and optimizer. The number of steps "
-        "follows from it and, under preset modern, so do the model's size and the batch.",
+        f"follows from it and, under preset {DEFAULT}, so do the model's size and the batch.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The start of a run, or its new start with what has changed."""
+"""The buttons that start a run, or restart it with changed settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMED = 2  # settings in a run's name, at most
 
 
 def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
-    """Start, or restart what is running with what has changed."""
+    """Start the drafted run, or restart the one that is training with what has changed."""
     if draft.problem:
         st.error(wording.plain(draft.problem))
     ready = draft.problem is None
@@ -61,7 +61,7 @@ def _listed(changes: list[str], most: int = 2) -> str:
 
 
 def _name(config: RunConfig, draft: Draft, runs: list[Run]) -> str:
-    """What a run is called: its architecture, size and budget, and what was set by hand."""
+    """A name for the run: architecture, size, budget, and settings made by hand; not in use yet."""
     size = wording.short(draft.n_params).replace(" ", "")
     architecture = wording.architecture(config.model.architecture)
     parts = [f"{architecture} {size}", wording.flops(draft.budget)]

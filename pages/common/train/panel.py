@@ -16,9 +16,9 @@ SECONDS_BETWEEN_UPDATES = 0.7
 
 
 def show(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
-    """The panel. It renews itself while the run moves, and reruns the page when that ends.
+    """The panel. It renews itself while the run trains, and reruns the page when that ends.
 
-    `names` are the runs to choose from, id -> name; `choose` is told of another choice.
+    `names` are the runs to choose from, id -> name; `choose` is called with the id of another.
     """
     every = SECONDS_BETWEEN_UPDATES if busy(run) else None
     st.fragment(_panel, run_every=every, key="panel")(run.run_id, every is not None, names, choose)
@@ -74,7 +74,7 @@ def _choose_another(choose: Callable[[str], None]) -> None:
 
 
 def _others(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
-    """What else trains or waits, a click away."""
+    """Links to the other runs that train or wait."""
     queue = caches.jobs()
     others = [(other, "training") for other in queue.active() if other != run.run_id]
     others += [(other, "waiting") for other in queue.waiting() if other != run.run_id]
@@ -103,7 +103,7 @@ def _buttons(run: Run, now: str) -> None:
 
 
 def _onward(run: Run, now: str) -> None:
-    """What one may do with a run that has weights."""
+    """Links to the pages that do something with a trained run."""
     if now in BUSY or not run.weights_path.exists():
         return
     with st.container(horizontal=True, gap="small", key="onward"):
