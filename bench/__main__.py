@@ -1,4 +1,4 @@
-"""`python -m bench`: all that is measured, as a table or, with --json, as one line of JSON."""
+"""`python -m bench`: measure how fast everything is; print a table or, with --json, JSON."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from types import ModuleType
 from lm.cli.app import guarded
 from lm.cli.printing import print_json, print_table
 
-# The textbook loop runs as its users run it: idle threads spin for a while, which is the default
-# of the OpenMP that torch brings, and which `lm` does without.
+# The textbook loop runs as its users run it: idle threads spin for a while, as is the default of
+# the OpenMP that torch brings. `lm` turns that off.
 SPIN = {"GOMP_SPINCOUNT": "300000"}
 
 
 def load_suite() -> ModuleType:
-    """`bench.suite`, and with it torch, whose OpenMP reads its settings as it is loaded."""
+    """Import `bench.suite` and with it torch, whose OpenMP reads its settings when it is loaded."""
     added = SPIN.keys() - os.environ.keys()
     os.environ.update({name: SPIN[name] for name in added})
     from bench import suite
 
-    for name in added:  # the processes that are measured start as anybody's do
+    for name in added:  # so that the processes that are measured start like any other
         del os.environ[name]
     return suite
 

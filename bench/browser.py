@@ -1,4 +1,4 @@
-"""How the app feels in a real browser, beside what is asked of it.
+"""How fast the app is in a real browser, beside the limits set for it.
 
     python -m bench.browser
 
@@ -36,6 +36,7 @@ COUNT_UPDATES = """line => {
 
 
 def row(what: str, value: float, limit: float, unit: str = "s", least: bool = False) -> None:
+    """Print a measurement beside its limit: the most it may be or, with `least`, the least."""
     kept = value >= limit if least else value <= limit
     sign = "≥" if least else "≤"
     print(f"{what:<52} {value:8.2f} {unit:<3} {sign} {limit:g}  {'' if kept else 'MISSED'}")

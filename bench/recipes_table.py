@@ -25,9 +25,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 CSV, PAGE = DOCS / "recipes.csv", DOCS / "recipes.md"
 DEFAULT_RECIPE = "default recipe"
 MEASURES = ("validation", "test")
-SCORED = ("alone", "blocks", "hybrid")  # the model, by rows apart, mixed with n-grams
+SCORED = ("alone", "blocks", "hybrid")  # by itself, in rows that do not overlap, with n-grams
 SPLITS = {"": "", "study": "the study's split", "nanogpt": "nanoGPT's split"}
-NOTHING = "–"
+NOTHING = "–"  # in a cell without a measurement
 
 Row = dict[str, str]
 
@@ -103,9 +103,9 @@ def written(page: str, rows: Sequence[Row]) -> str:
     """
     for name, table in TABLES.items():
         start, end = f"<!-- table: {name} -->\n", "<!-- end -->"
-        before, found, rest = page.partition(start)
+        before, opened, rest = page.partition(start)
         _, closed, after = rest.partition(end)
-        if not (found and closed):
+        if not (opened and closed):
             raise ValueError(f"{PAGE.name} has no table between {start.strip()} and {end}.")
         page = before + start + "".join(f"{each}\n" for each in table(rows)) + end + after
     return page

@@ -1,10 +1,10 @@
-"""How fast everything is, each figure beside its reference from the same process.
+"""How fast everything is, each figure beside a reference measured in the same process.
 
     python -m lm bench
 
-Ratios are what counts: the references feel the same machine and the same load. A step is
-compared with the textbook loop where both train the same model, and everywhere with the peak of
-this machine, a large matrix product. Quote figures from an idle machine.
+Ratios are what counts, since the reference feels the same machine and the same load. A training
+step is compared with this machine's peak, a large matrix product, and with a textbook loop where
+both train the same model. Quote figures from an idle machine.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from lm.writing.sampling import Sampling
 
 N_TOKENS = 300_000  # of invented text
 TURNS = 5
-FLOPS_IN_A_TURN = 3e10  # steps follow one another, as in a run: the first after others is slower
+FLOPS_IN_A_TURN = 3e10  # several steps, as in a run: the first after other work is slower
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Row:
     value: float
     unit: str
     reference: str = ""
-    ratio: float | None = None  # how much better than the reference; a share of a peak
+    ratio: float | None = None  # how many times as good as the reference
     target: str = ""
 
 
@@ -68,7 +68,7 @@ def seconds(action: Callable[[], Any]) -> float:
 
 
 def in_turns(**actions: Callable[[], Any]) -> dict[str, float]:
-    """The median seconds of each, taken in turns, so that other load falls on all alike."""
+    """The median seconds that each takes, in turns, so that other load slows all alike."""
     for action in actions.values():
         action()
     times: dict[str, list[float]] = {name: [] for name in actions}
@@ -92,7 +92,7 @@ class Shape:
     preset: str = "study"  # whose sizes stay as they are
     budget: float | None = None
     model: dict[str, Any] | None = None
-    textbook: bool = False
+    textbook: bool = False  # whether the textbook loop trains the same model
 
 
 NANOGPT = Shape("nanoGPT's d128 L4 T64 B12", preset="nanogpt", textbook=True)
@@ -135,7 +135,10 @@ def config_of(shape: Shape) -> RunConfig:
 def our_steps(
     shape: Shape, config: RunConfig, n: int, cores: int | None = None, forks: bool = True
 ) -> Callable[[], None]:
-    """`n` steps of the loop that trains runs, records and all, on as many cores as one chooses."""
+    """A function that takes `n` steps of the loop that trains runs, on so many cores.
+
+    None: as many as a run of this size gets. `forks`: share the rows among processes, if possible.
+    """
     torch.manual_seed(0)
     model = build_model(config.model, shape.vocab_size)
     state = TrainingState(model=model, optimizers=build_optimizers(model, config.training))
@@ -198,13 +201,13 @@ def training_rows(folder: Path) -> Iterator[Row]:
         if shape.textbook:
             target = "≥ 0.55" if shape.batch_size is None else ""
             peaks.append(("pytorch", "PyTorch's own GEMM", target))
-        for name, words, target in peaks:
+        for name, title, target in peaks:
             peak = gemm / times[name]
             yield Row(
                 what=what,
                 value=1e3 * ours,
                 unit="ms",
-                reference=f"{words}, {peak / 1e9:.0f} GFLOP/s",
+                reference=f"{title}, {peak / 1e9:.0f} GFLOP/s",
                 ratio=steps.step.total / ours / peak,
                 target=target,
             )
@@ -313,7 +316,7 @@ def evaluation_row() -> Row:
     times = in_turns(
         ours=lambda: evaluate(model, token_ids, n_chars=len(token_ids)), forward=forward
     )
-    bare = 64 * length / times["forward"]  # half the context overlaps: every token is read twice
+    bare = 64 * length / times["forward"]  # scoring reads every token twice, so half of this
     return Row(
         what="scoring a split, d64 L2",
         value=len(token_ids) / times["ours"],
@@ -389,7 +392,7 @@ def start_rows(folder: Path) -> Iterator[Row]:
     first = prepare(config, store)
     document = {path.name: path.read_text() for path in first.path.glob("*.json")}
     for i in range(999):
-        copy = store.root / f"linear-known_entropy-{i}"
+        copy = store.root / f"{first.run_id}-{i}"
         copy.mkdir()
         for name, text in document.items():
             (copy / name).write_text(text.replace(first.run_id, copy.name))
@@ -425,9 +428,9 @@ def start_rows(folder: Path) -> Iterator[Row]:
 
 def run() -> list[Row]:
     """Every row, in a minute or two."""
-    rows = [*vocabulary_rows()]  # first: a plain softmax gains most by memory that is kept
+    rows = [*vocabulary_rows()]  # first: later the kept memory would speed up the plain softmax
     use_one_blas_thread()
-    keep_memory()  # as any run does; the textbook loop, in the same process, gains by it too
+    keep_memory()  # as any run does; the textbook loop in this process gains by it too
     with tempfile.TemporaryDirectory() as folder:
         rows += training_rows(Path(folder))
         rows += [meter_row(), evaluation_row()]
@@ -437,7 +440,7 @@ def run() -> list[Row]:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
+    """What the figures were measured on."""
     return {
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

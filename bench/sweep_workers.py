@@ -24,12 +24,12 @@ from lm.training import execute
 
 N_RUNS = 4
 REPEATS = 2
-STEPS = {1e11: 300, 1e12: 60, 1e13: 8}  # of the model for a budget: some seconds a run
+STEPS = {1e11: 300, 1e12: 60, 1e13: 8}  # budget -> steps of its model: some seconds a run
 BASE = {"dataset": "known_entropy", "data.n_chars": 20_000, "architecture": DEFAULT}
 
 
 def configs(budget: float, threads: int) -> list[RunConfig]:
-    """Short runs of the model and the batches that a budget gets."""
+    """Short runs, with the model and the batch size that a budget gets."""
     (sized,) = expand(Sweep(name="size", base={**BASE, "budget": budget}))
     shape = sized.model.model_dump(exclude={"architecture"})
     base = {**BASE, **{f"model.{name}": value for name, value in shape.items()}}
@@ -41,7 +41,7 @@ def configs(budget: float, threads: int) -> list[RunConfig]:
 
 
 def runs_per_hour(budget: float, threads: int, workers: int) -> float:
-    """Through warm workers."""
+    """How many such runs would be done in an hour, by workers that have loaded torch already."""
     queue = JobQueue(workers=workers)
     queue.warm()
     time.sleep(3)
@@ -55,7 +55,7 @@ def runs_per_hour(budget: float, threads: int, workers: int) -> float:
 
 
 def processor_seconds(budget: float, threads: int) -> float:
-    """Of all threads, for one run in this process."""
+    """The processor time of all threads for one run in this process."""
     with tempfile.TemporaryDirectory() as folder:
         run = prepare(configs(budget, threads)[0], RunStore(Path(folder)))
         before = time.process_time()

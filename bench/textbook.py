@@ -1,4 +1,4 @@
-"""A textbook training loop of a small GPT: what this project's step is measured against.
+"""A textbook training loop for a small GPT, against which this project's step is measured.
 
 It is nanoGPT's step as its users run it on a CPU, written anew: one matrix for queries, keys and
 values, fused attention, a tied head, foreach AdamW, gradients clipped, and batches stacked row by

@@ -1,11 +1,11 @@
-"""What the default recipes leave out, tried beside them, as docs/recipes.md reports it.
+"""Experiments with what the default recipes leave out; docs/recipes.md reports them.
 
     python -m bench.tried [--budget 1e12] [--seeds 3]
 
-Each variant trains the default transformer of a budget, without the penalty that it has by now,
-with one thing changed: averages of the weights over the last steps, logits that are capped softly,
-batches that grow, noise, penalties that need no labels. What is printed is the validation loss,
-the mean of the seeds with the least and the largest.
+Each variant trains the default model of a budget, without the recipe's penalty on log Z, with one
+thing changed: averages of the weights over the last steps, logits that are capped softly, batches
+that grow, noisy inputs, or penalties that need no labels. It prints the validation loss: the mean
+over the seeds, the lowest and the highest.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from lm.updates.config import TrainingConfig
 from lm.updates.optimizers import build_optimizers, clip_gradients, set_learning_rate
 from lm.updates.schedules import lr_scale
 
-LAST_SHARES = (0.05, 0.1, 0.25)  # of the steps, whose weights are averaged
+LAST_SHARES = (0.05, 0.1, 0.25)  # of the steps: the weights of the last ones are averaged
 EMA_DECAYS = (0.9, 0.98)  # of exponential moving averages
 CAPS = (10.0, 20.0)
 NOISES = (0.01, 0.03)
@@ -49,7 +49,7 @@ BATCHES = ((0.5,), (0.75,), (0.5, 1.0), (0.25, 0.5, 1.0, 2.0))  # shares of the 
 
 
 class Average:
-    """The mean of a model's weights over the steps that `add` is told of."""
+    """The mean of all weights that were added or, with `decay`, their moving average."""
 
     def __init__(self, model: LanguageModel, decay: float | None = None) -> None:
         self.model, self.decay, self.n = copy.deepcopy(model), decay, 0
@@ -63,7 +63,7 @@ class Average:
 
 
 class SoftCapped(SoftmaxHead):
-    """Logits x as cap · tanh(x / cap), as in Gemma 2 (arXiv 2408.00118)."""
+    """A head whose logits x become cap · tanh(x / cap), as in Gemma 2 (arXiv 2408.00118)."""
 
     gradients_in_forward = False
 
@@ -79,23 +79,27 @@ Loss = Callable[[LanguageModel, Batch], Tensor]
 
 
 def plain(model: LanguageModel, batch: Batch) -> Tensor:
+    """The loss as the program trains by it."""
     return loss_of(model, batch, "all_positions")
 
 
 def noisy(share: float) -> Loss:
-    """Of inputs of which a share are other tokens (Xie et al., arXiv 1703.02573)."""
+    """The loss on inputs of which a share is replaced at random (Xie et al., arXiv 1703.02573)."""
 
     def loss(model: LanguageModel, batch: Batch) -> Tensor:
-        chosen = torch.rand(batch.inputs.shape) < share
+        replaced = torch.rand(batch.inputs.shape) < share
         others = torch.randint(model.vocab_size, batch.inputs.shape)
-        return plain(model, replace(batch, inputs=torch.where(chosen, others, batch.inputs)))
+        return plain(model, replace(batch, inputs=torch.where(replaced, others, batch.inputs)))
 
     return loss
 
 
 def penalised(entropy: float = 0.0, log_z: float = 0.0) -> Loss:
-    """Less `entropy` times that of the prediction (Pereyra et al., arXiv 1701.06548), and with
-    `log_z` times the square of the logarithm of softmax's denominator."""
+    """The loss with penalties on predictions that are too sure.
+
+    Minus `entropy` times the prediction's entropy (Pereyra et al., arXiv 1701.06548), plus `log_z`
+    times (log Z)², Z being the softmax's denominator.
+    """
 
     def loss(model: LanguageModel, batch: Batch) -> Tensor:
         logits = model(batch.inputs).flatten(0, 1)
@@ -127,7 +131,7 @@ class Trial:
         return evaluate(model, valid.token_ids, n_chars=valid.n_chars).loss
 
     def averaged(self, final_lr_fraction: float) -> dict[str, float]:
-        """The last weights of a run, and averages of those on the way."""
+        """Validation losses of a run's last weights, and of averages of its weights on the way."""
         training = self.config.training.replace(final_lr_fraction=final_lr_fraction)
         state, batches = self.start(training)
         averages = {f"mean of the last {share:.0%}": Average(state.model) for share in LAST_SHARES}
@@ -145,9 +149,13 @@ class Trial:
     def trained(
         self, loss: Loss = plain, shares: tuple[float, ...] = (1.0,), cap: float = math.inf
     ) -> float:
-        """With another loss, logits that are capped, or batches of those shares of the default's,
-        one after another, each for as many FLOPs. The learning rate follows the FLOPs, and the
-        root of a share below 1.
+        """The validation loss of a run with one thing changed.
+
+        Args:
+            loss: What is differentiated.
+            shares: Batch sizes, as shares of the default's; each in turn gets as many FLOPs. The
+                learning rate is that of the FLOPs spent, times the root of a share below 1.
+            cap: Of the logits.
         """
         training = self.config.training
         state, batches = self.start(training)
@@ -180,7 +188,7 @@ class Trial:
 
 
 def losses(trial: Trial) -> Iterator[tuple[str, Callable[[], dict[str, float]]]]:
-    """Variants, and how each comes to its validation losses."""
+    """The variants: a name, and a function that trains it and returns its validation losses."""
     for final in (0.0, 0.2):
         yield f"learning rate down to {final:g}", partial(trial.averaged, final)
 
@@ -190,8 +198,8 @@ def losses(trial: Trial) -> Iterator[tuple[str, Callable[[], dict[str, float]]]]
     for cap in CAPS:
         yield variant(f"logits capped at {cap:g}", cap=cap)
     for shares in BATCHES:
-        words = ", ".join(f"{share:g}" for share in shares)
-        yield variant(f"batches of {words}", shares=shares)
+        listed = ", ".join(f"{share:g}" for share in shares)
+        yield variant(f"batches of {listed}", shares=shares)
     for share in NOISES:
         yield variant(f"{share:.0%} of inputs at random", loss=noisy(share))
     for weight in PENALTIES:

@@ -1,7 +1,7 @@
-"""What a notebook does with runs, one line each: `import lm` gives these functions.
+"""Training, comparing and sampling in one line each, for a notebook: what `import lm` gives.
 
-They print nothing, and raise what the rest of the program raises: a `ValueError` whose message is
-a sentence or two. docs/notebook.md shows them at work.
+They print nothing. Their errors are those of the rest of the program: a `ValueError` whose message
+is a sentence or two. docs/notebook.md shows them at work.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from lm.architectures import DEFAULT
 from lm.architectures import architecture as architecture_named
 from lm.base.registry import did_you_mean, must_be_one_of
 from lm.base.settings import Config, ConfigError, settings
-from lm.datasets import DATASETS, Corpus, load
+from lm.datasets import DATASETS, OWN_TEXT, Corpus, load
+from lm.datasets import DEFAULT as DEFAULT_DATASET
 from lm.datasets.config import DataConfig
 from lm.runs import Run, RunStore, recipes
 from lm.runs import table as tables
@@ -39,7 +40,7 @@ Runs = Iterable[Run] | RunStore | str | Path | None  # None: the runs of `RunSto
 
 
 def resolve(
-    dataset: str | Path | DataConfig = "tiny_shakespeare",
+    dataset: str | Path | DataConfig = DEFAULT_DATASET,
     architecture: str = DEFAULT,
     *,
     budget: float | None = None,
@@ -48,25 +49,27 @@ def resolve(
     preset: str = DEFAULT_PRESET,
     **given: Any,
 ) -> RunConfig:
-    """Every setting of a run, before it is trained: what you give, and what the preset makes of
-    it for this budget and this text.
+    """Every setting of a run, before it is trained.
+
+    It has what you give and, for all else, what the preset chooses for this budget and this text.
 
     Args:
         dataset: The name of a corpus, the path of a text file, or a `DataConfig`.
-        architecture: The name of one.
+        architecture: Its name, one of `lm.architectures.ARCHITECTURES`.
         budget, steps, epochs: How long to train; give one. `budget` counts training FLOPs.
         preset: The recipe that decides what is not given.
         given: Any other setting, as in `learning_rate=0.02`. Where a name is not enough, because
             a text and its training both have a seed, say `**{"data.seed": 1}`.
 
-    Raises `ConfigError` for settings that cannot be, `DatasetError` for a text that is not here.
+    Raises `ConfigError` for settings that cannot be, and `DatasetError` for a text that cannot be
+    read.
     """
     horizon: dict[str, Any] = {"budget": budget, "steps": steps, "epochs": epochs}
     return _resolved(dataset, architecture, preset, horizon, given)[0]
 
 
 def train(
-    dataset: str | Path | DataConfig = "tiny_shakespeare",
+    dataset: str | Path | DataConfig = DEFAULT_DATASET,
     architecture: str = DEFAULT,
     *,
     budget: float | None = None,
@@ -118,7 +121,10 @@ def _resolved(
 
 
 def _by_section(architecture: str, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Settings by section; a name without one belongs to the first that has it."""
+    """Settings by section; a name without a section belongs to the first that has it.
+
+    Raises `ConfigError` for a name that no section has.
+    """
     classes: dict[str, type[Config]] = {
         "training": TrainingConfig,
         "model": architecture_named(architecture).config,
@@ -149,7 +155,7 @@ def _data(dataset: str | Path | DataConfig, given: Mapping[str, Any]) -> DataCon
     if not path.exists():
         hint = must_be_one_of("dataset", str(dataset), DATASETS)
         raise ConfigError(f"{hint} There is no file of that name either.")
-    values = {"dataset": "text", "text_path": str(path.resolve()), **given}
+    values = {"dataset": OWN_TEXT, "text_path": str(path.resolve()), **given}
     return DataConfig(**values)
 
 
@@ -157,7 +163,7 @@ def _data(dataset: str | Path | DataConfig, given: Mapping[str, Any]) -> DataCon
 
 
 def table(runs: Runs = None) -> pd.DataFrame:
-    """A row per run, newest first: its settings as `model.d_model`, and what it came to.
+    """A row per run, newest first: its settings, under names like `model.d_model`, and its results.
 
     `runs`: some runs, or a folder of them; left out, those of `RunStore()`.
     """
@@ -167,7 +173,7 @@ def table(runs: Runs = None) -> pd.DataFrame:
 def chart(
     runs: Runs = None, *, x: str = "flops", y: str = "test_log_likelihood"
 ) -> alt.Chart | alt.LayerChart:
-    """A mark for each run that has both: result `y` against `x`, a column of `table`.
+    """A chart with a mark for each run that has both: result `y` against `x`, a column of `table`.
 
     Args:
         runs: Some runs, or a folder of them; left out, those of `RunStore()`.
@@ -177,7 +183,7 @@ def chart(
     Raises `ConfigError` for a column that does not exist, and where runs of several texts or
     tokenizers would share an axis of nats per token, which mean something else for each.
     """
-    from lm import charts  # Altair and pandas: 0.6 s
+    from lm import charts  # imports Altair and pandas, which takes 0.6 s
 
     result = tables.column(y)
     listed = [run for run in _listed(runs) if result.value(run) is not None]
@@ -194,7 +200,7 @@ def chart(
         names = {run_id: f"{name} ({run_id})" for run_id, name in names.items()}
     return charts.results_chart(
         frame,
-        charts.looks({run.run_id: run.config.model.architecture for run in listed}, names),
+        charts.run_looks({run.run_id: run.config.model.architecture for run in listed}, names),
         x=x,
         y=y,
         x_title=tables.COLUMNS[x].label if x in tables.COLUMNS else x,
@@ -228,8 +234,8 @@ def _listed(runs: Runs) -> list[Run]:
 
 
 def _measure(run: Run, column: tables.Column) -> tuple[object, ...]:
-    """What must be equal for two runs to share an axis of `column`."""
+    """What must be equal for two runs to share an axis of this result."""
     data = run.config.data
     kind = (data.tokenizer, run.vocab_size) if column.per_token else ()
-    quantity = "x" in column.axes  # FLOPs, time: whatever the text is
+    quantity = "x" in column.axes  # FLOPs or time, which compare whatever the text is
     return () if quantity else (data.split, run.facts.sha256, *kind)

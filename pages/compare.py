@@ -9,7 +9,7 @@ import streamlit as st
 from lm import charts
 from lm.runs import Run
 from lm.runs.table import COLUMNS, offered
-from pages.common import caches, corpora, first_run, runs_table, shell, words
+from pages.common import caches, corpora, first_run, runs_table, shell, wording
 from pages.common.compare import actions, choice, curves, table
 from pages.common.components.chart import place
 from pages.common.runs_table import Group
@@ -24,7 +24,7 @@ def load() -> tuple[list[Run], dict[str, Group]]:
         runs += [run for run in of_study.runs if run.run_id not in ids]
         broken += of_study.broken.values()
     for sentence in broken:
-        st.warning(words.plain(sentence))
+        st.warning(wording.plain(sentence))
     return runs, runs_table.groups(runs)
 
 
@@ -33,32 +33,32 @@ def load() -> tuple[list[Run], dict[str, Group]]:
 
 def show(group: Group, checked: list[Run], looks: dict[str, charts.Look]) -> None:
     """What the compute bought; settings against results; training curves."""
-    told = runs_table.labels(checked)
-    shown = {
-        run.run_id: dataclasses.replace(looks[run.run_id], label=told[run.run_id])
+    labels = runs_table.labels(checked)
+    looks = {
+        run.run_id: dataclasses.replace(looks[run.run_id], label=labels[run.run_id])
         for run in checked
     }
     st.header("What the compute bought", anchor=False)
-    _compute(group, checked, shown)
+    _compute(group, checked, looks)
     st.header("Setting against result", anchor=False)
-    _settings(group, checked, shown)
+    _settings(group, checked, looks)
     st.header("Training curves", anchor=False)
-    curves.show(group, checked, shown)
+    curves.show(group, checked, looks)
 
 
-def _compute(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -> None:
+def _compute(group: Group, checked: list[Run], looks: dict[str, charts.Look]) -> None:
     result = "test_bits_per_char" if group.in_bits else "test_log_likelihood"
     scored = [run for run in checked if run.status.test]
     if not scored:
         st.caption("None of the checked runs has been scored on a test split yet.")
         return
-    frame = runs_table.results(group, scored)
-    shown = {run.run_id: shown[run.run_id] for run in scored}
+    frame = runs_table.results(scored)
+    looks = {run.run_id: looks[run.run_id] for run in scored}
     with st.container(key="compute-chart", gap="xxsmall"):
         place(
             charts.results_chart(
                 frame,
-                shown,
+                looks,
                 x="flops",
                 y=result,
                 x_title=COLUMNS["flops"].label,
@@ -68,7 +68,7 @@ def _compute(group: Group, checked: list[Run], shown: dict[str, charts.Look]) ->
             ),
             key="compute",
             alt=charts.describe_results(
-                frame, shown, y=result, y_title=COLUMNS[result].label,
+                frame, looks, y=result, y_title=COLUMNS[result].label,
                 best="min" if group.in_bits else "max",
             ),
         )  # fmt: skip
@@ -76,12 +76,12 @@ def _compute(group: Group, checked: list[Run], shown: dict[str, charts.Look]) ->
         better = "Lower" if group.in_bits else "Higher"
         st.caption(
             f"{better} is better. Dashed: what counting n-grams reaches, with no training FLOPs at "
-            f"all. FLOPs of training alone. {words.NOT_COUNTED}"
-            + (f" {words.n_runs(left_out)} without a test score left out." if left_out else "")
+            f"all. FLOPs of training alone. {wording.NOT_COUNTED}"
+            + (f" {wording.n_runs(left_out)} without a test score left out." if left_out else "")
         )
 
 
-def _settings(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -> None:
+def _settings(group: Group, checked: list[Run], looks: dict[str, charts.Look]) -> None:
     quantities = {column.name: column.label for column in offered("x")}
     options = [*quantities, *runs_table.varying(checked)]
     results = {
@@ -112,18 +112,18 @@ def _settings(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -
             width=340,
         )
         log_x = st.toggle("Log x", value=True, key="setting_log", persist_state="session")
-    frame = runs_table.results(group, checked)
+    frame = runs_table.results(checked)
     have = frame.dropna(subset=[result, setting]) if setting in frame else frame.iloc[:0]
     if have.empty:
         st.caption("None of the checked runs has both yet.")
         return
-    shown = {run_id: look for run_id, look in shown.items() if run_id in set(have["run_id"])}
+    looks = {run_id: look for run_id, look in looks.items() if run_id in set(have["run_id"])}
     best = "max" if COLUMNS[result].higher_is_better else "min"
     with st.container(key="setting-chart"):
         place(
             charts.results_chart(
                 have,
-                shown,
+                looks,
                 x=setting,
                 y=result,
                 x_title=quantities.get(setting, setting),
@@ -131,7 +131,7 @@ def _settings(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -
                 log_x=log_x,
             ),
             key="settings",
-            alt=charts.describe_results(have, shown, y=result, y_title=results[result], best=best),
+            alt=charts.describe_results(have, looks, y=result, y_title=results[result], best=best),
         )
 
 
@@ -152,7 +152,7 @@ shell.page(
     "Validation chooses, test reports.",
 )
 if done := st.session_state.pop("done", None):
-    st.toast(words.plain(done))
+    st.toast(wording.plain(done))
 runs, groups = load()
 if not runs:
     first_run.offer("There is no run to compare yet.")

@@ -1,4 +1,4 @@
-"""Data: what there is to learn from, as text, as tokens, and what guessing already buys."""
+"""Data: the corpora as text and as tokens, and the losses that guessing reaches on them."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import streamlit as st
 
 from lm.datasets import DatasetError
 from lm.datasets.config import DataConfig
-from pages.common import corpora, links, shell, words
+from pages.common import corpora, links, shell, wording
 from pages.common.data import form, splits, tokens
 
 EXCERPT = 600  # characters
 
 
 def show(data: DataConfig) -> None:
-    """The text, its counts, what guessing buys, its tokens."""
+    """An excerpt of the text, its splits, what guessing reaches, and its tokens."""
     try:
         text, corpus = corpora.texts(data).train, corpora.load(data)
     except (DatasetError, ValueError) as error:
-        st.error(words.plain(str(error)))
+        st.error(wording.plain(str(error)))
         return
     if corpus.original is not None:
-        st.info(words.plain(corpus.original.note))
+        st.info(wording.plain(corpus.original.note))
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Excerpt", anchor=False)
@@ -28,7 +28,7 @@ def show(data: DataConfig) -> None:
     with right:
         st.header("Splits", anchor=False)
         splits.show(corpus)
-        if st.button(f"Train on {words.plain(corpora.title(data))}", key="train", type="primary"):
+        if st.button(f"Train on {wording.plain(corpora.title(data))}", key="train", type="primary"):
             links.to_train_dataset(data).follow()
     st.header("What guessing already buys", anchor=False)
     splits.guessing(data, corpus)

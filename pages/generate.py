@@ -6,7 +6,7 @@ import streamlit as st
 
 from lm.runs import Run
 from lm.writing.sampling import Sampling
-from pages.common import caches, first_run, links, shell, words, writing
+from pages.common import caches, first_run, links, shell, wording, writing
 from pages.common.components.bars import next_token_bars
 from pages.common.components.text_view import text_view
 
@@ -38,13 +38,13 @@ def arrive(by_label: dict[str, Run]) -> None:
 
 def form(runs: list[Run]) -> Request:
     """Prompt, checkpoints and sampling. Sliders do not rerun the page: the browser re-weighs."""
-    by_label = {label: run for run, label in zip(runs, words.names(runs).values(), strict=True)}
+    by_label = {label: run for run, label in zip(runs, wording.names(runs).values(), strict=True)}
     arrive(by_label)
     left, right = st.columns([3, 2], gap="medium")
     prompt = left.text_area(
         "Prompt", "ROMEO:\nO", key="prompt", bind="query-params", height=122, max_chars=5000
     )
-    chosen = right.multiselect(
+    labels = right.multiselect(
         f"Checkpoints, up to {MOST_RUNS}",
         list(by_label),
         default=list(by_label)[:1],
@@ -80,7 +80,7 @@ def form(runs: list[Run]) -> Request:
         help="Drop tokens less probable than this share of the likeliest one.",
     )  # fmt: skip
     return Request(
-        runs=[by_label[label] for label in chosen],
+        runs=[by_label[label] for label in labels],
         prompt=prompt,
         n_tokens=n_tokens,
         sampling=Sampling(
@@ -117,9 +117,9 @@ def show_texts(lanes: list[writing.Lane]) -> None:
     writing.advance(lanes, SLICE_SECONDS)
     for index, (column, lane) in enumerate(zip(st.columns(len(lanes)), lanes, strict=True)):
         with column:
-            words.run_heading(lane.run)
+            wording.run_heading(lane.run)
             if lane.problem:
-                st.error(words.plain(lane.problem))
+                st.error(wording.plain(lane.problem))
             else:
                 text_view(
                     f"Text by {lane.run.name}",
@@ -153,7 +153,7 @@ def show_next_tokens(request: Request) -> None:
                 with st.spinner("Loading the checkpoint …"):
                     texts, log_probabilities = caches.next_token(run, request.prompt)
             except (ValueError, OSError) as error:
-                st.error(words.plain(str(error)))
+                st.error(wording.plain(str(error)))
                 continue
             next_token_bars(
                 run.name,

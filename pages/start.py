@@ -4,12 +4,12 @@ import streamlit as st
 
 from lm.runs import Run
 from lm.writing.sampling import Sampling
-from pages.common import caches, corpora, first_run, links, shell, words, writing
+from pages.common import caches, corpora, first_run, links, shell, wording, writing
 from pages.common.components.text_view import text_view
 
 PROMPT = "ROMEO:"
 N_TOKENS = 300
-SECONDS = 10  # in which it is written, on a slow machine perhaps shorter
+SECONDS = 10  # to write for, at most: on a slow machine the text ends early
 
 
 def load() -> tuple[list[Run], Run | None]:
@@ -20,7 +20,7 @@ def load() -> tuple[list[Run], Run | None]:
 
 
 def act() -> None:
-    """The one thing to do here."""
+    """The button that trains a first model."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(f"Train your first model ({first_run.ABOUT})", type="primary"):
             with st.spinner("Reading the corpus …"):
@@ -32,8 +32,8 @@ def act() -> None:
 @st.fragment
 def show_sample(run: Run) -> None:
     """What the model wrote when its training ended and, on request, what it writes now."""
-    st.header(f"{words.count(run.n_params)} parameters finish “{PROMPT}”", anchor=False)
-    st.caption(words.run_facts(run))
+    st.header(f"{wording.count(run.n_params)} parameters finish “{PROMPT}”", anchor=False)
+    st.caption(wording.run_facts(run))
     seed = st.session_state.get("start_seed", 0)
     texts, probabilities = write(run, seed) if seed else caches.last_sample(run, PROMPT) or ([], [])
     text_view(f"Text by {run.name}", texts, probabilities, prompt=PROMPT, height=420, key="sample")
@@ -45,18 +45,18 @@ def show_sample(run: Run) -> None:
 
 
 def write(run: Run, seed: int) -> tuple[list[str], list[float]]:
-    """A new text."""
+    """A new text: its tokens and their probabilities."""
     with st.spinner("Writing …"):
         lanes = writing.begin([run], PROMPT, N_TOKENS, Sampling(temperature=0.8, seed=seed))
         writing.advance(lanes, SECONDS)
     if lanes[0].problem:
-        st.error(words.plain(lanes[0].problem))
+        st.error(wording.plain(lanes[0].problem))
     return lanes[0].texts, lanes[0].probabilities
 
 
 def show_ladder(runs: list[Run]) -> None:
-    """The four architectures, each with the same compute."""
-    from pages.common.components import ladder  # with altair: the page shows without waiting for it
+    """The architectures, each trained with the same compute."""
+    from pages.common.components import ladder  # imported late: the page above appears first
 
     rungs = ladder.rungs(runs)
     if not rungs or rungs[0].config.training.budget is None:
@@ -64,8 +64,8 @@ def show_ladder(runs: list[Run]) -> None:
     st.header("Four architectures, one budget", anchor=False)
     run = rungs[0]
     st.markdown(
-        f"Each was trained with at most {words.flops(run.config.training.budget)} floating-point "
-        f"operations on {words.plain(corpora.title(run.config.data))}, by the preset "
+        f"Each was trained with at most {wording.flops(run.config.training.budget)} floating-point "
+        f"operations on {wording.plain(corpora.title(run.config.data))}, by the preset "
         f"{run.config.preset}. The loss is the mean surprise per token of the test split, in nats."
     )
     ladder.show(rungs)

@@ -1,4 +1,4 @@
-"""Study: sweeps of one's own, and the coursework's; their cost, their progress, their figures."""
+"""Study: sweeps of the user's own, and the coursework's: cost, progress, figures."""
 
 import streamlit as st
 

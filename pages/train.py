@@ -7,20 +7,20 @@ import streamlit as st
 
 from lm.base.records import StepRecord
 from lm.runs import Run, forecast
-from pages.common import caches, corpora, drafts, links, phases, shell, words
+from pages.common import caches, corpora, drafts, links, phases, shell, wording
 from pages.common.drafts import Draft
 from pages.common.train import bill, curve, form, launch, panel
 from pages.common.train.form import CHOICES
 
 
 def load() -> tuple[list[Run], Run | None, Draft]:
-    """All runs, the one to show (the URL's, else one that moves), and what the form says."""
+    """All runs, the one to show (that of the address, else one that trains), and the draft."""
     runs = caches.store().list()
     by_id = {run.run_id: run for run in runs}
     came_by_link = CHOICES.read_url({**drafts.parsers(), links.RUN: str})
     wanted = CHOICES.values.get(links.RUN)
     if wanted is not None and wanted not in by_id:
-        st.warning(f"There is no run {words.plain(wanted)} here. It may have been deleted.")
+        st.warning(f"There is no run {wording.plain(wanted)} here. It may have been deleted.")
         CHOICES.reset(links.RUN)
     if links.RUN not in CHOICES.values and (moving := [run for run in runs if phases.busy(run)]):
         CHOICES.set(links.RUN, moving[0].run_id)
@@ -34,7 +34,7 @@ def load() -> tuple[list[Run], Run | None, Draft]:
 def show(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     """The run, live; before there is one, the chart that waits for it."""
     if run is not None:
-        panel.show(run, words.names(runs), lambda run_id: CHOICES.set(links.RUN, run_id))
+        panel.show(run, wording.names(runs), lambda run_id: CHOICES.set(links.RUN, run_id))
         return
     if draft.plan is None or draft.config is None or draft.corpus is None:
         return

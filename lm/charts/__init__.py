@@ -1,9 +1,9 @@
 """From data frames to charts: pure functions, and the one place that imports altair.
 
-A file per chart; `looks` has colours, dashes and marks, `axes` scales, ticks and reference lines,
-`data` what is done to a series before it is drawn, `printing` makes pictures. Charts leave text
-and grid to the theme of whoever shows them: entry points call `use_theme`. `describe_...`
-functions say in a sentence what a chart shows.
+There is a file per chart. `looks` has colours, dashes and marks, `axes` scales, ticks and reference
+lines, `data` what is done to a series before it is drawn, and `printing` makes pictures. Text and
+grid come from the theme of whoever shows a chart: entry points call `use_theme`. The functions
+`describe_...` say in a sentence what a chart shows, for those who do not see it.
 """
 
 from lm.base.looks import Look
@@ -12,7 +12,7 @@ from lm.charts.bands import curve_figure
 from lm.charts.corpora import frequency_chart, rank_chart
 from lm.charts.curves import describe_curves, training_curves
 from lm.charts.data import MOST_POINTS, log_spaced, smooth, sparkline, thin
-from lm.charts.looks import PALETTE, SHAPES, few_looks, looks, of_architecture
+from lm.charts.looks import PALETTE, SHAPES, few_looks, of_architecture, run_looks
 from lm.charts.loss import describe_loss, loss_chart
 from lm.charts.printing import SVG, to_png, to_svg
 from lm.charts.results import describe_results, results_chart
@@ -36,12 +36,12 @@ __all__ = [
     "frequency_chart",
     "labelled",
     "log_spaced",
-    "looks",
     "loss_axis",
     "loss_chart",
     "of_architecture",
     "rank_chart",
     "results_chart",
+    "run_looks",
     "smooth",
     "sparkline",
     "spread_figure",

@@ -19,7 +19,7 @@ X_TITLES = {
     "seconds": "Training time (s)",
 }
 HEIGHT = 380
-NEAR = 0.3  # of a reference to the runs, for it to be drawn
+NEAR = 0.3  # a reference is drawn if it lies within this of the runs
 LARGE = 1e6  # from here on a number is written as a power of ten
 PLAIN_POWERS = "replace(datum.label, 'e+', 'e')"  # FLOPs as they are written elsewhere: 3e11
 
@@ -38,10 +38,14 @@ def scale_type(log: bool) -> Literal["log", "linear"]:
 
 
 def loss_axis(references: Mapping[str, float], lowest: float | None = None) -> tuple[float, float]:
-    """Lower and upper end of a loss axis that holds guessing above and learning below.
+    """Lower and upper end of a loss axis, fixed before there is anything to draw on it.
 
-    The upper end is that of uniform guessing. The lower one is far enough under the best guess
-    for a good model, and moves in coarse steps when a loss goes below it.
+    Args:
+        references: Name -> loss of what guessing reaches, nats per token.
+        lowest: The lowest loss of the curve so far.
+
+    The upper end lies a little above the worst guess. The lower one is far enough below the best
+    guess for a good model, and moves in coarse steps once a loss goes below it.
     """
     top = max(references.values()) if references else 5.0
     best_guess = min(references.values()) if references else top
@@ -56,12 +60,12 @@ def loss_axis(references: Mapping[str, float], lowest: float | None = None) -> t
 
 
 def powers_axis(title: str, **ticks: Any) -> alt.Axis:
-    """An axis of large numbers: 3e11."""
+    """An axis whose numbers are written like 3e11. `ticks`: further settings of `alt.Axis`."""
     return alt.Axis(title=title, format=".1~e", labelExpr=PLAIN_POWERS, **ticks)
 
 
 def number_axis(title: str, log: bool, values: pd.Series) -> alt.Axis:
-    """An axis of any numbers, written as their size asks."""
+    """An axis for `values`: large ones are written like 3e11, small ones in full."""
     values = values.dropna().astype(float)
     if bool(len(values)) and values.abs().max() >= LARGE:
         return powers_axis(title, tickCount=5)
@@ -69,13 +73,13 @@ def number_axis(title: str, log: bool, values: pd.Series) -> alt.Axis:
 
 
 def powers_of_ten(values: Sequence[float]) -> list[float]:
-    """The powers of ten around large numbers in rising order."""
+    """The powers of ten that enclose `values`, which rise and are above 0."""
     low, high = math.floor(math.log10(values[0])), math.ceil(math.log10(values[-1]))
     return [10.0**power for power in range(low, high + 1)]
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Round numbers of a logarithmic axis: 1, 2, 5, 10, ...; more of them where it is short."""
+    """Round numbers for a logarithmic axis: 1, 2, 5, 10, ..., and more on a short one."""
     steps: tuple[float, ...] = (1, 1.2, 1.5, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 5, 6, 7, 8, 9)
     if high / low > 4:
         steps = (1, 1.5, 2, 3, 4, 5, 7) if high / low < 15 else (1, 2, 5)
@@ -105,10 +109,12 @@ def between(references: Mapping[str, float], low: float, high: float) -> dict[st
 def reference_lines(
     references: Mapping[str, float], scale: alt.Scale | None = None, *, side: str = "right"
 ) -> list[alt.Chart]:
-    """Layers of dashed lines across a chart: what is written on a line -> its y.
+    """Dashed lines across a chart, as layers of it; none where there is no reference.
 
-    `scale`: of the y-axis, where the chart has one of its own. Text stands under its line at the
-    right end, or over it at the left one. No reference, no layer.
+    Args:
+        references: What is written on a line -> its y.
+        scale: That of the chart's y-axis, where the chart sets one.
+        side: "right" writes under the right end of a line, "left" over its left end.
     """
     if not references:
         return []

@@ -1,4 +1,4 @@
-"""Loss curves over several seeds, for print: the mean in the band of all."""
+"""Loss curves over several seeds, for print: their mean, in a band that holds all of them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ TRAINING, VALIDATION = "training", "validation, sampled"
 def curve_figure(
     curves: pd.DataFrame, *, color: str, title: str, height: int = 300
 ) -> alt.LayerChart:
-    """Training and validation loss over training, the mean over seeds in the band of all.
+    """Training and validation loss against FLOPs: the mean over seeds, in a band of all seeds.
 
-    Columns: flops, curve ("training", "validation, sampled"), mean, low, high.
+    `curves` has columns flops, curve (`TRAINING` or `VALIDATION`), and mean, low and high, which
+    are nats per token.
     """
     names = [TRAINING, VALIDATION]
     dash = alt.StrokeDash(

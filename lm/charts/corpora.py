@@ -1,4 +1,4 @@
-"""What a corpus is made of: the commonest tokens, and counts by rank."""
+"""How often tokens occur in a corpus: the commonest ones, and all of them by rank."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from lm.charts.looks import PALETTE
 
 
 def frequency_chart(frame: pd.DataFrame, *, height: int = 300) -> alt.Chart:
-    """Bars, the most frequent token first. Columns: token (as shown), count, share."""
+    """A bar for each token, the most frequent first.
+
+    `frame` has columns token (as it is written under its bar), count, and share in [0, 1].
+    """
     short = frame["token"].str.len().max() <= 2
     labels = alt.Axis(labelAngle=0, labelOverlap=False) if short else alt.Axis(labelAngle=-60)
     return (
@@ -29,7 +32,10 @@ def frequency_chart(frame: pd.DataFrame, *, height: int = 300) -> alt.Chart:
 
 
 def rank_chart(frame: pd.DataFrame, *, height: int = 300) -> alt.Chart:
-    """Counts against rank, both logarithmic, where Zipf's law is a line. Columns: rank, count."""
+    """Counts against rank, both logarithmic, where Zipf's law is a straight line.
+
+    `frame` has columns rank, from 1 on, and count.
+    """
 
     def log(column: str, title: str) -> dict:
         return {

@@ -24,7 +24,7 @@ from lm.charts.looks import legend, look_scale, with_legend
 
 def training_curves(
     metrics: Mapping[str, pd.DataFrame],
-    shown: Mapping[str, Look],
+    looks: Mapping[str, Look],
     *,
     x: str = "flops",
     y: str = "sampled_val_loss",
@@ -35,11 +35,21 @@ def training_curves(
     title: str | None = None,
     height: int = HEIGHT,
 ) -> alt.LayerChart:
-    """A line per run of `shown`, of its `metrics` (columns of `StepRecord`).
+    """A line for each run, over its training.
 
-    With `smoothing`, a share of each run in (0, 1], a smoothed line lies over the raw one.
+    Args:
+        metrics: Run id -> frame with the columns of `StepRecord`.
+        looks: Run id -> how the run is drawn and named; only these runs are drawn.
+        x: A key of `X_TITLES`.
+        y: A column of losses, such as "train_loss".
+        y_title: Title of the y-axis, with its unit.
+        log_x: Draw x on a logarithmic axis.
+        smoothing: A share of each run, in (0, 1]: its running mean lies over the raw line. 0: none.
+        references: Name -> y of dashed lines, drawn where they lie near the runs.
+        title: Title of the legend.
+        height: Pixels, without the legend.
     """
-    rows = _rows(metrics, shown, x, y, log_x, smoothing)
+    rows = _rows(metrics, looks, x, y, log_x, smoothing)
     base = alt.Chart(rows).encode(
         x=alt.X(
             f"{x}:Q",
@@ -47,10 +57,10 @@ def training_curves(
             axis=number_axis(X_TITLES[x], log_x, rows[x]),
         ),
         color=alt.Color(
-            "run:N", scale=look_scale(shown.values(), "color"), legend=legend(title, shown)
+            "run:N", scale=look_scale(looks.values(), "color"), legend=legend(title, looks)
         ),
         strokeDash=alt.StrokeDash(
-            "run:N", scale=look_scale(shown.values(), "dash"), legend=legend(title, shown)
+            "run:N", scale=look_scale(looks.values(), "dash"), legend=legend(title, looks)
         ),
         tooltip=[
             alt.Tooltip("run:N", title="Run"),
@@ -73,22 +83,22 @@ def training_curves(
     domain = [min([low, *near.values()]), max([high, *near.values()])]
     scale = alt.Scale(domain=domain, zero=False, nice=False)
     return alt.layer(*reference_lines(labelled(near), scale), *layers).properties(
-        height=with_legend(height, shown)
+        height=with_legend(height, looks)
     )
 
 
 def _rows(
     metrics: Mapping[str, pd.DataFrame],
-    shown: Mapping[str, Look],
+    looks: Mapping[str, Look],
     x: str,
     y: str,
     log_x: bool,
     smoothing: float,
 ) -> pd.DataFrame:
-    """The thinned curves one under the other; columns step, x, y, smoothed and run."""
+    """The thinned curves, one below the other: columns step, `x`, `y`, smoothed and run."""
     columns = list(dict.fromkeys(["step", x, y]))
     parts = []
-    for run_id, look in shown.items():
+    for run_id, look in looks.items():
         frame = metrics[run_id][columns].dropna()
         if log_x:
             frame = frame[frame[x] > 0]
@@ -99,11 +109,11 @@ def _rows(
 
 
 def describe_curves(
-    metrics: Mapping[str, pd.DataFrame], shown: Mapping[str, Look], *, y: str, y_title: str
+    metrics: Mapping[str, pd.DataFrame], looks: Mapping[str, Look], *, y: str, y_title: str
 ) -> str:
     """What a chart of training curves shows, as a sentence: the runs and where each ended."""
     ends = [
         f"{look.label} ends at {metrics[run_id][y].dropna().iloc[-1]:.3f}"
-        for run_id, look in shown.items()
+        for run_id, look in looks.items()
     ]
     return f"{y_title}: {'; '.join(ends)}."

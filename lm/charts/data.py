@@ -1,4 +1,4 @@
-"""Series before they are drawn: thinned, smoothed, shortened."""
+"""What is done to a series before it is drawn: it is thinned, smoothed or shortened."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_POINTS = 500
 
 
 def thin(frame: pd.DataFrame, y: str, most: int = MOST_POINTS) -> pd.DataFrame:
-    """At most `most` rows that draw the same line: the first, the last and local extremes."""
+    """At most `most` rows that draw the same line: the ends and the local extremes of `y`."""
     if len(frame) <= most:
         return frame
     values = frame[y].to_numpy(dtype=float)
@@ -31,13 +31,13 @@ def log_spaced(end: int, most: int = 200) -> np.ndarray:
 
 
 def smooth(values: pd.Series, share: float) -> pd.Series:
-    """The centred mean over `share` of the series; the ends average what there is."""
+    """The centred running mean over a `share` of the series, in (0, 1]; shorter at its ends."""
     width = max(1, round(share * len(values)))
     return values.rolling(width, center=True, min_periods=1).mean()
 
 
 def sparkline(values: Sequence[float], points: int = 32) -> list[float]:
-    """A series as `points` means of neighbours, for a cell of a table."""
+    """At most `points` means of neighbouring values, for a cell of a table."""
     finite = np.asarray(values, dtype=float)
     finite = finite[np.isfinite(finite)]
     if len(finite) <= points:
@@ -46,6 +46,6 @@ def sparkline(values: Sequence[float], points: int = 32) -> list[float]:
 
 
 def span(values: pd.Series) -> tuple[float, float]:
-    """The least and the largest value; 0 and 1 where there is none."""
+    """The lowest and the highest value; 0 and 1 where there is none."""
     values = values.dropna().astype(float)
     return (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)

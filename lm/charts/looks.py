@@ -1,7 +1,8 @@
-"""How runs look: an architecture has a colour, a dash and a mark, and further runs follow it.
+"""How runs look in charts: their colours, dashes and marks.
 
-The colours are Okabe and Ito's palette: told apart by the colour-blind, readable on white and on
-black.
+An architecture has a look of its own. Further runs of one architecture share its colour and differ
+by dash and mark. The colours are Okabe and Ito's: colour-blind people tell them apart, and they
+can be read on white and on black.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (9, 3, 2, 3), (2, 2))
 MORE_DASHES = ((4, 2), (12, 4), (9, 3, 2, 3, 2, 3), (1, 4), (14, 3, 5, 3))
 SHAPES = ("circle", "square", "diamond", "triangle-up")
 MORE_SHAPES = ("cross", "triangle-down", "triangle-right", "triangle-left", "wedge")
-NEUTRAL = "#7c8088"  # references: between the ink of a light and of a dark page
-SHORT_LABEL = 14  # characters: of these, two fit beside each other on a phone
+NEUTRAL = "#7c8088"  # of reference lines: it can be read on a light and on a dark page
+SHORT_LABEL = 14  # characters: two such labels fit beside each other on a phone
 
 
 def of_architecture(name: str) -> Look:
@@ -29,12 +30,16 @@ def of_architecture(name: str) -> Look:
     return ARCHITECTURES[name].look if name in ARCHITECTURES else Look(NEUTRAL)
 
 
-def looks(groups: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Look]:
-    """A look for every run of `groups` (run id -> what decides its colour), in that order.
+def run_looks(groups: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Look]:
+    """A look for every run.
 
-    Architectures have looks of their own; other groups take the palette's colours in order. Runs
-    of one colour differ by dash and shape. What a run looks like depends on the runs before it
-    alone, so it keeps its look when another one is shown, hidden or added.
+    Args:
+        groups: Run id -> what decides its colour, such as the name of its architecture.
+        labels: Run id -> what it is called in a legend.
+
+    Architectures have their own looks; other groups take the palette's colours in order. Runs of
+    one colour differ by dash and shape. A look depends only on the runs that stand before it in
+    `groups`, so a run keeps its look when a later one is added.
     """
     by_architecture = set(groups.values()) <= set(ARCHITECTURES)
     order = list(dict.fromkeys(groups.values()))
@@ -59,7 +64,10 @@ def looks(groups: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Loo
 
 
 def _cue(first: Any, more: Sequence[Any], place: int, rank: int) -> Any:
-    """The cue of a group's run number `rank`: the group's own, then others, each from its place."""
+    """The dash or shape of run number `rank` of a group: the group's own for the first.
+
+    Later runs take the further ones in turn, and each group begins at another `place` among them.
+    """
     start = place % len(more)
     every = [first, *(cue for cue in (*more[start:], *more[:start]) if cue != first)]
     return every[rank % len(every)]
@@ -73,27 +81,27 @@ def few_looks(names: Iterable[str]) -> dict[str, Look]:
     }
 
 
-# --- of charts ----------------------------------------------------------------------------------
+# --- scales and legends -------------------------------------------------------------------------
 
 
-def look_scale(shown: Iterable[Look], cue: Literal["color", "dash", "shape"]) -> alt.Scale:
+def look_scale(looks: Iterable[Look], cue: Literal["color", "dash", "shape"]) -> alt.Scale:
     """The scale from labels to colours, dashes or shapes."""
-    by_label = {look.label: look for look in shown}
+    by_label = {look.label: look for look in looks}
     cues = [getattr(look, cue) for look in by_label.values()]
     range_ = [list(dash) for dash in cues] if cue == "dash" else cues
     return alt.Scale(domain=list(by_label), range=range_)
 
 
-def legend(title: str | None, shown: Mapping[str, Look]) -> alt.Legend:
+def legend(title: str | None, looks: Mapping[str, Look]) -> alt.Legend:
     """A legend under the chart, in two columns where labels are short."""
-    columns = _legend_columns(shown)
+    columns = _legend_columns(looks)
     return alt.Legend(title=title, orient="bottom", columns=columns, labelLimit=520)
 
 
-def with_legend(height: int, shown: Mapping[str, Look]) -> int:
-    """The height of a chart and its legend."""
-    return height + 22 * math.ceil(len(shown) / _legend_columns(shown))
+def with_legend(height: int, looks: Mapping[str, Look]) -> int:
+    """The height in pixels of a chart of `height` pixels together with its legend."""
+    return height + 22 * math.ceil(len(looks) / _legend_columns(looks))
 
 
-def _legend_columns(shown: Mapping[str, Look]) -> int:
-    return 2 if all(len(look.label) <= SHORT_LABEL for look in shown.values()) else 1
+def _legend_columns(looks: Mapping[str, Look]) -> int:
+    return 2 if all(len(look.label) <= SHORT_LABEL for look in looks.values()) else 1

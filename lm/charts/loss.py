@@ -1,4 +1,4 @@
-"""The loss of one run, as it trains."""
+"""The chart of one run's loss, which grows while the run trains."""
 
 from __future__ import annotations
 
@@ -24,17 +24,20 @@ def loss_chart(
     log_x: bool = False,
     height: int = HEIGHT,
 ) -> alt.LayerChart:
-    """Loss of one run: train faint, sampled validation bold, references dashed.
+    """Loss of one run: training faint, sampled validation bold, references dashed.
 
     Args:
         metrics: Columns of `StepRecord`; may be empty.
         x: A key of `X_TITLES`.
-        x_end: Where the axis ends, so that a growing curve does not move it.
-        y_domain: See `loss_axis`.
-        references: Name -> loss of what guessing buys, nats per token.
+        x_end: Where the x-axis ends, so that a growing curve does not move it.
+        y_domain: Lower and upper end of the y-axis: see `loss_axis`.
+        references: Name -> loss of what guessing reaches, nats per token.
+        color: That of the run's architecture.
+        log_x: Draw x on a logarithmic axis.
+        height: Pixels.
 
-    All but the rows in dataset "curve" depends on the arguments alone: a live page that calls this
-    again with more rows gives the browser new data for the same chart.
+    The rows of `metrics` go into the dataset "curve" and change nothing else: a live page that
+    calls this again with more rows gives the browser new data for the same chart.
     """
     low, high = y_domain
     x_scale = alt.Scale(domain=[x_end / 1000, x_end], type="log", clamp=True, nice=False)

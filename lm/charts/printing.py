@@ -1,4 +1,4 @@
-"""Charts as pictures: SVG and PNG, with vl-convert and without a browser."""
+"""Charts as pictures, SVG or PNG, which vl-convert draws without a browser."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import altair as alt
 
-SVG = find_spec("vl_convert") is not None  # whether charts can be saved
-PRINT_WIDTH = 720
+SVG = find_spec("vl_convert") is not None  # whether charts can be saved here
+PRINT_WIDTH = 720  # pixels
 PLOT_WIDTH = PRINT_WIDTH - 75  # without the axis at the left
 
 
@@ -18,21 +18,21 @@ def print_title(title: str) -> alt.TitleParams:
 
 
 def to_svg(chart: Any, *, width: int | None = PRINT_WIDTH) -> str:
-    """The chart as a picture for print, on its own; `width` None keeps the chart's."""
+    """The chart as SVG, for print. `width` in pixels; None keeps the chart's own."""
     import vl_convert
 
     return vl_convert.vegalite_to_svg(printed(chart.properties(width=width) if width else chart))
 
 
 def to_png(chart: Any) -> bytes:
-    """The same in pixels, two to a point."""
+    """The chart as PNG, for print, with two pixels to a point."""
     import vl_convert
 
     return vl_convert.vegalite_to_png(printed(chart), scale=2)
 
 
 def printed(chart: Any) -> dict[str, Any]:
-    """The specification of a chart for print: on white, in letters that a README can show."""
+    """The Vega-Lite specification of a chart for print: on white, in fonts that are everywhere."""
     font = "Helvetica, Arial, 'Liberation Sans', sans-serif"
     return (
         chart.configure(background="white", font=font, padding=10)

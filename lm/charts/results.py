@@ -1,4 +1,4 @@
-"""Results of runs: anything against anything, a mark per run."""
+"""The chart of results: a mark per run, any result against any cost or setting."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lm.charts.looks import legend, look_scale, with_legend
 
 def results_chart(
     frame: pd.DataFrame,
-    shown: Mapping[str, Look],
+    looks: Mapping[str, Look],
     *,
     x: str,
     y: str,
@@ -36,16 +36,23 @@ def results_chart(
     height: int = HEIGHT,
     references: Mapping[str, float] | None = None,
 ) -> alt.Chart | alt.LayerChart:
-    """A mark per run: column `y` against column `x`, numbers or names, of `frame`.
+    """A mark for each run: its result `y` against `x`.
 
-    `frame` has a row per run and column run_id; runs that are not in `shown`, or lack a value, are
-    left out. Used for test log-likelihood against training FLOPs and for any setting against any
-    result. `references`, name -> y, are dashed lines where they lie near the runs.
+    Args:
+        frame: A row per run, with columns run_id, `x` and `y`. A run without `y` is left out.
+        looks: Run id -> how the run is drawn and named; only these runs are drawn.
+        x: A column of numbers or of names: what was spent or varied.
+        y: A column of numbers: what came of it.
+        x_title, y_title: Titles of the axes, with their units.
+        log_x: Draw x on a logarithmic axis, if all of it is above 0.
+        title: Title of the legend.
+        height: Pixels, without the legend.
+        references: Name -> y of dashed lines, drawn where they lie near the runs.
     """
-    rows = frame[frame["run_id"].isin(list(shown))]
+    rows = frame[frame["run_id"].isin(list(looks))]
     keep = list(dict.fromkeys(["run_id", x, y]))
     rows = rows[keep].dropna(subset=[y])
-    rows = rows.assign(run=[shown[run_id].label for run_id in rows["run_id"]])
+    rows = rows.assign(run=[looks[run_id].label for run_id in rows["run_id"]])
     numbers = rows[x].dropna()
     is_number = pd.api.types.is_numeric_dtype(numbers) and not pd.api.types.is_bool_dtype(numbers)
     if is_number:
@@ -56,13 +63,13 @@ def results_chart(
             scale=alt.Scale(type=scale_type(log_x), zero=False, nice=True, padding=18),
             axis=number_axis(x_title, log_x, rows[x]),
         )
-        told = alt.Tooltip(f"{field(x)}:Q", title=x_title, format=".4~g")
+        tooltip = alt.Tooltip(f"{field(x)}:Q", title=x_title, format=".4~g")
     else:
         rows = rows.assign(**{x: rows[x].astype(str)})
         order = list(ARCHITECTURES) if x == "architecture" else "ascending"
         horizontal = alt.X(f"{field(x)}:N", title=x_title, sort=order, axis=alt.Axis(labelAngle=0))
-        told = alt.Tooltip(f"{field(x)}:N", title=x_title)
-    height = with_legend(height, shown)
+        tooltip = alt.Tooltip(f"{field(x)}:N", title=x_title)
+    height = with_legend(height, looks)
     points = (
         alt.Chart(rows)
         .mark_point(filled=True, size=130, opacity=0.95)
@@ -72,14 +79,14 @@ def results_chart(
                 f"{field(y)}:Q", scale=alt.Scale(zero=False, nice=True, padding=18), title=y_title
             ),
             color=alt.Color(
-                "run:N", scale=look_scale(shown.values(), "color"), legend=legend(title, shown)
+                "run:N", scale=look_scale(looks.values(), "color"), legend=legend(title, looks)
             ),
             shape=alt.Shape(
-                "run:N", scale=look_scale(shown.values(), "shape"), legend=legend(title, shown)
+                "run:N", scale=look_scale(looks.values(), "shape"), legend=legend(title, looks)
             ),
             tooltip=[
                 alt.Tooltip("run:N", title="Run"),
-                told,
+                tooltip,
                 alt.Tooltip(f"{field(y)}:Q", title=y_title, format=".4f"),
             ],
         )
@@ -91,13 +98,16 @@ def results_chart(
 
 
 def describe_results(
-    frame: pd.DataFrame, shown: Mapping[str, Look], *, y: str, y_title: str, best: str = "max"
+    frame: pd.DataFrame, looks: Mapping[str, Look], *, y: str, y_title: str, best: str = "max"
 ) -> str:
-    """What a results chart shows, as a sentence: how many runs, and the best."""
-    rows = frame[frame["run_id"].isin(list(shown))].dropna(subset=[y])
+    """What a chart of results shows, as a sentence: how many runs, and the best.
+
+    `best` is "max" or "min": which end of `y` is the good one.
+    """
+    rows = frame[frame["run_id"].isin(list(looks))].dropna(subset=[y])
     if rows.empty:
         return f"{y_title}: no run to show yet."
     at = rows[y].astype(float).idxmax() if best == "max" else rows[y].astype(float).idxmin()
     row = rows.loc[at]
     runs = "1 run" if len(rows) == 1 else f"{len(rows)} runs"
-    return f"{y_title} of {runs}; best is {shown[row.run_id].label} with {float(row[y]):.3f}."
+    return f"{y_title} of {runs}; best is {looks[row.run_id].label} with {float(row[y]):.3f}."

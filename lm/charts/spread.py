@@ -1,4 +1,4 @@
-"""Results over seeds, for print: every run a dot, their mean a mark, their spread a bar."""
+"""Results over seeds, for print: a dot per run, a mark for their mean, a bar for their spread."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from lm.charts.data import span
 from lm.charts.looks import look_scale
 from lm.charts.printing import PLOT_WIDTH, print_title
 
-LEAST_SEEDS = 3  # of a mean that is drawn solid
-MOST_TICKS = 9  # before round numbers replace the values themselves
+LEAST_SEEDS = 3  # from which on a mean is drawn solid, and a difference may be claimed
+MOST_TICKS = 9  # with more values, round numbers are the ticks
 TICKS = 6
-GAP = 70  # between panels, where the second one's axis lies
-HOLLOW = "white"
+GAP = 70  # pixels between panels, for the axis of the second
+HOLLOW = "white"  # what fills the mark of a mean over too few seeds
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
     """One plot of a figure of results over seeds.
 
-    `frame` has a row per run with columns x, y and series; `line` joins the means, where x is
-    an amount and not a name.
+    `frame` has a row per run with columns x, y and series. `line` joins the means, which makes
+    sense where x is an amount and not a name.
     """
 
     frame: pd.DataFrame
@@ -48,7 +48,7 @@ class Panel:
     y_format: str | None = None  # by default as many decimals as tell the ticks apart
     y_domain: tuple[float, float] | None = None
     references: Mapping[str, float] | None = None  # what is written on a line -> y
-    exact: bool = False  # numbers that no seed changes
+    exact: bool = False  # no seed changes these numbers, so that one is enough
 
 
 def spread_figure(
@@ -59,9 +59,16 @@ def spread_figure(
     height: int = 300,
     title: str = "",
 ) -> alt.Chart | alt.LayerChart | alt.ConcatChart:
-    """Results over seeds: every run a dot, means joined, a bar from the lowest to the highest.
+    """A figure of results over seeds: a dot per run, and a bar from the lowest to the highest.
 
-    A mean over fewer than three seeds is hollow. `looks`: series -> how it is drawn.
+    Args:
+        panels: The plots, in reading order.
+        looks: Series -> how it is drawn and named.
+        columns: Panels beside each other, at most.
+        height: Pixels of each panel.
+        title: Stands over the whole figure.
+
+    A mean over fewer than LEAST_SEEDS seeds is drawn hollow.
     """
     columns = min(columns, len(panels))
     width = (PLOT_WIDTH - (columns - 1) * GAP) // columns

@@ -1,4 +1,4 @@
-"""The look of charts as a whole, as a theme of Altair's."""
+"""The theme that all charts share: quiet axes and generous lines."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import altair as alt
 
 
 def use_theme() -> None:
-    """Draw all charts of this process with quiet axes and generous lines.
+    """Draw all charts of this process in this theme.
 
-    For entry points (the app, a command that writes figures, a notebook): Altair's theme is one
-    for the whole process. Fonts and ink stay those of whoever shows the chart.
+    Entry points call it (the app, a command that writes figures, a notebook), since Altair has one
+    theme for the whole process. Fonts and ink stay those of whoever shows the chart.
     """
     alt.theme.register("lm", enable=True)(_theme)
 

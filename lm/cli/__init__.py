@@ -1,4 +1,4 @@
-"""`python -m lm`: the same capabilities from a terminal."""
+"""`python -m lm`: the program from a terminal. A file per command; `app` lists them."""
 
 from lm.cli.app import main
 

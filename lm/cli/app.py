@@ -1,8 +1,8 @@
 """`python -m lm`: train, resume, sweep, compare, evaluate and sample from a terminal.
 
-Results go to stdout, progress to stderr. Bad input ends with status 2 and one sentence,
-an interruption with 130, a training that failed with 1. torch is imported by the commands
-that train, evaluate, sample or measure, and by no other.
+Results go to stdout, progress to stderr. The exit status is 2 for bad input, which is answered
+with one sentence, 130 for an interruption and 1 for a training that failed. Only the commands
+that train, evaluate or count FLOPs import torch.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ COMMANDS: Registry[Command] = Registry(
 
 
 class _Program(click.Group):
-    """The commands that are registered by the time it is called."""
+    """`python -m lm` itself, which finds its commands in `COMMANDS` when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -57,7 +57,7 @@ PROGRAM = _Program(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit status."""
+    """Run one command line (by default that of this process) and return its exit status."""
     use_one_blas_thread()
     argv = list(sys.argv[1:] if argv is None else argv)
 
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def guarded(action: Callable[[], int | None]) -> int:
-    """The exit status of `action`. What goes wrong becomes one sentence on stderr."""
+    """Call `action` and return its exit status. An error becomes one sentence on stderr."""
     try:
         status = action()
         sys.stdout.flush()
@@ -77,7 +77,7 @@ def guarded(action: Callable[[], int | None]) -> int:
     except click.exceptions.Exit as end:  # after --help
         return end.exit_code
     except click.ClickException as error:
-        return _complain(_in_our_words(error))
+        return _complain(_one_sentence(error))
     except BrokenPipeError:  # the reader of our output has gone: `python -m lm runs | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -101,8 +101,8 @@ def _complain(sentence: str, status: int = BAD_INPUT) -> int:
     return status
 
 
-def _in_our_words(error: click.ClickException) -> str:
-    """What click says of a command line, as one sentence that tells where to read on."""
+def _one_sentence(error: click.ClickException) -> str:
+    """An error of click's as one sentence that says where to read on."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption) and context:
         options = flags(context.command, context)

@@ -1,4 +1,4 @@
-"""What a command is: click's, with errors that are whole sentences and help made when asked for.
+"""What a command is: one of click's, with errors that are whole sentences.
 
 A new command is a file beside this one and an entry of `lm.cli.app.COMMANDS`.
 """
@@ -23,7 +23,7 @@ Function = Callable[..., int | None]  # what a command does; None is success, to
 
 @dataclass
 class Call:
-    """One command line: what `click.pass_obj` gives to the commands that ask for it."""
+    """One command line. Commands that use `click.pass_obj` get it as their first argument."""
 
     argv: Sequence[str]
     runs_dir: Path | None = None
@@ -35,14 +35,14 @@ class Call:
 
 
 class Option(click.Option):
-    """An option whose help is made when a help page is: by then registries may have grown."""
+    """An option whose help is made with the help page: by then registries may have grown."""
 
-    def __init__(self, *declarations: Any, words: Callable[[], str], **attributes: Any) -> None:
+    def __init__(self, *declarations: Any, describe: Callable[[], str], **attributes: Any) -> None:
         super().__init__(*declarations, **attributes)
-        self.words = words
+        self.describe = describe
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        self.help = self.words()
+        self.help = self.describe()
         return super().get_help_record(ctx)
 
 
@@ -70,7 +70,7 @@ class Command(click.Command):
     ) -> None:
         super().__init__(name, short_help=attributes["help"], **attributes)
         self.params.insert(0, RUNS_DIR)
-        self.allow_extra_args = True  # they are refused below, in our words
+        self.allow_extra_args = True  # `parse_args` refuses them, with a sentence of its own
         self.epilogue = epilogue
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -95,12 +95,16 @@ class Command(click.Command):
 def command(
     name: str, help: str, *, epilogue: Callable[[], str] | None = None
 ) -> Callable[[Function], Command]:
-    """Makes a function a command. Its options and arguments stand below, as click's decorators."""
+    """A decorator that makes a function a command.
+
+    Its options and arguments follow below it, as click's decorators. `epilogue` makes the text that
+    ends the help page.
+    """
     return click.command(name, cls=Command, help=help, epilogue=epilogue)
 
 
 def flags(of: click.Command, ctx: click.Context) -> dict[str, click.Option]:
-    """The options of a command by the flags that name them."""
+    """Flag, such as "--preset" -> the option of the command that it stands for."""
     options = [option for option in of.get_params(ctx) if isinstance(option, click.Option)]
     return {flag: option for option in options for flag in option.opts}
 

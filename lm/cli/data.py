@@ -52,7 +52,7 @@ def _list() -> None:
 
 
 def _asks_consent(name: str) -> bool:
-    """Ask on a terminal; elsewhere the flag alone consents."""
+    """Ask for consent on a terminal; elsewhere only the flag gives it."""
     download = datasets.DATASETS[name].download
     if not (download and download.consent and sys.stdin.isatty() and sys.stderr.isatty()):
         return False
@@ -61,7 +61,7 @@ def _asks_consent(name: str) -> bool:
 
 
 def _progress(name: str) -> Callable[[int, int], None]:
-    """Shows on a terminal how far a download is."""
+    """A function that shows on a terminal how far a download is."""
     last = -1
 
     def show(done: int, total: int) -> None:

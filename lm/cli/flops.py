@@ -14,11 +14,11 @@ from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops_by_module
 from lm.runs.recipes import HORIZONS
 
-N_TRAIN_TOKENS = 1_000_000  # of an imagined text: a preset asks how often it will be seen
+N_TRAIN_TOKENS = 1_000_000  # of an imagined text, since a preset asks how long the text is
 
 
 class Vocabulary(Config):
-    """What stands for a text."""
+    """What `flops` needs to know of a text."""
 
     vocab_size: int = setting(65, "Tokens in the vocabulary.", ge=2, le=10_000_000)
 
@@ -81,7 +81,7 @@ def _row(name: str, size: int, count: FlopCount) -> list[str]:
 
 
 def _check_length(config: RunConfig) -> None:
-    """Raises ClickException for a length of rows that was given and that no step would have."""
+    """Raises ClickException if a row length was given that no step of this run would have."""
     given = config.training.sequence_length
     if given not in (None, config.sequence_length):
         raise click.ClickException(

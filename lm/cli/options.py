@@ -1,7 +1,7 @@
-"""From settings to options and back: what several commands can be told, each written once.
+"""The options that several commands share, derived from the fields of configs.
 
-An option of a setting says what its field says, and its value stays text: the config checks it,
-so that what is wrong is said in the config's own sentence.
+The help of such an option is that of its field. Its value stays text until the config checks it,
+so that an error is the config's own sentence.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def model_configs() -> dict[str, type[ArchitectureConfig]]:
-    """What each architecture can be told, by its name."""
+    """Name of an architecture -> its config class."""
     return {name: architecture.config for name, architecture in ARCHITECTURES.items()}
 
 
@@ -52,10 +52,10 @@ run_argument = click.argument(
 
 
 class SettingOption(Option):
-    """The option of one setting, described by its field."""
+    """The option of one setting: its help is that of the field."""
 
     def __init__(self, *declarations: Any, config: type[Config], field: str, **attributes: Any):
-        super().__init__(*declarations, words=self._describe, **attributes)
+        super().__init__(*declarations, describe=self._describe, **attributes)
         self.config, self.field = config, field
 
     @property
@@ -82,19 +82,22 @@ def setting_option(config: type[Config], field: str, name: str | None = None) ->
 
 
 def config_options(config: type[Config]) -> Callable[[Function], Function]:
-    """An option for every setting of `config`. The command gets the config made of them, first."""
+    """An option for every setting of `config`. The command's first argument is such a config."""
     return _settings_as(config, {name: name for name in settings(config)}, config)
 
 
 def data_options(function: Function) -> Function:
-    """Options that say which text. The command gets them as a `DataConfig`, first."""
+    """Options that say which text. The command's first argument is a `DataConfig` made of them."""
     return _settings_as(DataConfig, DATA_FIELDS, lambda **given: data_config(given))(function)
 
 
 def _settings_as(
     config: type[Config], fields: Mapping[str, str], make: Callable[..., Any]
 ) -> Callable[[Function], Function]:
-    """Options, name -> field; the command gets what `make` makes of those that are given."""
+    """Options for `fields` (option -> field).
+
+    The command's first argument is what `make` makes of those that were given.
+    """
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
@@ -110,8 +113,11 @@ def _settings_as(
 
 
 def run_options(names: Mapping[str, str]) -> Callable[[Function], Function]:
-    """Options that say what to train: architecture, preset, any setting by --set, and those of
-    `names` by flags of their own. The command gets them as one `Request`, first."""
+    """Options that say what to train; the command's first argument is a `Request` made of them.
+
+    They are the architecture, the preset, any setting by --set, and for each of `names` (option ->
+    "section.field") an option of its own.
+    """
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
@@ -137,14 +143,14 @@ _RECIPE_OPTIONS = (
         default=DEFAULT_ARCHITECTURE,
         metavar="NAME",
         cls=Option,
-        words=lambda: ", ".join(model_configs()),
+        describe=lambda: ", ".join(model_configs()),
     ),
     click.option(
         "--preset",
         default=DEFAULT_PRESET,
         metavar="NAME",
         cls=Option,
-        words=lambda: " ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items()),
+        describe=lambda: " ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items()),
     ),
     click.option(
         "--set",
@@ -159,7 +165,7 @@ _RECIPE_OPTIONS = (
 def _with_options(
     function: Function, options: Sequence[Callable[[Function], Function]]
 ) -> Function:
-    """`function` with more options, which stand in this order before those that it has."""
+    """`function` with more options, which come in this order before those it has already."""
     for option in reversed(options):
         function = option(function)
     return function
@@ -192,7 +198,7 @@ Given = dict[str, dict[str, Any]]  # section -> name -> value, not checked yet
 
 @dataclass(frozen=True)
 class Request:
-    """A run that was asked for: what is not given, its preset decides."""
+    """The run that a command line asks for. The preset decides whatever is not given."""
 
     architecture: str
     preset: str
@@ -204,7 +210,7 @@ class Request:
         return data_config(self.given["data"])
 
     def resolve(self, *, data: DataConfig, vocab_size: int, n_train_tokens: int) -> RunConfig:
-        """Every setting of the run. Raises `ConfigError` for what cannot be."""
+        """Every setting of the run. Raises `ConfigError` for settings that cannot be."""
         training = dict(self.given["training"])
         horizon = {name: training.pop(name, None) for name in recipes.HORIZONS}
         return recipes.resolve(
@@ -220,7 +226,7 @@ class Request:
 
 
 def data_config(given: Mapping[str, Any]) -> DataConfig:
-    """The config of a text. A file of one's own is a corpus without being called one."""
+    """The config of a text. A path alone is enough: its dataset is then the user's own text."""
     values = dict(given)
     if values.get("text_path") is not None:
         values.setdefault("dataset", datasets.OWN_TEXT)
@@ -229,7 +235,7 @@ def data_config(given: Mapping[str, Any]) -> DataConfig:
 
 
 def load_corpus(data: DataConfig) -> datasets.Corpus:
-    """The corpus that was asked for; what was assumed in reading it is said."""
+    """Load a corpus, and say on stderr what was assumed in reading it."""
     corpus = datasets.load(data)
     if corpus.original is not None:
         note(corpus.original.note)
@@ -237,7 +243,7 @@ def load_corpus(data: DataConfig) -> datasets.Corpus:
 
 
 def _given(architecture: str, by_flag: Mapping[str, Any], assignments: Iterable[str]) -> Given:
-    """What was asked for, by flags and by --set."""
+    """All settings that were given, by flags and by --set. Raises ClickException."""
     sections = {**SECTIONS, "model": architecture_named(architecture).config}
     given: Given = {"model": {}, "training": {}, "data": {}}
     pairs = [(path, value) for path, value in by_flag.items() if value is not None]
@@ -251,7 +257,10 @@ def _given(architecture: str, by_flag: Mapping[str, Any], assignments: Iterable[
 
 
 def _assignment(text: str, sections: Mapping[str, type[Config]]) -> tuple[str, str | None]:
-    """model.n_layers=2 -> ("model.n_layers", "2"); the value none is None where that can be."""
+    """From model.n_layers=2 to ("model.n_layers", "2"). Raises ClickException.
+
+    The value "none" becomes None where the setting can be left out.
+    """
     path, equals, value = text.partition("=")
     section, _, name = path.strip().partition(".")
     if not equals or section not in sections or not name:

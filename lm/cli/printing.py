@@ -1,4 +1,4 @@
-"""What commands print: tables, JSON, numbers in words; and on stderr how far they are."""
+"""How commands print: tables, JSON and numbers on stdout, notes and progress on stderr."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def print_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def note(sentence: str) -> None:
-    """Something to know beside the results."""
+    """Print a sentence on stderr, beside the results."""
     print(sentence, file=sys.stderr, flush=True)
 
 
-# --- numbers in words -------------------------------------------------------------------------
+# --- numbers ----------------------------------------------------------------------------------
 
 
 def plain(value: Any) -> str:
-    """A value of a table: 1,000, 0.1235, text as it is, or - for none."""
+    """A value in a cell of a table: 1,000 or 0.1235, text as it is, - for None."""
     if value is None:
         return "-"
     if isinstance(value, float):
@@ -58,13 +58,13 @@ def plain(value: Any) -> str:
 
 
 def si(value: float) -> str:
-    """12.3 k, 4.56 G: three digits and the prefix of the unit that follows."""
+    """A number with three digits and an SI prefix, for a unit to follow: "12.3 k", "4.56 G"."""
     power = min(int(math.log10(value)) // 3, 6) if value >= 1 else 0
     return f"{value / 1000**power:.3g} {['', 'k', 'M', 'G', 'T', 'P', 'E'][power]}"
 
 
 def clock(seconds: float) -> str:
-    """1:02:03, or 2:03 below an hour."""
+    """A duration as 1:02:03, or as 2:03 below an hour."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
@@ -74,19 +74,19 @@ def clock(seconds: float) -> str:
 
 
 class Bar:
-    """A bar on a terminal; a line for each tenth of the way elsewhere."""
+    """Progress on stderr: a bar on a terminal, elsewhere a line for each tenth of the way."""
 
     def __init__(self) -> None:
         self.live = sys.stderr.isatty()
-        self.shown_at, self.tenth, self.width = 0.0, 0, 0
+        self.printed_at, self.tenth, self.width = 0.0, 0, 0
 
     def show(self, share: float, describe: Callable[[], str]) -> None:
-        """Show how far it is, 0 to 1, and a description, if it is time to."""
+        """Draw the bar at `share`, 0 to 1, with a description, unless it was drawn just now."""
         tenth = int(10 * share)
         now = time.monotonic()
-        if share < 1 and (now - self.shown_at < 0.1 if self.live else tenth == self.tenth):
+        if share < 1 and (now - self.printed_at < 0.1 if self.live else tenth == self.tenth):
             return
-        self.shown_at, self.tenth = now, tenth
+        self.printed_at, self.tenth = now, tenth
         if not self.live:
             note(f"{share:4.0%}  {describe()}")
             return
@@ -96,13 +96,13 @@ class Bar:
         self.width = len(text)
 
     def close(self) -> None:
-        """Leave the bar's line."""
+        """End the bar's line."""
         if self.width:
             print(file=sys.stderr)
 
 
 def show_training(bar: Bar, record: StepRecord, n_steps: int) -> None:
-    """Show how far a run is."""
+    """Show the progress of a run."""
     seconds = max(record.seconds, 1e-9)
 
     def describe() -> str:
@@ -118,7 +118,7 @@ def show_training(bar: Bar, record: StepRecord, n_steps: int) -> None:
 
 
 def show_sweep(bar: Bar, progress: SweepProgress) -> None:
-    """Show how far the runs of a sweep are."""
+    """Show the progress of a sweep."""
 
     def describe() -> str:
         failed = f", {progress.n_failed:,} failed" if progress.n_failed else ""

@@ -15,9 +15,9 @@ from lm.cli.working import print_result, train_here
 @json_option
 @click.pass_obj
 def resume(call: Call, run: str, as_json: bool) -> int | None:
-    found = call.store.get(run)
-    if found.state != "complete":
-        return train_here(found, call, as_json)
-    note(f"{found.name} is complete: it took all of its {found.n_steps:,} steps.")
-    print_result(found, as_json)
+    resumed = call.store.get(run)
+    if resumed.state != "complete":
+        return train_here(resumed, call, as_json)
+    note(f"{resumed.name} is complete: it took all of its {resumed.n_steps:,} steps.")
+    print_result(resumed, as_json)
     return None

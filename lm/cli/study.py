@@ -31,7 +31,7 @@ def _scales() -> str:
 
 
 @command("study", "Train what the coursework trained; write figures and report.")
-@click.option("--scale", default="default", metavar="NAME", cls=Option, words=_scales)
+@click.option("--scale", default="default", metavar="NAME", cls=Option, describe=_scales)
 @click.option(
     "--datasets",
     "names",
@@ -39,7 +39,7 @@ def _scales() -> str:
     metavar="NAME...",
     help="leave the study's other corpora out",
 )
-@click.argument("more", nargs=-1, metavar="")  # names: --datasets takes several
+@click.argument("more", nargs=-1, metavar="")  # further names, since --datasets takes several
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -70,7 +70,10 @@ def study(
         raise click.ClickException(f"study takes no further argument. Received: {more[0]!r}.")
     whole = _study(scale, (*names, *more))
     smoke = scale == "smoke"
-    runs_dir, out = (_folders_of_smoke if smoke else _folders)(call.runs_dir, out, ship)
+    if smoke:
+        runs_dir, out = _folders_of_smoke(call.runs_dir, out, ship)
+    else:
+        runs_dir, out = call.runs_dir or default_root() / STUDY, out or PROJECT
     store = RunStore(runs_dir)
     costs = running.plan_table(whole, store)
     if dry_run:
@@ -100,7 +103,7 @@ def study(
 
 
 def _study(scale: str, names: Sequence[str]) -> Study:
-    """The study at a scale, on those of its corpora that are here."""
+    """The study at a scale, on its corpora that are on this machine (of `names`, if given)."""
     from lm.study.families import Study
     from lm.study.scales import SCALES
     from lm.study.sections import CORPORA, corpora_here
@@ -122,13 +125,11 @@ def _study(scale: str, names: Sequence[str]) -> Study:
     return whole
 
 
-def _folders(runs_dir: Path | None, out: Path | None, ship: bool) -> tuple[Path, Path]:
-    """Where runs and results go."""
-    return runs_dir or default_root() / STUDY, out or PROJECT
-
-
 def _folders_of_smoke(runs_dir: Path | None, out: Path | None, ship: bool) -> tuple[Path, Path]:
-    """The same of a smoke test, which never touches those that ship."""
+    """The folders for runs and results of a smoke test, which never touches what ships.
+
+    Raises ClickException where it would.
+    """
     if ship or (out and out.resolve() == PROJECT.resolve()):
         raise click.ClickException(
             "--scale smoke never replaces what ships. Choose another --out, no --ship."

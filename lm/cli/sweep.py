@@ -42,7 +42,7 @@ def sweep(
     if dry_run:
         _print_plan(plan, planned, as_json)
         return None
-    note(_plan_in_words(plan, planned))
+    note(_plan_sentence(plan, planned))
     with sending(destination, planned.n_left) as sent:
         done = run_sweep(
             configs,
@@ -63,7 +63,8 @@ def sweep(
     return FAILED if done.failed or done.unfinished else None
 
 
-def _plan_in_words(plan: Sweep, planned: Estimate) -> str:
+def _plan_sentence(plan: Sweep, planned: Estimate) -> str:
+    """What a sweep is and what is left of it to train."""
     n_runs = len(planned.runs)
     if not planned.n_left:
         return f"{plan.name}: {n_runs:,} run{'s' * (n_runs != 1)}, and nothing left to train."
@@ -109,7 +110,7 @@ def _print_plan(plan: Sweep, planned: Estimate, as_json: bool) -> None:
             for head, run in zip(heads, planned.runs, strict=True)
         ],
     )
-    print(f"\n{_plan_in_words(plan, planned)}")
+    print(f"\n{_plan_sentence(plan, planned)}")
 
 
 def _print_results(plan: Sweep, done: SweepResult, store: RunStore, as_json: bool) -> None:
@@ -136,7 +137,7 @@ def _print_results(plan: Sweep, done: SweepResult, store: RunStore, as_json: boo
 
 
 def _head(plan: Sweep, run_id: str, state: str, config: RunConfig) -> dict[str, Any]:
-    """A run of a sweep, and the settings that the sweep varies."""
+    """The first cells of a run's row: its id, its state, and the settings that the sweep varies."""
     return {"run_id": run_id, "state": state} | {
         name: value_of(config, name) for name in plan.varied
     }

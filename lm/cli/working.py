@@ -1,4 +1,4 @@
-"""Work that takes a while: it can be interrupted, and goes on later where it was."""
+"""Training from the command line: it can be interrupted, and goes on later where it was."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lm.training import execute
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[list[str]]:
-    """A list that holds a reason once Ctrl-C or SIGTERM came. A second Ctrl-C ends at once."""
+    """A list that gets a reason when Ctrl-C or SIGTERM comes. A second signal ends at once."""
     reasons: list[str] = []
 
     def interrupt(number: int, _: object) -> None:
@@ -45,7 +45,7 @@ def interruptible() -> Iterator[list[str]]:
 
 
 def train_here(run: Run, call: Call, as_json: bool) -> int | None:
-    """Train a run to its end and print what it brought."""
+    """Train a run to its end and print its results; returns the exit status."""
     note(
         f"{run.run_id}: {run.config.model.architecture} of {run.n_params:,} parameters, "
         f"{run.n_steps:,} steps of {si(run.facts.flops_per_step.total)}FLOPs"
@@ -75,7 +75,7 @@ def train_here(run: Run, call: Call, as_json: bool) -> int | None:
 
 
 class Destination(Config):
-    """Where runs go: an option each, by `config_options`."""
+    """What trains the runs of a command. Each field is an option, by `config_options`."""
 
     executor: Annotated[str, *one_of(EXECUTORS)] = setting(
         "local", "What trains the runs: worker processes here, or a Ray cluster."
@@ -93,10 +93,10 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="say what it would
 
 @dataclass
 class Sending:
-    """Runs on their way through an executor: what `run_sweep` wants to be told."""
+    """Runs on their way through an executor, with a bar for their progress."""
 
     executor: Executor
-    reasons: list[str]  # one, as soon as it is interrupted
+    reasons: list[str]  # of `interruptible`
     bars: dict[str, Bar] = field(default_factory=dict)
 
     @property
@@ -104,7 +104,7 @@ class Sending:
         return bool(self.reasons)
 
     def show(self, progress: SweepProgress, stage: str = "") -> None:
-        """Show how far it is. A stage that has a name has a bar of its own."""
+        """Show the progress of a sweep. Each stage that has a name has a bar of its own."""
         if stage not in self.bars:
             if stage:
                 note(f"{stage}: {progress.n_runs:,} runs")
@@ -114,7 +114,10 @@ class Sending:
 
 @contextlib.contextmanager
 def sending(to: Destination, n_left: int) -> Iterator[Sending]:
-    """Have an executor for `n_left` runs that are to be trained, until they are or Ctrl-C comes."""
+    """Open an executor for `n_left` runs, and close it at the end of the `with` block.
+
+    Raises `ConfigError` where no cluster answers.
+    """
     name = to.executor if n_left else "local"  # a cluster takes seconds to start
     executor = open_executor(name, workers=to.workers, ray_address=to.ray_address)
     bars: dict[str, Bar] = {}
@@ -128,13 +131,13 @@ def sending(to: Destination, n_left: int) -> Iterator[Sending]:
 
 
 def say_why(problems: Mapping[str, str]) -> None:
-    """The reason of each run that is not complete."""
+    """Print the reason of each run that is not complete."""
     for run_id, reason in problems.items():
         note(f"{run_id}: {reason}")
 
 
 def go_on_with(argv: Sequence[str]) -> str:
-    """How to go on: by the same command."""
+    """A sentence that says how to go on: with the same command."""
     return f"Go on with: {shlex.join(['python', '-m', 'lm', *argv])}"
 
 

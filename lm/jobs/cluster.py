@@ -1,4 +1,4 @@
-"""Trainings on the machines of a Ray cluster, mirrored as they go into the runs folder here.
+"""Training on the machines of a Ray cluster, copied as it goes into the runs folder here.
 
 A run is sent out with what its folder holds and with its corpus, is trained in a folder of its
 own wherever Ray finds room, and what it writes comes back twice a second. The folder here
@@ -44,12 +44,12 @@ TENSORS = ("training_state.safetensors", "model.safetensors")
 SENT = ("config.json", "tokenizer.json", "status.json", *ROWS, TENSORS[0])
 
 
-# --- over there -------------------------------------------------------------------------------
+# --- on the machine that trains ---------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Update:
-    """What a run wrote since the update before."""
+    """What a run wrote since the previous update."""
 
     rows: dict[str, bytes] = field(default_factory=dict)  # whole lines, to append
     files: dict[str, bytes] = field(default_factory=dict)  # to replace
@@ -57,7 +57,7 @@ class _Update:
 
 
 class _Folder:
-    """The folder of a run where it is trained, as a source of updates."""
+    """The folder of a run on the machine that trains it: it tells what is new in it."""
 
     def __init__(self, path: Path, files: dict[str, bytes]) -> None:
         path.mkdir()
@@ -66,10 +66,10 @@ class _Folder:
         self.path = path
         self._sent: dict[str, int] = dict.fromkeys(ROWS, 0)
         self._seen: dict[str, tuple[int, int]] = {}
-        self.update()  # what it began with is no news
+        self.update()  # the files that it began with are not new
 
     def update(self) -> _Update:
-        """What is new. The status is read first: what comes with it is as new or newer."""
+        """What is new. The status is read first, so that it never runs ahead of the rest."""
         files = {name: self._changed(name) for name in ("status.json", *TENSORS)}
         rows = {name: self._new_lines(name) for name in ROWS}
         return _Update(
@@ -78,7 +78,7 @@ class _Folder:
         )
 
     def _changed(self, name: str) -> bytes | None:
-        """The content of a file that was replaced since it was last looked at."""
+        """The content of a file that was replaced since the last look; None where it was not."""
         try:
             with (self.path / name).open("rb") as file:
                 status = os.fstat(file.fileno())
@@ -91,6 +91,7 @@ class _Folder:
             return None
 
     def _new_lines(self, name: str) -> bytes:
+        """The whole lines that were appended to a file since the last look."""
         try:
             with (self.path / name).open("rb") as file:
                 file.seek(self._sent[name])
@@ -103,7 +104,7 @@ class _Folder:
 
 
 class _Desk:
-    """As an actor beside the queue: requests, until the machine that they are for asks."""
+    """A Ray actor beside the queue: it keeps requests until the machine that trains asks."""
 
     def __init__(self) -> None:
         self._requests: dict[str, Request] = {}
@@ -118,7 +119,10 @@ class _Desk:
 def _train(
     attempt: str, run_id: str, files: dict[str, bytes], corpus: Corpus, desk: ActorHandle
 ) -> Iterator[_Update]:
-    """As a task: train a run from the files of its folder, and yield what it writes."""
+    """A Ray task: train a run from the files of its folder, and yield what it writes.
+
+    `attempt` is the name under which requests for this run lie on the `desk`.
+    """
     import ray
 
     # the corpus lies in memory that all tasks of a machine share; nobody writes to it
@@ -146,7 +150,7 @@ def _train(
         yield replace(folder.update(), error=errors[0] if errors else None)
 
 
-# --- here -------------------------------------------------------------------------------------
+# --- on this machine --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -154,18 +158,18 @@ class _Job:
     run: Run
     cpus: int
     gpus: int
-    requested_at: float = field(default_factory=time.time)  # a pause from before does not count
+    requested_at: float = field(default_factory=time.time)  # an older pause does not count
 
 
 @dataclass(eq=False)
 class _Attempt:
     """A run on its way through the cluster. This process holds its lock."""
 
-    key: str
+    key: str  # of its requests on the desk: the run's id and a number
     job: _Job
     writer: RunWriter
     updates: Any  # ray.ObjectRefGenerator
-    began: bool = False
+    began: bool = False  # whether a machine has taken it up
 
 
 class RayQueue:
@@ -178,8 +182,9 @@ class RayQueue:
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
         """Join the cluster at `address` ("auto": the one of this machine), or start one here.
 
-        `workers` runs go out at a time, whatever there is room for now (default: as many as
-        there is room for). Raises `ConfigError` if there is no Ray or no cluster.
+        `workers` is how many runs go out at a time, whether or not the cluster has room for
+        them; None: as many as it has room for. Raises `ConfigError` if Ray is not installed or
+        no cluster answers.
         """
         self._ray = _connected(address)
         self._workers = workers
@@ -194,7 +199,7 @@ class RayQueue:
             self._ray.remote(_Desk).options(num_cpus=0, scheduling_strategy=_on_node(here)).remote()
         )
         self._task = self._ray.remote(
-            max_retries=0,  # a run that is lost goes on from here, not from where it was sent
+            max_retries=0,  # a lost run goes on from its folder here, not from what was sent
             num_returns="streaming",
             _generator_backpressure_num_objects=2,
         )(_train)
@@ -228,7 +233,7 @@ class RayQueue:
             return [job.run.run_id for job in self._waiting]
 
     def active(self) -> list[str]:
-        """See `Executor`. A run counts from when Ray has it, which may still look for room."""
+        """See `Executor`. A run counts as soon as Ray has it, though it may still wait there."""
         with self._lock:
             return [path.name for path in self._active]
 
@@ -243,8 +248,10 @@ class RayQueue:
         return max(1, int(max(nodes, default=1)))
 
     def close(self) -> None:
-        """Leave the cluster, and end it if it was started here. What is being trained there is
-        lost from its last checkpoint on; `pause` first."""
+        """Leave the cluster, and end it if it was started here.
+
+        Runs that are being trained lose what came after their last checkpoint: `pause` first.
+        """
         self._closed.set()
         self._thread.join()
         self._ray.shutdown()
@@ -288,13 +295,14 @@ class RayQueue:
         active = [attempt.job for attempt in self._attempts()]
         if self._workers is not None:
             return len(active) < self._workers
-        there = self._ray.cluster_resources()
+        resources = self._ray.cluster_resources()
         if job.gpus:
-            return sum(other.gpus for other in active) + job.gpus <= there.get("GPU", 0)
-        taken = sum(other.cpus for other in active)
-        return not active or taken + job.cpus <= there.get("CPU", 0)
+            return sum(other.gpus for other in active) + job.gpus <= resources.get("GPU", 0)
+        cpus_taken = sum(other.cpus for other in active)
+        return not active or cpus_taken + job.cpus <= resources.get("CPU", 0)
 
     def _send(self, job: _Job) -> _Attempt:
+        """Lock a run's folder and hand the run to Ray."""
         writer = RunWriter(job.run)
         writer.__enter__()
         try:
@@ -352,7 +360,7 @@ class RayQueue:
         except StopIteration:
             self._end(path)
         except self._ray.exceptions.RayError as error:
-            reason = _loss_in_words(error)
+            reason = _why_it_was_lost(error)
             with contextlib.suppress(RunError, OSError):
                 attempt.writer.update(reason=reason, now=True)
             self._end(path, reason)
@@ -360,12 +368,13 @@ class RayQueue:
             self._recall(attempt, str(error))
 
     def _recall(self, attempt: _Attempt, error: str | None = None) -> None:
-        """Do without a run. Its folder stays as it is."""
+        """Call off the training of a run. Its folder stays as it is."""
         with contextlib.suppress(self._ray.exceptions.RayError, TypeError, ValueError):
             self._ray.cancel(attempt.updates)
         self._end(attempt.job.run.path, error)
 
     def _end(self, path: Path, error: str | None = None) -> None:
+        """Forget a run that is no longer trained, and give its lock back."""
         with self._lock:
             attempt = self._active.pop(path)
             if error:
@@ -374,7 +383,10 @@ class RayQueue:
             attempt.writer.__exit__()
 
     def _job(self, run: Run) -> _Job:
-        """What a run asks for: a GPU where it may use one, else a processor for each thread."""
+        """What a run asks for: a GPU where it may use one, else a processor for each thread.
+
+        Raises `RunError` where it must have a GPU and no machine has one.
+        """
         device = run.status.device or run.config.training.device
         n_gpus = self._ray.cluster_resources().get("GPU", 0)
         if device == "cuda" and not n_gpus and self._workers is None:
@@ -413,7 +425,7 @@ def _connected(address: str | None) -> Any:
 
 
 def _check_address(address: str) -> None:
-    """Ray itself takes minutes to give up a wrong address."""
+    """Raises `ConfigError` for an address where nothing answers: Ray itself takes minutes."""
     host, colon, port = address.rpartition(":")
     if not (colon and host and port.isdigit()) or "/" in address:
         raise ConfigError(
@@ -439,7 +451,7 @@ def _on_node(node_id: str) -> Any:
     return NodeAffinitySchedulingStrategy(node_id, soft=False)
 
 
-def _loss_in_words(error: Exception) -> str:
+def _why_it_was_lost(error: Exception) -> str:
     return f"The machine that trained it was lost ({type(error).__name__}: {_first_line(error)})."
 
 

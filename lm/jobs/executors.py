@@ -22,11 +22,11 @@ class Executor(Protocol):
     def submit(self, run: Run) -> None:
         """Train a created or resumable run to its end, when there is room.
 
-        Raises `RunError` if there is nothing to train or somebody is at it.
+        Raises `RunError` if nothing is left to train, or the run is being trained already.
         """
 
     def pause(self, run: Run) -> None:
-        """Have a run checkpoint and leave off; one that waits is taken back."""
+        """Let a run write a checkpoint and end; one that waits leaves the queue."""
 
     def active(self) -> list[str]:
         """Ids of the runs that are being trained."""
@@ -40,11 +40,11 @@ class Executor(Protocol):
         """Why the last attempt to train `run` ended, if it ended in an error."""
 
     def most_threads(self) -> int:
-        """Threads that a run may have: processors of the largest machine there."""
+        """How many threads a run may have: the processors of the largest machine."""
         ...
 
     def close(self) -> None:
-        """End, and start nothing any more."""
+        """End, and start no further run."""
 
 
 def open_executor(
@@ -52,11 +52,12 @@ def open_executor(
 ) -> Executor:
     """An executor that trains `workers` runs at a time (default: as many as there is room for).
 
-    Raises `ConfigError` for a name that is not known, and for a cluster that is not there.
+    `name` is one of `EXECUTORS`; `ray_address` is for "ray". Raises `ConfigError` for another
+    name, and where no cluster answers.
     """
     if name not in EXECUTORS:
-        known = ", ".join(EXECUTORS)
-        raise ConfigError(f"executor must be one of {known}. Received: {name!r}.")
+        names = ", ".join(EXECUTORS)
+        raise ConfigError(f"executor must be one of {names}. Received: {name!r}.")
     if name == "ray":
         from lm.jobs.cluster import RayQueue
 

@@ -1,8 +1,8 @@
 """`python -m lm.jobs.launcher`: starts a worker for every line of JSON on its stdin.
 
-It does nothing else, and imports nothing heavy: the fork server next to it holds torch, loaded
-once, and a worker is a fork of that. When stdin closes, the server that wrote to it has ended;
-the launcher then ends too, which its workers notice.
+It does nothing else, and imports nothing heavy: the fork server beside it has loaded torch once,
+and a worker is a fork of that server. When stdin closes, the program that wrote to it has ended;
+the launcher then ends too, and its workers, noticing that, write a checkpoint and end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from multiprocessing import connection, forkserver, process
 
 def main() -> None:
     """Start workers until stdin closes."""
-    reports = os.fdopen(os.dup(1), "w")  # not for the workers, which would keep it open
+    reports = os.fdopen(os.dup(1), "w")  # a copy, which workers do not inherit and keep open
     os.dup2(2, 1)
     # Apple's frameworks do not survive a fork, and Windows has none
     context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
@@ -30,7 +30,7 @@ def main() -> None:
     writing = threading.Lock()
 
     def report(**values: object) -> None:
-        with writing, contextlib.suppress(OSError):  # the server may have ended
+        with writing, contextlib.suppress(OSError):  # the reader may have ended
             reports.write(json.dumps(values) + "\n")
             reports.flush()
 

@@ -1,6 +1,7 @@
-"""What the fork server loads before its first fork: torch, and what a first step imports.
+"""What the fork server loads before its first fork: torch, and all that a first step imports.
 
-Nothing is computed, so no thread of torch's exists yet when a worker is forked.
+The step is only counted, on the meta device. Nothing is computed, so that torch has started no
+thread yet when a worker is forked.
 """
 
 from lm.architectures import ARCHITECTURES

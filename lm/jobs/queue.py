@@ -1,9 +1,9 @@
-"""The queue of trainings. It lives in the server's process and imports no torch.
+"""The queue of runs to train on this machine. It lives in the server's process, without torch.
 
-A launcher process starts the workers: started from the server itself, each would first import
-what the server's main module does. Jobs go to it as lines of JSON on its stdin, and it answers
-on its stdout when a worker has ended. All else is in the runs' folders; a queue that is lost
-loses nothing but the order of those that waited.
+A launcher process starts the workers: started from the server itself, each worker would first
+import what the server's main module imports. Jobs go to the launcher as lines of JSON on its
+stdin, and it answers on its stdout when a worker has ended. Everything else stands in the runs'
+folders: with the server, nothing is lost but the order of the runs that waited.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from lm.runs import Request, Run, RunError, RunWriter, read_run
 
 @dataclass(frozen=True)
 class _Job:
-    path: Path
+    path: Path  # of the run's folder
     threads: int
-    until_step: int | None
-    urgent: bool
+    until_step: int | None  # None: to the end
+    urgent: bool  # somebody is watching
     requested_at: float  # a pause asked for earlier than this does not count
 
     def line(self) -> str:
+        """What the launcher is sent."""
         values = {
             "path": str(self.path),
             "until_step": self.until_step,
@@ -45,12 +46,15 @@ class _Job:
 class JobQueue:
     """Trains runs in worker processes: as many at a time as the cores have threads for.
 
-    A run that somebody waits for goes before those of sweeps, and beside the ones that are being
-    trained. Safe to call from several threads. Workers end, checkpointed, when this process does.
+    A run that somebody watches goes before the runs of sweeps, and does not wait for those that
+    are being trained. Safe to call from several threads. When this process ends, its workers write
+    a checkpoint and end.
     """
 
     def __init__(self, cores: int | None = None, workers: int | None = None) -> None:
-        """With `workers`, that many at a time, whatever threads they take."""
+        """`cores`: threads to share out (None: all processors). `workers`: runs at a time, however
+        many threads they take (None: as many as `cores` allow).
+        """
         self.cores = cores or n_cores()
         self.workers = workers
         self._lock = threading.RLock()
@@ -69,13 +73,14 @@ class JobQueue:
     def submit(self, run: Run) -> None:
         """Train a created or resumable run to its end, when there is room.
 
-        Raises `RunError` if there is nothing to train or somebody is at it.
+        Raises `RunError` if nothing is left to train, or the run is being trained already.
         """
         self._submit(run, None, urgent=False)
 
     def start(self, run: Run, until_step: int | None = None) -> None:
-        """The same, to the end or until a step, for somebody who is watching: before all that was
-        submitted, and without waiting for it.
+        """Train a run that somebody watches, to its end or until a step.
+
+        It goes before all that was submitted and does not wait for it. Raises what `submit` does.
         """
         self._submit(run, until_step, urgent=True)
 
@@ -89,7 +94,7 @@ class JobQueue:
             self._errors.pop(run.path, None)
             job = _Job(run.path, run.facts.threads, until_step, urgent, time.time())
             self._waiting.append(job)
-            self._waiting.sort(key=lambda job: not job.urgent)  # and otherwise as they came
+            self._waiting.sort(key=lambda job: not job.urgent)  # a stable sort: else as they came
             self._dispatch()
 
     def resume(self, run: Run) -> None:
@@ -101,11 +106,11 @@ class JobQueue:
         self.start(run, until_step=run.reload().status.step + 1)
 
     def pause(self, run: Run) -> None:
-        """Have a run checkpoint and leave off after the step it is at; its worker ends."""
+        """Let a run write a checkpoint and end after the step that it is at."""
         self._leave_off(run, "pause")
 
     def stop(self, run: Run) -> None:
-        """Like `pause`, and the run's state says that nobody means to go on soon."""
+        """Like `pause`, but the run's state is then "stopped": nobody means to go on soon."""
         self._leave_off(run, "stop")
 
     def waiting(self) -> list[str]:
@@ -124,11 +129,11 @@ class JobQueue:
             return self._errors.get(run.path)
 
     def most_threads(self) -> int:
-        """Threads that a run may have: this machine's processors."""
+        """How many threads a run may have: this machine's processors."""
         return n_cores()
 
     def close(self) -> None:
-        """Let every worker checkpoint and end; nothing is started any more."""
+        """Let every worker write a checkpoint and end; no further run is started."""
         with self._lock:
             self._closed = True
             self._waiting.clear()
@@ -184,7 +189,10 @@ class JobQueue:
         threading.Thread(target=self._listen, args=(self._launcher,), daemon=True).start()
 
     def _listen(self, launcher: subprocess.Popen[str]) -> None:
-        """Take the launcher's reports until it ends, then do without it or start another."""
+        """Take the launcher's reports until it ends.
+
+        Then another one is started for the runs that wait, unless this one never came up.
+        """
         assert launcher.stdout is not None
         was_ready = False
         for line in launcher.stdout:
@@ -231,7 +239,7 @@ def refusal(run: Run) -> str:
 
 
 def _note_signal(path: Path, number: int) -> None:
-    """Leave in the run's status what only the parent of its process knows."""
+    """Write into a run's status which signal ended its process: only its parent learns that."""
     with contextlib.suppress(RunError, OSError, ValueError), RunWriter(read_run(path)) as writer:
         if writer.status.state == "running":
             name = signal.Signals(number).name

@@ -1,4 +1,4 @@
-"""One training in a process of its own."""
+"""A worker: it trains one run in a process of its own."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from lm.datasets import DatasetError
 from lm.runs import RunError, read_run
 from lm.training import execute
 
-NICENESS = 10  # the page that shows the curve comes first
+NICENESS = 10  # so that the page that draws the curve comes first
 EXPECTED = (RunError, DatasetError, ArithmeticError)  # errors whose message is a sentence
 
 
 def work(path: str, until_step: int | None, requested_at: float, errors: Connection) -> None:
-    """Train the run in folder `path`, and send one sentence to `errors` if it cannot be.
+    """Train the run in folder `path`; if it cannot be trained, send one sentence to `errors`.
 
-    It leaves off, checkpointed, on SIGTERM and when the process that started it ends.
+    It writes a checkpoint and ends on SIGTERM, and when the process that started it ends.
     """
     with contextlib.suppress(AttributeError, OSError):  # not on Windows
         os.nice(NICENESS)
@@ -52,5 +52,5 @@ def work(path: str, until_step: int | None, requested_at: float, errors: Connect
 
 
 def in_a_sentence(error: Exception) -> str:
-    """Why a training ended."""
+    """Why a training ended, from the exception that ended it."""
     return str(error) if isinstance(error, EXPECTED) else f"{type(error).__name__}: {error}"

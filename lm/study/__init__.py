@@ -1,7 +1,7 @@
-"""The coursework study, whole: what it trains, what is chosen, what it shows and what it ships.
+"""The coursework study: its runs, its choices on validation, its figures and its report.
 
-`sections`, `scales`, `knobs` and `published` are the study as data, `families` its runs. `choices`
-chooses on validation, `results` reads what came out, `claims` says what may be said about it.
-`figures` and `report` write, `running` trains and ships. Everything shown comes from run folders.
-No torch is imported before a sample is drawn from a checkpoint.
+`sections`, `scales`, `knobs` and `published` are the study as data, and `families` makes its runs
+of them. `choices` chooses on validation, `results` reads the outcomes, `claims` says which
+differences may be claimed. `figures` and `report` write; `running` trains and ships. Every number
+comes from run folders, but for those of `published`. Nothing here imports torch.
 """

@@ -1,6 +1,6 @@
-"""What is chosen from the runs of a study, on validation.
+"""What a study chooses, on validation: learning rates, values of settings, checkpoints.
 
-Choices see `Validated` rows alone, which hold no result on test.
+A choice sees `Validated` rows alone, which hold no result on test.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lm.study.families import Factors, Family, Label, Study
 
 
 def runs_of(family: Family, store: RunStore) -> list[tuple[Label, int, Run]]:
-    """The runs of a family that are in the store, whatever became of them, with label and seed."""
+    """The runs of a family that are in the store, in any state, with label and seed."""
     rows = []
     for label, seed, config in family.runs:
         run = find(store, config, family.load(config.data).sha256)
@@ -26,12 +26,12 @@ def runs_of(family: Family, store: RunStore) -> list[tuple[Label, int, Run]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Validated:
-    """A run as choices see it: there is no result on test here to look at."""
+    """A run as choices see it, without its result on test."""
 
     run_id: str
     label: Label
     seed: int
-    val_loss: float | None  # None: it diverged
+    val_loss: float | None  # nats per token; None: it diverged
 
 
 def validated(family: Family, store: RunStore) -> list[Validated]:
@@ -49,7 +49,7 @@ def validated(family: Family, store: RunStore) -> list[Validated]:
 
 
 def choose(rows: Iterable[Validated]) -> Label | None:
-    """The label of the lowest mean validation loss; one of which a run diverged is out."""
+    """The label with the lowest mean validation loss; a label with a diverged run is left out."""
     losses: dict[Label, list[float | None]] = {}
     for row in rows:
         losses.setdefault(row.label, []).append(row.val_loss)
@@ -62,14 +62,14 @@ def choose(rows: Iterable[Validated]) -> Label | None:
 
 
 def choose_each(rows: Sequence[Validated]) -> list[Label]:
-    """For each value, its label of the lowest mean validation loss."""
+    """For each value, that of its labels with the lowest mean validation loss."""
     values = dict.fromkeys(row.label.value for row in rows)
     labels = [choose(row for row in rows if row.label.value == value) for value in values]
     return [label for label in labels if label is not None]
 
 
-def chosen_factors(study: Study, store: RunStore) -> Factors:
-    """What the search has come to so far: (what was tuned, budget) -> factor on its rate."""
+def tuned_factors(study: Study, store: RunStore) -> Factors:
+    """The best factors of the search so far: (what was tuned, budget) -> factor on its rate."""
     factors: Factors = {}
     for family in study.searches():
         label = choose(validated(family, store))
@@ -79,7 +79,10 @@ def chosen_factors(study: Study, store: RunStore) -> Factors:
 
 
 def best_checkpoints(families: Iterable[Family], store: RunStore) -> dict[tuple[str, str], str]:
-    """(architecture, corpus) -> id of the run of the lowest validation loss, of natural tokens."""
+    """(architecture, corpus) -> id of the run with the lowest validation loss.
+
+    Only runs with the corpus's own tokenizer count: losses of other tokens do not compare.
+    """
     best: dict[tuple[str, str], tuple[float, str]] = {}
     for family in families:
         if family.section == "tokenizers" or "tokenizer" in family.base:

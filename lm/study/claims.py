@@ -1,4 +1,4 @@
-"""What may be claimed: means over seeds with their intervals, and differences that are apart."""
+"""What may be claimed: means over seeds with their intervals, and differences that are clear."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Interval:
 
     mean: float
     half_width: float  # infinite for one seed
-    n: int
+    n: int  # seeds
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Interval:
-        """Student's interval of some seeds."""
+        """Student's interval for the mean of `values`, one for each seed."""
         n = len(values)
         half = _student(n - 1) * stdev(values) / math.sqrt(n) if n > 1 else math.inf
         return cls(mean=fmean(values), half_width=half, n=n)
@@ -39,7 +39,7 @@ class Interval:
 
 @functools.cache
 def _student(degrees: int) -> float:
-    """The two-sided quantile of Student's t."""
+    """The two-sided quantile of Student's t, for this many degrees of freedom."""
     from scipy import stats  # a second to import
 
     return float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees))
@@ -47,11 +47,11 @@ def _student(degrees: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """How far apart two means are, and whether their intervals leave room for doubt."""
+    """How far apart two means are, and whether that may be claimed."""
 
     mean: float  # the second less the first
     half_width: float
-    clear: bool  # each of three seeds or more, and the intervals do not touch
+    clear: bool  # both have enough seeds, and the intervals do not touch
 
     @property
     def gain(self) -> bool:
@@ -81,7 +81,7 @@ def difference(first: Interval, second: Interval) -> Difference:
 def intervals(
     rows: pd.DataFrame, by: str, column: str = LOG_LIKELIHOOD, *, sign: int = 1
 ) -> dict[object, Interval]:
-    """Group -> the interval of a column, times `sign`, over its seeds."""
+    """For each value of column `by`, the interval of `column`, times `sign`, over its seeds."""
     return {
         key: Interval.of((sign * group[column]).tolist())
         for key, group in rows.groupby(by, sort=False)

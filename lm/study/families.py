@@ -1,4 +1,4 @@
-"""The study as runs: in each section the families of runs that are compared.
+"""The runs of the study: in each section, the families of runs that are compared.
 
 A family is one architecture on one corpus with one thing varied. What it varies, at which
 budgets and over how many seeds follows from a `Scale` and from `KNOBS`.
@@ -29,7 +29,7 @@ from lm.study.sections import (
 
 
 class Label(NamedTuple):
-    """Which run of a family: the value of what it varies, and the factor on its learning rate."""
+    """Which point of a family: the value of what is varied, and the factor on the learning rate."""
 
     value: Any = None
     factor: float = 1.0
@@ -71,7 +71,7 @@ Factors = dict[tuple[str, float], float]  # (what was tuned, budget) -> factor o
 
 @dataclass(frozen=True)
 class Study:
-    """What is to be trained: first the search, then, with what it chose, everything else."""
+    """All that is trained: first the search, then everything else, at the rates that it chose."""
 
     scale: Scale
     corpora: tuple[str, ...]
@@ -100,22 +100,24 @@ class Study:
                     factors = [factor for factor in scale.narrow if 0.5 <= factor <= 2]
                     families.append(self._search(key, data, budget, factors))
         budget = scale.word_search_budget
-        for dataset in self._words() if budget else ():
+        for dataset in self._word_corpora() if budget else ():
             base = {"architecture": "transformer", "dataset": dataset}
             families.append(self._search(dataset, base, budget, scale.narrow))
         return families
 
-    def comparisons(self, chosen: Factors) -> list[Family]:
-        """Everything else, at the learning rates that were chosen."""
+    def comparisons(self, tuned_factors: Factors) -> list[Family]:
+        """All other runs, at the learning rates that the search chose."""
         characters = CHARACTERS in self.corpora
-        frontier = list(self._frontier(chosen)) if characters else []
+        frontier = list(self._frontier(tuned_factors)) if characters else []
         families = [*frontier]
         if characters:
-            families += [*self._knobs(chosen), *self._naive(chosen), *self._tokenizers(chosen)]
-        words = list(self._word_families(chosen))
-        return [*families, *words, *self._siblings([*frontier, *words])]
+            families += self._knobs(tuned_factors)
+            families += self._naive(tuned_factors)
+            families += self._tokenizers(tuned_factors)
+        of_words = list(self._word_families(tuned_factors))
+        return [*families, *of_words, *self._siblings([*frontier, *of_words])]
 
-    # one method per section
+    # --- a method for each section ---
 
     def _search(
         self,
@@ -136,7 +138,7 @@ class Study:
             load=self.load,
         )
 
-    def _frontier(self, chosen: Factors) -> Iterator[Family]:
+    def _frontier(self, tuned_factors: Factors) -> Iterator[Family]:
         scale = self.scale
         for architecture in ARCHITECTURES:
             base = {"architecture": architecture, "dataset": CHARACTERS}
@@ -150,27 +152,29 @@ class Study:
                     architecture=architecture,
                     base=base,
                     points={
-                        Label(budget): self._tuned({**base, "budget": budget}, architecture, chosen)
+                        Label(budget): self._tuned(
+                            {**base, "budget": budget}, architecture, tuned_factors
+                        )
                         for budget in budgets
                     },
                     seeds=seeds,
                     load=self.load,
                 )
 
-    def _knobs(self, chosen: Factors) -> Iterator[Family]:
+    def _knobs(self, tuned_factors: Factors) -> Iterator[Family]:
         scale = self.scale
         for knob in KNOBS:
             budget = scale.large_knob_budget if knob.large else scale.knob_budget
             factors = knob.factors if len(scale.narrow) > 1 else (1.0,)
             for architecture, values in knob.values.items():
                 base = {"architecture": architecture, "dataset": CHARACTERS, "budget": budget}
-                tuned = {**base, **self._tuned(base, architecture, chosen)}
+                tuned = {**base, **self._tuned(base, architecture, tuned_factors)}
                 config = self._config(tuned)
                 points = {}
                 for value in values[: scale.most_values]:
                     point = knob.settings(value, config)
                     for factor in factors:
-                        rates = self._scaled({**tuned, **point}, factor)
+                        rates = self._rates({**tuned, **point}, factor)
                         points[Label(value, factor)] = {**point, **rates}
                 yield Family(
                     section="knobs",
@@ -182,7 +186,7 @@ class Study:
                     load=self.load,
                 )
 
-    def _naive(self, chosen: Factors) -> Iterator[Family]:
+    def _naive(self, tuned_factors: Factors) -> Iterator[Family]:
         scale = self.scale
         for architecture in ARCHITECTURES:
             base = {
@@ -190,7 +194,7 @@ class Study:
                 "dataset": CHARACTERS,
                 "budget": scale.knob_budget,
             }
-            tuned = {**base, **self._tuned(base, architecture, chosen)}
+            tuned = {**base, **self._tuned(base, architecture, tuned_factors)}
             config = self._config(tuned)
             last: Point = {"training.objective": "last_position"}
             if architecture in ("linear", "mlp"):  # as many predictions per step as before
@@ -202,7 +206,7 @@ class Study:
                 architecture=architecture,
                 base=tuned,
                 points={
-                    Label(value, factor): {**point, **self._scaled({**tuned, **point}, factor)}
+                    Label(value, factor): {**point, **self._rates({**tuned, **point}, factor)}
                     for value, point in ((ALL_POSITIONS, {}), (LAST_POSITION, last))
                     for factor in (scale.narrow[:3] if point else (1.0,))
                 },
@@ -233,7 +237,7 @@ class Study:
         base = {"architecture": "transformer", "dataset": CHARACTERS}
         return {name: {**base, **kind} for name, kind in kinds.items()}
 
-    def _tokenizers(self, chosen: Factors) -> Iterator[Family]:
+    def _tokenizers(self, tuned_factors: Factors) -> Iterator[Family]:
         for key, base in self.tokenizations().items():
             yield Family(
                 section="tokenizers",
@@ -241,18 +245,18 @@ class Study:
                 architecture="transformer",
                 base=base,
                 points={
-                    Label(budget): self._tuned({**base, "budget": budget}, key, chosen)
+                    Label(budget): self._tuned({**base, "budget": budget}, key, tuned_factors)
                     for budget in self.scale.tokenizer_budgets
                 },
                 seeds=self.scale.knob_seeds,
                 load=self.load,
             )
 
-    def _words(self) -> list[str]:
+    def _word_corpora(self) -> list[str]:
         return [name for name in WORDS if name in self.corpora]
 
-    def _word_families(self, chosen: Factors) -> Iterator[Family]:
-        for dataset in self._words():
+    def _word_families(self, tuned_factors: Factors) -> Iterator[Family]:
+        for dataset in self._word_corpora():
             base = {"architecture": "transformer", "dataset": dataset}
             yield Family(
                 section="words",
@@ -260,7 +264,7 @@ class Study:
                 architecture="transformer",
                 base=base,
                 points={
-                    Label(budget): self._tuned({**base, "budget": budget}, dataset, chosen)
+                    Label(budget): self._tuned({**base, "budget": budget}, dataset, tuned_factors)
                     for budget in self.scale.word_budgets
                 },
                 seeds=(0,),
@@ -269,7 +273,7 @@ class Study:
 
     @staticmethod
     def _siblings(families: Iterable[Family]) -> Iterator[Family]:
-        """Runs that are here anyway, of no more FLOPs than each published result took."""
+        """For each published result, the runs of this study that took no more FLOPs than it."""
         for published, family in itertools.product(PUBLISHED, families):
             kind = (family.architecture, family.base["dataset"])
             points = {
@@ -280,24 +284,23 @@ class Study:
             if points and kind == (published.architecture, published.dataset):
                 yield replace(family, section="siblings", name=published.name, points=points)
 
-    # learning rates
+    # --- learning rates ---
 
-    def _tuned(self, base: Point, key: str, chosen: Factors) -> Point:
-        """`budget` and the rates of the search nearest below it (of the nearest, if none is)."""
+    def _tuned(self, base: Point, key: str, tuned_factors: Factors) -> Point:
+        """The budget of `base`, and the rates that the search chose for `key`.
+
+        Those of the largest budget searched that is not above it or, if all are, of the smallest.
+        """
         budget = base["budget"]
-        tuned = sorted(at for name, at in chosen if name == key)
+        tuned = sorted(at for name, at in tuned_factors if name == key)
         below = [at for at in tuned if at <= budget]
         nearest = below[-1] if below else tuned[0] if tuned else None
-        factor = 1.0 if nearest is None else chosen[key, nearest]
+        factor = 1.0 if nearest is None else tuned_factors[key, nearest]
         return {"budget": budget, **self._rates(base, factor)}
 
     def _rates(self, base: Point, factor: float) -> Point:
-        """The rates of a recipe times `factor`."""
+        """The rates that a run of these settings has, times `factor`."""
         return _times(self._config(base), factor)
-
-    def _scaled(self, point: Point, factor: float) -> Point:
-        """The rates that `point` comes to, times `factor`."""
-        return _times(self._config(point), factor)
 
     def _config(self, point: Point) -> RunConfig:
         return _resolved(self.load, tuple(point.items()))
@@ -310,6 +313,7 @@ def _resolved(load: Loader, settings: tuple[tuple[str, Any], ...]) -> RunConfig:
 
 
 def _times(config: RunConfig, factor: float) -> Point:
+    """The learning rates of a run times `factor`, to three digits."""
     training = config.training
     rates = {"training.learning_rate": training.learning_rate}
     if training.optimizer == "muon":

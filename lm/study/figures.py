@@ -1,4 +1,4 @@
-"""The figures of the study, from its results."""
+"""The figures of the study, drawn from its results."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from lm import charts
 from lm.charts import Look, Panel, few_looks, of_architecture
+from lm.charts.bands import TRAINING, VALIDATION
 from lm.datasets import DATASETS
 from lm.runs import read_run
 from lm.study.knobs import KNOBS
@@ -22,16 +23,16 @@ from lm.study.wording import power
 TEST_LL = "Test log-likelihood (nats per character)"
 TEST_LL_WORDS = "Test log-likelihood (nats per word)"
 SHORT_LL = "Test log-likelihood (nats/char)"
-BAND_POINTS = 120
+BAND_POINTS = 120  # of a training curve
 
 
 def _architecture_looks() -> dict[str, Look]:
     names = {name: name for name in ARCHITECTURES}
-    return charts.looks(names, names)
+    return charts.run_looks(names, names)
 
 
 def figures(results: Results) -> dict[str, Any]:
-    """Name -> chart, of all that the results have something for."""
+    """Name -> chart, for every figure that the results have runs for."""
     made: dict[str, Any] = {}
 
     def add(name: str, rows: pd.DataFrame, draw: Callable[[], Any]) -> None:
@@ -52,7 +53,7 @@ def figures(results: Results) -> dict[str, Any]:
     add("naive-flops", meter_rows(results), lambda: _meter(results))
     add("tokenizers", section("tokenizers"), lambda: _tokenizers(results))
     for dataset in WORDS:
-        rows = results.words(dataset)
+        rows = results.word_runs(dataset)
         largest = rows[rows["flops"] == rows["flops"].max()]
         add(f"frontier-{dataset}", rows, functools.partial(_word_frontier, results, rows, dataset))
         add(f"curves-{dataset}", rows, functools.partial(_curves, largest))
@@ -73,7 +74,7 @@ def _xy(rows: pd.DataFrame, x: str, y: str, series: str) -> pd.DataFrame:
 
 
 def _guesses(losses: Mapping[str, float], lowest: float) -> dict[str, float]:
-    """What guessing scores, as log-likelihoods above `lowest`: what is written there -> y."""
+    """Guesses whose log-likelihood is above `lowest`: what is written on their line -> its y."""
     near = {name: loss for name, loss in losses.items() if -loss > lowest}
     return charts.labelled(near, sign=-1)
 
@@ -92,7 +93,7 @@ def _frontier(results: Results) -> Any:
 
 
 def _best_frontier(results: Results, architecture: str) -> pd.DataFrame:
-    """The runs of the largest budget that has several seeds, or of the largest."""
+    """The runs of the largest budget among those that have the most seeds."""
     rows = results.section("frontier", architecture)
     seeds = rows.groupby("value")["seed"].nunique()
     several = seeds[seeds == seeds.max()]
@@ -108,13 +109,16 @@ def _curves(rows: pd.DataFrame) -> Any:
 
 
 def curve_bands(rows: pd.DataFrame) -> pd.DataFrame:
-    """Loss against FLOPs over the seeds of one setting, whose runs record the same steps."""
+    """Loss against FLOPs over the seeds of one setting, whose runs record the same steps.
+
+    `rows` are runs, as `rows_of` gives them; the result is what `charts.curve_figure` takes.
+    """
     parts = []
     metrics = [read_run(path).metrics() for path in rows["path"]]
-    for curve, column in (("training", "train_loss"), ("validation, sampled", "sampled_val_loss")):
+    for curve, column in ((TRAINING, "train_loss"), (VALIDATION, "sampled_val_loss")):
         series = [frame.set_index("flops")[column].dropna() for frame in metrics]
         joined = pd.concat(series, axis=1, join="inner")
-        if curve == "training":
+        if curve == TRAINING:
             joined = _binned(joined)
         parts.append(
             pd.DataFrame(
@@ -128,12 +132,12 @@ def curve_bands(rows: pd.DataFrame) -> pd.DataFrame:
             )
         )
     bands = pd.concat(parts, ignore_index=True)
-    # on a logarithmic axis the first percent of a run would fill half of the picture
+    # on a logarithmic axis the first percent of a run would take half of the picture
     return bands[bands["flops"] >= 0.005 * bands["flops"].max()]
 
 
 def _binned(joined: pd.DataFrame) -> pd.DataFrame:
-    """Means over bins that are evenly wide on a logarithmic axis."""
+    """Means over bins that are equally wide on a logarithmic axis."""
     edges = np.geomspace(joined.index.min(), joined.index.max(), BAND_POINTS)
     bins = np.digitize(joined.index.to_numpy(dtype=float), edges)
     means = joined.groupby(bins).mean()
@@ -142,7 +146,7 @@ def _binned(joined: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rates(results: Results) -> pd.DataFrame:
-    """The search at the knobs' budget, every rate of it."""
+    """The runs of the search at the budget of the knobs, one for each learning rate and seed."""
     rows = results.all_of("search")
     at_knobs = rows["value"] == results.study.scale.knob_budget
     return rows[at_knobs & rows["name"].isin(list(ARCHITECTURES)) & rows["test_loss"].notna()]

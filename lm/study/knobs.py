@@ -1,4 +1,4 @@
-"""The study as data: the hyperparameters that are varied one at a time."""
+"""The hyperparameters that the study varies, one at a time: data, in `KNOBS`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Knob:
     figure: str
     title: str
     values: dict[str, tuple[Any, ...]]
-    settings: Callable[[Any, RunConfig], Point]  # of a value, given the base's config
-    factors: tuple[float, ...] = (1.0,)  # on the learning rate, the best on validation drawn
-    large: bool = False
-    log: bool = True
+    settings: Callable[[Any, RunConfig], Point]  # a value and the usual run -> what is set
+    factors: tuple[float, ...] = (1.0,)  # on the learning rate; validation chooses one per value
+    large: bool = False  # trained at `Scale.large_knob_budget`
+    log: bool = True  # drawn on a logarithmic axis
 
     @property
     def family(self) -> str:
@@ -39,7 +39,7 @@ def _training(name: str) -> Callable[[Any, RunConfig], Point]:
 
 
 def _context(value: int, base: RunConfig) -> Point:
-    """Self-attention keeps its tokens per step; windows have rows of their own length."""
+    """A context length; under self-attention the batch keeps its number of tokens."""
     point: Point = {"model.context_length": value}
     if base.model.architecture in ("attention", "transformer"):
         tokens = base.training.batch_size * base.sequence_length
@@ -52,7 +52,7 @@ def _width(value: int, base: RunConfig) -> Point:
     return {"model.d_model": value, "model.n_heads": heads, "model.d_ff": 4 * value}
 
 
-_OPTIMIZERS: dict[str, Point] = {  # with the rates that factors multiply
+_OPTIMIZERS: dict[str, Point] = {  # the rates that the factors multiply
     "adamw": {"training.learning_rate": 0.02},
     "sgd": {"training.learning_rate": 0.2},
     "muon": {"training.learning_rate": 0.02, "training.adamw_learning_rate": 0.01},

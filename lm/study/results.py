@@ -1,4 +1,4 @@
-"""What the runs of a study came to: a row per run, by section."""
+"""The results of a study: a row per run, by section."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from lm.study.choices import (
     best_checkpoints,
     choose,
     choose_each,
-    chosen_factors,
     runs_of,
+    tuned_factors,
     validated,
 )
 from lm.study.families import Family, Label, Study
@@ -28,15 +28,15 @@ from lm.study.families import Family, Label, Study
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """A study's results by section, and what is derived from them more than once."""
+    """The results of a study, from which figures and report are made."""
 
     study: Study
-    frame: pd.DataFrame  # of `rows_of`
+    frame: pd.DataFrame  # as `rows_of` gives it
     choices: Mapping[tuple[str, str], Label]  # (family, architecture) -> best on validation
     checkpoints: Mapping[tuple[str, str], str]  # (architecture, corpus) -> id of the best run
 
     def section(self, section: str, name: str | None = None) -> pd.DataFrame:
-        """Runs of a section with a result on test, at the learning rates that count."""
+        """Runs of a section with a result on test, at the learning rates that were chosen."""
         rows = self.all_of(section, name)
         return rows[rows["counts"] & rows["test_loss"].notna()]
 
@@ -45,13 +45,13 @@ class Results:
         rows = self.frame[self.frame["section"] == section]
         return rows if name is None else rows[rows["name"] == name]
 
-    def words(self, dataset: str) -> pd.DataFrame:
-        """The runs on words of a corpus, at rising budgets."""
+    def word_runs(self, dataset: str) -> pd.DataFrame:
+        """The runs on the words of a corpus, at rising FLOPs."""
         return self.section("words", dataset).sort_values("flops")
 
     @cached_property
     def references(self) -> dict[str, dict[str, float]]:
-        """Corpus -> what guessing from counts scores on test, nats per token."""
+        """Corpus -> name of an n-gram -> its loss on test, nats per token."""
         by_corpus = {}
         for name in self.study.corpora:
             scores = ngram.baselines(self.study.load(DataConfig(dataset=name)))
@@ -60,8 +60,8 @@ class Results:
 
 
 def gather(study: Study, store: RunStore) -> Results:
-    """What figures and report are made of, from the runs that are in the store."""
-    families = [*study.searches(), *study.comparisons(chosen_factors(study, store))]
+    """The results of a study, read from the runs that are in the store."""
+    families = [*study.searches(), *study.comparisons(tuned_factors(study, store))]
     rows: dict[tuple[str, str], list[Validated]] = {}
     for family in families:
         if family.section in ("knobs", "siblings"):
@@ -80,14 +80,14 @@ def gather(study: Study, store: RunStore) -> Results:
 
 
 def rows_of(families: Iterable[Family], store: RunStore) -> pd.DataFrame:
-    """A row per run of the families: labels, settings, and results on whole splits.
+    """A row per run of the families: its label, its settings, and its results on whole splits.
 
-    Of a value that was tried at several learning rates, the one that is best on validation
-    counts ("counts"); the others are there to be shown as what the choice cost.
+    Where a value was tried at several learning rates, column "counts" is True for the rate that
+    is best on validation. The other rows say what the search cost.
     """
     rows = []
     for family in families:
-        counting = set(choose_each(validated(family, store)))
+        best = set(choose_each(validated(family, store)))
         for label, seed, run in runs_of(family, store):
             rows.append(
                 {
@@ -95,7 +95,7 @@ def rows_of(families: Iterable[Family], store: RunStore) -> pd.DataFrame:
                     "name": family.name,
                     "value": label.value,
                     "factor": label.factor,
-                    "counts": label in counting,
+                    "counts": label in best,
                     **_row(run),
                     "seed": seed,
                 }
@@ -104,7 +104,7 @@ def rows_of(families: Iterable[Family], store: RunStore) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-_TEST = {  # of the report: what it calls the results on test
+_TEST = {  # what the report calls results on test -> their column in `runs.table`
     "log_likelihood": "test_log_likelihood",
     "perplexity": "test_perplexity",
     "bits_per_char": "test_bits_per_char",
@@ -173,14 +173,17 @@ def _row(run: Run) -> dict[str, object]:
 
 
 def naive_flops(rows: pd.DataFrame) -> pd.Series:
-    """What the coursework's formula says of runs: 2 × parameters × windows × their length."""
+    """FLOPs by the coursework's formula: 2 × parameters × windows × their length."""
     last = rows["objective"] == "last_position"
     positions = rows["tokens"] * rows["context_length"].where(last, 1)
     return 2.0 * rows["n_params"] * positions
 
 
 def meter_rows(results: Results) -> pd.DataFrame:
-    """The coursework's setups and the largest budgets of ours, by formula and by meter."""
+    """The coursework's own setups and our largest budgets, by its formula and by our count.
+
+    Column "formula" has FLOPs by the formula, and "ratio" divides them by those counted.
+    """
     rows = results.section("naive", "classic").drop_duplicates("architecture")
     rows = rows.assign(setup="the coursework's: windows of 128, last position")
     ours = (

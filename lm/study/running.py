@@ -1,4 +1,4 @@
-"""Running a study: the search, then the comparisons, then figures and report; and shipping it."""
+"""Running a study: train the search, then the comparisons, write figures and report, ship."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lm.jobs.sweeps import Loader, PlannedRun, SweepProgress, SweepResult, estim
 from lm.runs import Run, RunStore
 from lm.runs.config import RunConfig
 from lm.study import figures, report
-from lm.study.choices import best_checkpoints, chosen_factors, runs_of
+from lm.study.choices import best_checkpoints, runs_of, tuned_factors
 from lm.study.families import Family, Study
 from lm.study.results import gather
 from lm.study.sections import SECTIONS
@@ -21,11 +21,11 @@ from lm.study.wording import power
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How the training of a study ended: run id -> reason, where a run is not complete."""
+    """How the training of a study ended."""
 
     n_complete: int
-    failed: dict[str, str]
-    unfinished: dict[str, str]
+    failed: dict[str, str]  # run id -> reason
+    unfinished: dict[str, str]  # run id -> reason
 
 
 def run(
@@ -55,12 +55,12 @@ def run(
 
     result = train("search", study.searches())
     if not result.unfinished:
-        result = train("study", study.comparisons(chosen_factors(study, store)))
+        result = train("study", study.comparisons(tuned_factors(study, store)))
     return Outcome(n_complete=len(complete), failed=failed, unfinished=result.unfinished)
 
 
 def _longest_first(families: Iterable[Family], store: RunStore, load: Loader) -> list[RunConfig]:
-    """Each run once, long ones first, so that no worker waits for a long one at the end."""
+    """Each run once, long ones first: at the end no worker then idles beside a long one."""
     configs = [config for family in families for _, _, config in family.runs]
     planned = estimate(configs, store, load=load).runs
     return [run.config for run in sorted(planned, key=lambda run: -run.seconds)]
@@ -83,12 +83,12 @@ def write_out(study: Study, store: RunStore, out: Path) -> Path:
     return path
 
 
-# --- what it will take --------------------------------------------------------------------------
+# --- what is left to train ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """A section of the study before it runs. A run that two sections share counts in the first."""
+    """What a section of the study takes. A run that two sections share counts in the first."""
 
     title: str
     runs: list[PlannedRun]
@@ -99,7 +99,7 @@ class Cost:
 
     @property
     def flops(self) -> float:
-        """Of all its runs."""
+        """Training FLOPs of all its runs, done or not."""
         return float(sum(run.flops for run in self.runs))
 
     @property
@@ -108,13 +108,13 @@ class Cost:
 
     @property
     def seconds_left(self) -> float:
-        """Of one processor."""
+        """Seconds that one processor would take."""
         return sum(run.seconds_left for run in self.runs)
 
 
 def plan_table(study: Study, store: RunStore) -> list[Cost]:
-    """The study by section. What the search has yet to choose is taken as the recipes have it."""
-    families = [*study.searches(), *study.comparisons(chosen_factors(study, store))]
+    """The cost of each section. Where the search has not chosen yet, recipes' rates stand in."""
+    families = [*study.searches(), *study.comparisons(tuned_factors(study, store))]
     seen: set[RunConfig] = set()
     by_section: dict[str, list[RunConfig]] = {section: [] for section in SECTIONS}
     for family in families:
@@ -133,12 +133,13 @@ def plan_table(study: Study, store: RunStore) -> list[Cost]:
 
 
 def ship(study: Study, store: RunStore, target: RunStore) -> list[Run]:
-    """Copy every run of the study that has ended to `target` as one that comes with the program.
+    """Copy every run of the study that has ended to `target`, as one that comes with the program.
 
-    The best of each architecture and corpus, on validation, brings its weights; of the others
-    the results go, thinned. What is there already stays as it is.
+    The best run of each architecture and corpus, on validation, keeps its weights; of the others
+    only results are copied, with thinned curves. Runs that are in `target` already stay as they
+    are. Returns the new ones.
     """
-    families = [*study.searches(), *study.comparisons(chosen_factors(study, store))]
+    families = [*study.searches(), *study.comparisons(tuned_factors(study, store))]
     with_weights = set(best_checkpoints(families, store).values())
     shipped = {}
     for family in families:

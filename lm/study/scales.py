@@ -1,4 +1,4 @@
-"""The study as data: how much of everything, at three scales."""
+"""How much the study trains: three scales, as data, in `SCALES`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ NARROW = (0.25, 0.5, 1.0, 2.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """How much of everything. Budgets are training FLOPs; factors multiply a recipe's rate."""
+    """How much a study trains. Budgets are training FLOPs; factors multiply a recipe's rate."""
 
     name: str
-    frontier: tuple[float, ...]
+    frontier: tuple[float, ...]  # budgets at which all architectures are compared
     frontier_seeds: tuple[int, ...] = (0, 1, 2)
-    beyond: tuple[float, ...]  # of one seed each
+    beyond: tuple[float, ...]  # further budgets of the comparison, with one seed each
     knob_budget: float
     knob_seeds: tuple[int, ...] = (0, 1, 2)
-    large_knob_budget: float  # where the smaller one would show nothing
+    large_knob_budget: float  # of knobs that make no difference at the smaller one
     most_values: int = 100  # of a knob
-    wide: tuple[float, ...] = (1 / 32, 1 / 16, 1 / 8, *NARROW, 4.0)  # at the knobs' budget
-    narrow: tuple[float, ...] = NARROW  # at the frontier's others
-    few: tuple[float, ...] = (1.0, 2.0)  # beyond
+    wide: tuple[float, ...] = (1 / 32, 1 / 16, 1 / 8, *NARROW, 4.0)  # searched at the knobs' budget
+    narrow: tuple[float, ...] = NARROW  # searched at the frontier's other budgets
+    few: tuple[float, ...] = (1.0, 2.0)  # searched at the budgets beyond
     tokenizer_budgets: tuple[float, ...]
     bpe_sizes: tuple[int, ...] = (512, 1024, 2048, 4096)
     word_budgets: tuple[float, ...]

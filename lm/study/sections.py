@@ -11,7 +11,7 @@ from lm.jobs.sweeps import Point
 ARCHITECTURES = ("linear", "mlp", "attention", "transformer")
 CHARACTERS, WORDS = "tiny_shakespeare", ("ptb", "wikitext-2")
 CORPORA = (CHARACTERS, *WORDS)
-RECIPE: Point = {"preset": "study"}  # which a change of the default recipe leaves alone
+RECIPE: Point = {"preset": "study"}  # which stays as it is when the default recipe changes
 ALL_POSITIONS, LAST_POSITION = "all positions", "last position only"
 
 SECTIONS = {  # key -> title, in the order of training

@@ -1,4 +1,4 @@
-"""Numbers and lists as a report writes them."""
+"""Numbers, lists and tables as the report writes them."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Iterable, Sequence
 
 
 def signed(value: float) -> str:
-    """Three decimals and a minus that is as wide as a plus."""
+    """A number with three decimals, and with a true minus sign."""
     return f"{value:.3f}".replace("-", "−")
 
 
 def power(flops: float, digits: int = 3) -> str:
-    """9.6e+11 -> 9.6e11"""
+    """FLOPs to so many digits: 9.6e11."""
     mantissa, _, exponent = f"{flops:.{digits - 1}e}".partition("e")
     return f"{float(mantissa):g}e{int(exponent)}"
 
 
 def listed(items: Iterable[object], last: str = "and") -> str:
-    """a, b and c"""
+    """Items as a phrase: "a, b and c"."""
     *first, end = [str(item) for item in items] or [""]
     return f"{', '.join(first)} {last} {end}" if first else end
 
 
 def sentence(text: str) -> str:
-    """With a capital at the start and a stop at the end."""
+    """`text` with a capital at its start and a full stop at its end."""
     return f"{text[:1].upper()}{text[1:]}."
 
 

@@ -1,4 +1,8 @@
-"""Training a run: step by step, scored, sampled and checkpointed on the way."""
+"""Training a run: step by step, with scores, samples and checkpoints on the way.
+
+`execution` trains the run of a folder, `loop` takes the steps, `parallel` divides them among
+processes, `meter` counts their FLOPs, `evaluation` scores a split.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +22,24 @@ def execute(
     requested_at: float | None = None,
     corpus: Corpus | None = None,
 ) -> Run:
-    """Train from where the folder is to the end, and return the run as it then is.
+    """Train a run to its end, from the checkpoint in its folder, and return it as it then is.
 
-    It ends early, checkpointed and resumable, after `until_step`; when `should_pause` says so,
-    with a reason if it gives one; or when `Run.request` is called by anybody. Requests from
-    before `requested_at` (by default: now) are of the past and do not count. A complete run is
-    returned as it is. `corpus` is the run's, by its own tokenizer, where it need not be loaded.
+    A complete run is returned as it is.
 
-    Raises `RunError` (busy, not resumable, damaged, disk full), `DatasetError`, or
-    `ArithmeticError` for a training that diverged; the run's status then says so too.
+    Args:
+        run: A created or resumable run.
+        until_step: Pause after this step.
+        on_record: Told of every row that is written.
+        should_pause: Asked between steps; True, or a sentence that gives the reason, pauses.
+        requested_at: Requests by `Run.request` from before this time (seconds since the epoch, by
+            default now) do not count.
+        corpus: The run's corpus, if it is loaded already.
+
+    A pause or a stop, which `Run.request` asks for from any process, leaves a checkpoint from
+    which the run resumes. Raises `RunError` (busy, not resumable, damaged, disk full),
+    `DatasetError`, or `ArithmeticError` for a training that diverged; the run's status then says
+    so too.
     """
-    from lm.training.execution import execute_run  # torch: more than a second
+    from lm.training.execution import execute_run  # loads torch, which takes over a second
 
     return execute_run(run, until_step, on_record, should_pause, requested_at, corpus)

@@ -1,4 +1,4 @@
-"""A run's model from its weights on disk, for what torch does: training on, scoring, looking in."""
+"""A run's model as torch computes with it, from its weights on disk: to score, to look inside."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from lm.updates.config import TrainingConfig
 
 Check = Callable[[AnyArchitecture, Any, int], None]
 CHECKS: list[Check] = []
-ROWS = 3
+ROWS = 3  # B in the shapes below
 
 
 class ContractError(AssertionError):
@@ -44,7 +44,7 @@ def _demand(holds: bool, what: str) -> None:
 
 
 def _tokens(config: ArchitectureConfig, vocab_size: int, seed: int = 0) -> Tensor:
-    """(B, T) random ids, T as long as a row may be, and past one window."""
+    """(B, T) random ids. T is as long as a row may be and longer than one window."""
     length = config.longest_row or config.context_length + 6
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(vocab_size, (ROWS, length), generator=generator)
@@ -53,7 +53,7 @@ def _tokens(config: ArchitectureConfig, vocab_size: int, seed: int = 0) -> Tenso
 def _model(
     architecture: AnyArchitecture, config: ArchitectureConfig, vocab_size: int, seed: int = 0
 ) -> LanguageModel:
-    """A model whose every weight matters: none is at zero."""
+    """A model none of whose weights is at zero, so that every one of them matters."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = architecture.build(config, vocab_size)
@@ -93,7 +93,7 @@ def maps_ids_to_logits(architecture: AnyArchitecture, config: Any, vocab_size: i
 
 @_checked
 def begins_near_uniform(architecture: AnyArchitecture, config: Any, vocab_size: int) -> None:
-    """Fresh weights predict every token about alike: the first loss is near ln V."""
+    """Fresh weights give every token about the same probability: the first loss is near ln V."""
     rows = _tokens(config, vocab_size)
     torch.manual_seed(0)
     logits = architecture.build(config, vocab_size).eval()(rows[:, :-1])
@@ -137,12 +137,12 @@ def rows_keep_to_themselves(architecture: AnyArchitecture, config: Any, vocab_si
 def the_lookback_completes_a_row(
     architecture: AnyArchitecture, config: Any, vocab_size: int
 ) -> None:
-    """With the `lookback` tokens before it, a row says what the whole text says."""
+    """Given the `lookback` tokens before it, a row has the logits it has in the whole text."""
     model, text = _model(architecture, config, vocab_size), _tokens(config, vocab_size)
     n = config.lookback
     if not n:
         return
-    whole, rest = model(text)[:, n:], model(text[:, n:], text[:, :n])
+    whole, rest = model(text)[:, n:], model(text[:, n:], text[:, :n])  # (B, T - n, V) each
     _demand(torch.allclose(whole, rest, atol=1e-5), "The tokens before a row do not complete it.")
 
 
@@ -160,7 +160,7 @@ def first_weights_follow_the_seed(
 
 @_checked
 def weights_restore_it(architecture: AnyArchitecture, config: Any, vocab_size: int) -> None:
-    """A model with another's weights says the same."""
+    """A model that is given another's weights has the same logits."""
     rows = _tokens(config, vocab_size)
     one, other = (_model(architecture, config, vocab_size, seed) for seed in (0, 1))
     load_weights(other, {name: tensor.clone() for name, tensor in weights(one).items()})
@@ -171,7 +171,7 @@ def weights_restore_it(architecture: AnyArchitecture, config: Any, vocab_size: i
 def its_modules_are_its_parameters(
     architecture: AnyArchitecture, config: Any, vocab_size: int
 ) -> None:
-    """Parameters by `modules` are those that the model has, by the same names."""
+    """`modules` counts the parameters that the model has, under the same names."""
     model = _model(architecture, config, vocab_size)
     listed = {part.name: part.n_params for part in architecture.modules(config, vocab_size)}
     held: dict[str, int] = dict.fromkeys(listed, 0)
@@ -187,7 +187,7 @@ def its_modules_are_its_parameters(
 
 @_checked
 def its_flops_are_counted(architecture: AnyArchitecture, config: Any, vocab_size: int) -> None:
-    """FLOPs by formula are those that PyTorch's counter measures."""
+    """The formula gives the FLOPs that PyTorch's counter measures."""
     training, length = TrainingConfig(steps=1), config.longest_row or 7
     shape = {"batch_size": 2, "sequence_length": length}
     formula = step_flops(config, vocab_size, **shape)
@@ -217,7 +217,7 @@ def learns_a_row_by_heart(architecture: AnyArchitecture, config: Any, vocab_size
 def its_head_scores_as_it_learns(
     architecture: AnyArchitecture, config: Any, vocab_size: int
 ) -> None:
-    """`loss` and `nats` are the cross-entropy of the logits."""
+    """The head's `loss` and `nats` are the cross-entropy of its logits."""
     model, rows = _model(architecture, config, vocab_size), _tokens(config, vocab_size)
     features, targets = model.features(rows[:, :-1]), rows[:, 1:]
     expected = F.cross_entropy(
@@ -232,7 +232,7 @@ def its_head_scores_as_it_learns(
 
 @_checked
 def writes_what_it_predicts(architecture: AnyArchitecture, config: Any, vocab_size: int) -> None:
-    """The decoder's logits are the model's, as a text grows."""
+    """The decoder has the model's logits after each token of a text that grows."""
     model = _model(architecture, config, vocab_size)
     arrays = {name: tensor.numpy() for name, tensor in weights(model).items()}
     decoder = architecture.decoder(config, vocab_size, arrays).fresh()

@@ -1,4 +1,4 @@
-"""What a run computes on: its device, its threads, and memory that it keeps."""
+"""What a run computes with: its device, its threads, and the memory that it keeps."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import torch
 
 from lm.runs import RunError
 
-MALLOPT_TRIM, MALLOPT_MMAP = -1, -3  # of malloc.h: from how many bytes memory is handed back
+MALLOPT_TRIM, MALLOPT_MMAP = -1, -3  # malloc.h: the sizes from which memory is handed back
 
 
 class DeviceError(RunError):
-    """A device that this machine lacks."""
+    """This machine does not have the device."""
 
 
 @contextlib.contextmanager
 def threads(n: int) -> Iterator[None]:
-    """Within, torch computes with `n` threads."""
+    """Let torch compute with `n` threads inside the `with` block."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:
@@ -32,10 +32,10 @@ def threads(n: int) -> Iterator[None]:
 
 @cache
 def keep_memory() -> None:
-    """Keep what is freed for the next step, instead of handing it back to the system.
+    """Keep freed memory for the next step, instead of handing it back to the system.
 
-    A step frees and takes anew some 10 MB and more; faulting in its pages took a sixth of its
-    time at nanoGPT's shape. For glibc alone; elsewhere nothing happens.
+    Each step frees and takes some 10 MB again; to get its pages anew took a sixth of a step's time
+    at nanoGPT's shape. Only glibc can be told so; elsewhere nothing happens.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -46,16 +46,19 @@ def keep_memory() -> None:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device that `name` stands for. "auto" is CUDA where there is one, else the processor:
-    models this small are faster there than on MPS. Raises `DeviceError`."""
+    """The device that `name` ("auto", "cpu", "cuda" or "mps") stands for.
+
+    "auto" is CUDA where there is one, else the processor: on MPS models this small are slower.
+    Raises `DeviceError` for a device that this machine does not have.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    there = {
+    available = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not there[name]:
-        known = ", ".join(["auto", *(device for device, here in there.items() if here)])
-        raise DeviceError(f"device must be one of {known} on this machine. Received: '{name}'.")
+    if not available[name]:
+        names = ", ".join(["auto", *(device for device, here in available.items() if here)])
+        raise DeviceError(f"device must be one of {names} on this machine. Received: '{name}'.")
     return torch.device(name)

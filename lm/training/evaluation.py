@@ -1,9 +1,9 @@
-"""Scoring a split whole, every token exactly once, by one deterministic protocol.
+"""Scoring a whole split: every token exactly once, always in the same way.
 
-Where a row has a longest length, the model slides over the split in rows of it, `stride =
-context_length // 2` apart; the second half of a row is scored, so each scored token sees at
-least half the context. A model over a window sees its full window. The first tokens of a split see
-what there is, and the very first, which nothing precedes, costs ln V.
+Where rows have a longest length, as under self-attention, such rows begin every `stride =
+context_length // 2` tokens and only their second half is scored, so that each scored token has
+at least half a context before it. A model over a window always has its full window. At the start
+of a split there is less before a token; the very first, which nothing precedes, costs ln V.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from torch import Tensor
 from lm.architectures.shared.model import LanguageModel
 from lm.base.records import Evaluation
 
-LOGITS_PER_BATCH = 2**21  # 8 MB of them, which a cache holds: few rows of large vocabularies
-WINDOW_ROW = 128  # predictions per row of a window model; any number gives the same scores
+LOGITS_PER_BATCH = 2**21  # 8 MB, which a processor's cache holds
+WINDOW_ROW = 128  # predictions per row over a window; any number gives the same scores
 
 
 @dataclass(frozen=True)
 class _Rows:
     """Rows of one shape: `length` inputs from each start, of which the last `scored` count."""
 
-    starts: np.ndarray
+    starts: np.ndarray  # (number of rows,) places in the split
     length: int
     scored: int
     lookback: int = 0  # tokens before each start that complete a window
@@ -42,11 +42,16 @@ def evaluate(
     blocks: bool = False,
     on_batch: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Score a split: `token_ids` (N,), the `n_chars` characters of its text.
+    """Score a split.
 
-    With `blocks`, by another protocol, for comparison with results of others: self-attention
-    sees rows that do not overlap, so that a token has half the context on average. `on_batch` is
-    called now and then, and may end it by an exception.
+    Args:
+        model: What predicts.
+        token_ids: (N,) the tokens of the split, at least two.
+        n_chars: The characters of its text, for bits per character.
+        spelling_nats: What it would cost to spell the words that became `<unk>`.
+        blocks: Score as others do, to compare with their results: in rows that do not overlap,
+            so that under self-attention a token has half a context on average.
+        on_batch: Called now and then; an exception from it ends the scoring.
     """
     nats = token_nats(model, token_ids, blocks=blocks, on_batch=on_batch)
     return Evaluation(
@@ -64,7 +69,7 @@ def token_nats(
     blocks: bool = False,
     on_batch: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
-    """-ln p of every token of a split, (N,), as `evaluate` sums them."""
+    """(N,) -ln p of every token of a split: what `evaluate` sums. Arguments as there."""
     stream = _stream(model, token_ids)
     nats = np.full(len(stream), math.log(model.vocab_size))
     for rows in _cover(model, len(stream), blocks):
@@ -80,8 +85,8 @@ def sampled_loss(model: LanguageModel, token_ids: np.ndarray | Tensor, n_tokens:
     stream = _stream(model, token_ids)
     rows = max(_cover(model, len(stream)), key=lambda rows: len(rows.starts))
     n_rows = max(1, min(len(rows.starts), n_tokens // max(1, rows.scored)))
-    chosen = np.linspace(0, len(rows.starts) - 1, n_rows).round().astype(int)
-    sample = _Rows(rows.starts[chosen], rows.length, rows.scored, rows.lookback)
+    places = np.linspace(0, len(rows.starts) - 1, n_rows).round().astype(int)
+    sample = _Rows(rows.starts[places], rows.length, rows.scored, rows.lookback)
     nats = sum(losses.sum(dtype=np.float64) for _, losses in _losses(model, stream, sample))
     return float(nats) / (n_rows * rows.scored)
 
@@ -120,7 +125,7 @@ def _cover(model: LanguageModel, n_tokens: int, blocks: bool = False) -> list[_R
 def _losses(
     model: LanguageModel, stream: Tensor, rows: _Rows
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Some of the starts of `rows` at a time, (B,), and -ln p of what they score, (B, scored)."""
+    """For some rows at a time: their starts, (B,), and -ln p of what they score, (B, scored)."""
     model.eval()
     limit = max(1, LOGITS_PER_BATCH // (rows.length * max(model.head.numbers_per_prediction, 256)))
     window = torch.arange(-rows.lookback, rows.length + 1, device=stream.device)

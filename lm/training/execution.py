@@ -1,8 +1,8 @@
-"""Training one run in this process, from where its folder is: what `lm.training` defers to.
+"""Training one run in this process, from its folder: the work behind `lm.training.execute`.
 
-Everything that decides a number comes from the folder: a run that was stopped, killed or moved
-to another machine carries on with the bits that it would have had. Requests are looked at
-between steps; the checkpoint is on disk before the run says that it paused.
+Everything that decides a number stands in the folder: a run that was stopped, killed or moved to
+another machine carries on with the bits that it would have had. Requests are looked at between
+steps; the checkpoint is on disk before the run says that it paused.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from lm.writing.sampling import Sampling
 SAMPLE_CHARS = 160
 SAMPLE_TEMPERATURE = 0.8
 CHECKPOINT_SECONDS = 10.0
-CHECKPOINT_SHARE = 0.02  # of the time, for checkpoints on top of those
+CHECKPOINT_SHARE = 0.02  # of the time, which further checkpoints may take
 
 
 class DivergedError(ArithmeticError):
@@ -54,7 +54,7 @@ class DivergedError(ArithmeticError):
 
 
 class Halt(Exception):  # noqa: N818 - not an error
-    """A request to leave off."""
+    """Raised to end a training before its last step, because somebody asked for it."""
 
     def __init__(self, state: State, reason: str | None = None) -> None:
         super().__init__(state, reason)
@@ -118,6 +118,7 @@ def _end_recorded(writer: RunWriter) -> Iterator[None]:
 
 
 def _end(error: BaseException) -> tuple[State, str | None]:
+    """The state of a run that this exception ended, and the reason to write down."""
     if isinstance(error, Halt):
         return error.state, error.reason
     if isinstance(error, RunError | DatasetError | HelperError):
@@ -130,11 +131,11 @@ def _end(error: BaseException) -> tuple[State, str | None]:
 
 
 class _Checkpoints:
-    """The state of a training, and its copies on disk."""
+    """The state of a training and its copy on disk, which is replaced now and then."""
 
     def __init__(self, state: TrainingState, writer: RunWriter) -> None:
         self.state, self.writer = state, writer
-        self.step = 0  # of the copy on disk
+        self.step = 0  # at which the copy on disk was made
         self._saved_at = time.monotonic()
         self._save_seconds = 0.0
 
@@ -158,13 +159,19 @@ class _Checkpoints:
         self.step = self.state.step
 
     def due(self, at_a_milestone: bool) -> bool:
-        """Whether it is time for another: often where it is cheap, else now and then."""
+        """Whether it is time for another copy.
+
+        At milestones where saving is quick, and otherwise every CHECKPOINT_SECONDS.
+        """
         elapsed = time.monotonic() - self._saved_at
         cheap = at_a_milestone and self._save_seconds <= CHECKPOINT_SHARE * elapsed
         return cheap or elapsed >= CHECKPOINT_SECONDS
 
     def save(self, **progress: Any) -> None:
-        """Put the state of this moment on disk, unless it is there. It is finite."""
+        """Put the present state on disk, unless it is there, and `progress` into the status.
+
+        Raises `DivergedError` before anything that is not finite is written.
+        """
         step = self.state.step
         if step == self.step:
             self.writer.update(**progress)
@@ -179,14 +186,14 @@ class _Checkpoints:
         self._save_seconds = self._saved_at - started_at
 
     def check_finite(self) -> None:
-        """Raises `DivergedError` for weights or losses that are not."""
+        """Raises `DivergedError` if a weight or a loss is infinite or not a number."""
         tensors = [*weights(self.state.model).values(), *self.state.losses]
         if not all(bool(tensor.isfinite().all()) for tensor in tensors):
             raise DivergedError(self.state.step)
 
 
 class _Execution:
-    """A run in progress: it trains, scores and samples, and writes what comes of it."""
+    """A run in progress: it trains, scores and samples, and writes the results down."""
 
     def __init__(
         self,
@@ -195,7 +202,7 @@ class _Execution:
         check_requests: Callable[[], None],
         corpus: Corpus | None,
     ) -> None:
-        """What the run needs, at its first step. Nothing is written yet."""
+        """Make all that the run needs, as it is before the first step. Nothing is written yet."""
         self.writer, self.on_record, self.check_requests = writer, on_record, check_requests
         run = writer.run
         self.config = run.config
@@ -217,7 +224,10 @@ class _Execution:
         self.sample_steps = sample_schedule(self.plan)
 
     def begin(self) -> None:
-        """Take up where the folder is, and say so."""
+        """Restore the checkpoint, if there is one, and write down where the run is.
+
+        Raises `RunError` for a checkpoint that is missing or damaged.
+        """
         run = self.writer.run
         self.checkpoints.restore(run)
         if self.state.step == 0:
@@ -229,7 +239,10 @@ class _Execution:
         self.writer.update(device=self.device.type, n_steps=self.plan.n_steps, **self._progress())
 
     def train(self, until_step: int | None, n_processes: int) -> None:
-        """Take the steps that are left. Raises `Halt`, checkpointed, when asked to leave off."""
+        """Take the steps that are left.
+
+        When asked to end before that, it writes a checkpoint and raises `Halt`.
+        """
         state = self.state
         token_ids = torch.as_tensor(self.corpus.train.token_ids, device=self.device)
         batches = Batches(
@@ -244,7 +257,7 @@ class _Execution:
             if last <= state.step < self.plan.n_steps:
                 raise Halt("paused")
             steps = train(state, batches, self.config.training, self.plan, n_processes)
-            with contextlib.closing(steps):  # its processes end with it
+            with contextlib.closing(steps):  # which ends its processes
                 for record in steps:
                     if record is not None:
                         self._record(record)
@@ -259,14 +272,18 @@ class _Execution:
         self.checkpoints.save(**self._progress())
 
     def finish(self) -> None:
-        """Score the splits whole. The checkpoint of the last step is on disk, so a request to
-        leave off counts at once; the run then resumes here."""
+        """Score the whole splits. Raises `Halt` when asked to end.
+
+        The checkpoint of the last step is on disk by now, so a request is followed at once, and
+        the run resumes with the scoring.
+        """
         self.check_requests()
         valid = self._evaluate(self.corpus.valid)
         test = self._evaluate(self.corpus.test) if self.corpus.test else None
         self.writer.update(state="complete", valid=valid, test=test, pid=None, now=True)
 
     def _checked_corpus(self, run: Run, corpus: Corpus | None) -> Corpus:
+        """The corpus of the run. Raises `RunError` if its text is no longer the same."""
         changed = RunError(
             f"The text of {self.config.data.dataset} is not the one that {run.name} was made for "
             f"(of sha256 {run.facts.sha256[:12]}…). Put that text back, or train a new run on "
@@ -281,7 +298,7 @@ class _Execution:
         return corpus
 
     def _check_meter(self) -> None:
-        """The FLOPs that are stored are the measured ones: the formula must equal them."""
+        """Raises RuntimeError if the formula, whose FLOPs are stored, differs from the counter."""
         shapes = {self.plan.shape: self.plan.step, self.plan.last_shape: self.plan.last_step}
         for (n_rows, length), formula in shapes.items():
             measured = measured_step_flops(
@@ -331,7 +348,10 @@ class _Execution:
         }
 
     def _checked(self, value: float) -> float:
-        """Finite weights may still be so large that what follows from them is not."""
+        """`value`. Raises `DivergedError` if it is not finite.
+
+        Finite weights may be so large that gradients or predictions overflow.
+        """
         if not math.isfinite(value):
             raise DivergedError(self.state.step)
         return value
@@ -371,5 +391,5 @@ class _Execution:
 
 
 def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """As safetensors wants them: on the processor, each with a memory of its own."""
+    """Copies in the form that safetensors takes: on the processor, none sharing memory."""
     return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}

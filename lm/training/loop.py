@@ -1,8 +1,8 @@
 """Training as a generator of records, without I/O.
 
-Data order and dropout depend on `(seed, step)` alone and everything else that a step needs is
-in `TrainingState`; so a run that stops after any step and is rebuilt from that state continues
-bit for bit, at the same number of threads.
+Data order and dropout depend on `(seed, step)` alone, and everything else that a step needs is
+in `TrainingState`. So a run that stops after any step and is rebuilt from that state continues
+bit for bit, given the same number of threads.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from lm.updates.config import TrainingConfig
 from lm.updates.optimizers import Optimizers, clip_gradients, set_learning_rate
 from lm.updates.schedules import lr_scale
 
-RECORDS_PER_RUN = 1_000  # enough for any chart, and a run's folder stays small
-FIRST_RECORDS = 50  # each first step has its own: a long run shows at once that it learns
+RECORDS_PER_RUN = 1_000  # enough for any chart, and few enough to keep a run's folder small
+FIRST_RECORDS = 50  # the first steps have one each, so that a long run has a curve at once
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -40,7 +40,7 @@ class NonFiniteLossError(ArithmeticError):
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Rows of a training step."""
+    """The rows of a training step: B of them, of T predictions each."""
 
     inputs: Tensor  # (B, T)
     targets: Tensor  # (B, T), the tokens that follow
@@ -81,7 +81,7 @@ class Batches:
         self._epoch, self._starts = -1, np.empty(0, dtype=np.int64)
 
     def __call__(self, first_row: int, n_rows: int, length: int) -> Batch:
-        """Rows first_row, first_row + 1, ... of the endless stream, cut to `length` predictions."""
+        """`n_rows` rows of the endless stream from `first_row` on, of `length` predictions each."""
         starts = np.empty(n_rows, dtype=np.int64)
         filled = 0
         while filled < n_rows:
@@ -93,6 +93,7 @@ class Batches:
         return _split_rows(self.rows[indices, : self.lookback + length + 1], self.lookback)
 
     def _starts_of(self, epoch: int) -> np.ndarray:
+        """(rows_per_epoch,) where the rows of an epoch start, in their order."""
         if epoch != self._epoch:
             random = np.random.Generator(np.random.Philox(key=self.seed, counter=epoch))
             spare = len(self.rows) - (self.rows_per_epoch - 1) * self.row_length
@@ -103,9 +104,10 @@ class Batches:
 
 
 def loss_of(model: LanguageModel, batch: Batch, objective: str, z_loss: float = 0.0) -> Tensor:
-    """Mean nats per prediction of a batch, with gradient.
+    """The mean loss of a batch, in nats per prediction, to be differentiated.
 
-    The gradient is that of the nats and `z_loss` times (log Z)².
+    The gradient is that of the loss plus `z_loss` times (log Z)², Z being the softmax's
+    denominator. `objective` is "all_positions", or "last_position" for the last of each row alone.
     """
     features, targets = model.features(batch.inputs, batch.before), batch.targets
     if objective == "last_position":  # (B, T, d), (B, T)
@@ -124,7 +126,7 @@ class TrainingState:
     losses: list[Tensor] = field(default_factory=list)  # since the last record
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that a later step depends on, flat, by name."""
+        """Every tensor that a later step depends on, by a name with dots."""
         tensors = {f"model.{name}": tensor for name, tensor in weights(self.model).items()}
         for i, optimizer in enumerate(self.optimizers):
             for parameter, values in optimizer.state_dict()["state"].items():
@@ -137,7 +139,7 @@ class TrainingState:
         return tensors
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
-        """Continue from what `tensors()` gave; raises ValueError or KeyError if it does not fit."""
+        """Continue from what `tensors()` gave. Raises ValueError or KeyError if it does not fit."""
         own = {name: value for name, value in tensors.items() if name.startswith("model.")}
         load_weights(self.model, {name.removeprefix("model."): own[name] for name in own})
         for i, optimizer in enumerate(self.optimizers):
@@ -166,11 +168,12 @@ def train(
     plan: Plan,
     n_processes: int = 1,
 ) -> Generator[StepRecord | None, None, None]:
-    """Take the remaining steps of `plan`, yielding after each: its record, or None between them.
+    """Take the steps of `plan` that are left, yielding after each its record, or None.
 
-    `state` is complete at every yield: whoever iterates may checkpoint or stop there. The rows of
-    a step are divided among `n_processes`, this one among them. Raises `NonFiniteLossError`,
-    naming the first such step.
+    Not every step has a record: see `record_interval`. At every yield `state` is complete, so
+    whoever iterates may save it or stop there. The rows of a step are divided among `n_processes`
+    processes, this one included. Raises `NonFiniteLossError`, naming the first step whose loss is
+    infinite or not a number.
     """
     model, every = state.model, record_interval(plan.n_steps)
     parameters = list(model.parameters())
@@ -178,9 +181,9 @@ def train(
     n_parts = min(n_processes, rows_per_step)
 
     def part(step: int, i: int) -> Tensor | None:
-        """Gradients of the i-th part of a step's rows, and its share of the mean loss."""
+        """Add the gradients of the i-th part of a step's rows; return its share of the loss."""
         n_rows, length = plan.shape_at(step)
-        last = n_parts - i  # counted from the end, where the parts of few rows are
+        last = n_parts - i  # from the end: where rows are few, the first part has some
         first, end = n_rows * (last - 1) // n_parts, n_rows * last // n_parts
         if first == end:
             return None

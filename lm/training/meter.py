@@ -1,12 +1,13 @@
-"""Training FLOPs of one step as PyTorch's FlopCounterMode sees them, on the meta device.
+"""Training FLOPs of one step as PyTorch's FlopCounterMode counts them.
 
-Nothing is computed: shapes alone are propagated through forward, backward and optimizer, with
-the math attention kernel forced (on CPU, torch 2.13 counts 0 for its fused one). `lm.runs.flops`
-holds the formula for the same quantity.
+Nothing is computed: on the meta device shapes alone pass through forward, backward and optimizer.
+Attention runs by the plain kernel, since torch 2.13 counts 0 for the fused one on a CPU.
+`lm.runs.flops` has the formula for the same quantity.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -29,9 +30,9 @@ def measured_step_flops(
     batch_size: int,
     sequence_length: int,
 ) -> FlopCount:
-    """FLOPs of one whole training step on `batch_size` rows of `sequence_length` predictions.
+    """FLOPs of one training step on `batch_size` rows of `sequence_length` predictions.
 
-    Once per shape, on an uncompiled model; multiply by the steps of that shape.
+    It is counted once for each shape of a step.
     """
     with torch.device("meta"):
         model = build_model(config, vocab_size)
@@ -43,7 +44,7 @@ def measured_step_flops(
             forward = counter.get_total_flops()
             loss.backward()
             both = counter.get_total_flops()
-        if model.head.gradients_in_forward:
+        if model.head.gradients_in_forward:  # then the forward pass is counted alone
             with FlopCounterMode(display=False) as alone, torch.no_grad():
                 loss_of(model, batch, training.objective, training.z_loss)
             forward = alone.get_total_flops()
@@ -57,8 +58,8 @@ def measured_step_flops(
     )
 
 
-def count_flops(step) -> int:
-    """FLOPs of calling `step()` for real, with the math attention kernel."""
+def count_flops(step: Callable[[], object]) -> int:
+    """FLOPs of calling `step()`, which computes, with the plain attention kernel."""
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         step()
     return counter.get_total_flops()

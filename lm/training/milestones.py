@@ -1,4 +1,4 @@
-"""At which steps a run is scored and writes a text, on the way."""
+"""The steps of a run after which it is scored on a sample of validation, or writes a text."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ def evaluation_schedule(
 ) -> tuple[frozenset[int], int]:
     """The steps after which the validation sample is scored, and how many tokens it has.
 
-    From the config alone, so that a resumed run scores at the same steps; closer together at
-    first, where the loss falls fast. All of them cost at most EVALUATION_SHARE of training.
+    They follow from the config alone, so that a resumed run scores at the same steps, and lie
+    closer together at first, where the loss falls fast. All of them together cost at most
+    EVALUATION_SHARE of training's FLOPs; where not one can be afforded there is none.
     """
     length = config.model.context_length
     row = step_flops(config.model, vocab_size, batch_size=1, sequence_length=length)
-    flops_per_token = 2 * row.forward / length  # overlapping rows: at most half is context
+    flops_per_token = 2 * row.forward / length  # rows overlap: a token is read at most twice
     affordable = EVALUATION_SHARE * plan.flops.total / flops_per_token
     n = int(min(MOST_EVALUATIONS, affordable // min(LEAST_EVALUATION_TOKENS, n_valid_tokens)))
     if n == 0:
@@ -42,7 +43,7 @@ def sample_schedule(plan: Plan) -> frozenset[int]:
 
 
 def _record_steps(plan: Plan, shares: Iterable[float]) -> frozenset[int]:
-    """The first steps with a record at or after shares of the run."""
+    """For each share of the run, the first step at or after it that has a record."""
     every = record_interval(plan.n_steps)
     steps = (math.ceil(share * plan.n_steps / every) * every for share in shares)
     return frozenset(min(plan.n_steps, step) for step in steps)

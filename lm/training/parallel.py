@@ -1,9 +1,9 @@
 """The gradients of a batch from several processes, each of which takes some of its rows.
 
-Threads of one process would meet at every operation, thousands of times a second. While they wait
-they must spin, which takes the core from those they wait for, or be woken, which takes longer
-than many an operation. Processes meet once per step. They are forked, so that they begin with all
-that this one knows, share its parameters, and leave their gradients in shared memory.
+Threads of one process have to meet after every operation, thousands of times a second. While they
+wait they either spin, which takes the core from those they wait for, or sleep, and to be woken
+takes longer than many an operation. Processes meet once per step. They are forked: so they begin
+with all that this process has, share its parameters, and leave their gradients in shared memory.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def can_fork(device: torch.device) -> bool:
 
 @contextlib.contextmanager
 def in_processes(model: nn.Module, n: int, part: Part) -> Iterator[Callable[[int], Tensor]]:
-    """A function of a step that sums its loss and its gradients over `n` parts.
+    """A function of a step's number that computes its gradients and its loss in `n` processes.
 
-    `part(step, i)` computes the i-th: it adds the gradients of its share of the loss to the
-    model's parameters, and returns that share, or None if it has none. Part 0 is computed here,
-    the others by processes that live as long as the context. The same parts give the same bits.
-    Raises `HelperError`.
+    `part(step, i)` computes the i-th part: it adds the gradients of its share of the loss to the
+    model's parameters and returns that share, or None if it has no rows. Part 0 is computed here,
+    the others by processes that live as long as the `with` block. As many parts always give the
+    same bits. The function raises `HelperError` if a process fails.
     """
     parameters = list(model.parameters())
     if n == 1:
@@ -81,7 +81,7 @@ def _shared_like(tensors: list[Tensor]) -> list[Tensor]:
 
 
 class _Helper:
-    """A process that computes a part when told to."""
+    """A process that computes its part of a step when told to."""
 
     def __init__(self, parameters: list[nn.Parameter], index: int, part: Part) -> None:
         self.parameters, self.index = parameters, index
@@ -103,7 +103,7 @@ class _Helper:
 
     @torch.no_grad()
     def add(self) -> float:
-        """Wait for its gradients, add them, and return its share of the loss."""
+        """Wait for its gradients, add them to the model's, and return its share of the loss."""
         try:
             answer = self.connection.recv()
         except (EOFError, OSError):
@@ -116,7 +116,7 @@ class _Helper:
         return answer
 
     def end(self) -> None:
-        """Let it go."""
+        """End the process, and wait until it has ended."""
         self.connection.close()
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
@@ -129,12 +129,12 @@ class _Helper:
 
 
 def _serve(connection: Connection, helper: _Helper, part: Part) -> None:
-    """Compute parts until the other end is closed, which also happens when its process dies."""
+    """Compute parts until the other end is closed, as it also is when its process dies."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         own = connection.fileno()
-        os.closerange(3, own)  # locks among them, which would be held as long as one has them
+        os.closerange(3, own)  # among them locks of runs, held for as long as they are open
         os.closerange(own + 1, 65_536)
         torch.set_num_threads(1)
         while True:

@@ -1,1 +1,1 @@
-"""Text from a model."""
+"""Texts written by a trained model: `loading` its weights, `sampling` how to draw, `generation`."""

@@ -1,9 +1,9 @@
 """Text from a model, token by token.
 
-A draw takes one uniform number that depends on the seed and the token's place in the text
-alone, and the row of tokens that a model reads depends on that place alone. So the same seed
-writes the same text with and without a cache, and a text cut anywhere and continued from
-there goes on as it would have. Nothing here imports torch.
+The random number for a token depends only on the seed and on the token's place in the text, and
+how many tokens before it the model reads depends only on that place. So the same seed writes the
+same text with and without a cache, and a text that is cut anywhere and continued goes on as it
+would have. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lm.writing.sampling import Sampling
 
 
 class NonFiniteLogitsError(CheckpointError, ArithmeticError):
-    """Weights with which training diverged."""
+    """The model's logits are not finite: its training diverged."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -40,7 +40,7 @@ class GeneratedToken:
 
     token_id: int
     probability: float
-    alternatives: tuple[tuple[int, float], ...] = ()  # likeliest ids, with the same probability
+    alternatives: tuple[tuple[int, float], ...] = ()  # the likeliest ids and their probabilities
 
     @property
     def surprise(self) -> float:
@@ -49,7 +49,7 @@ class GeneratedToken:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """(V,) -> (V,) probabilities, the model's own."""
+    """(V,) logits -> (V,) probabilities, before temperature and filters."""
     weights = np.exp(logits - logits.max())
     return weights / weights.sum()
 
@@ -57,7 +57,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def filter_distribution(logits: np.ndarray, sampling: Sampling) -> np.ndarray:
     """(V,) logits -> (V,) float64 probabilities after temperature and filters.
 
-    In this order, each on what the one before left over, renormalised: `temperature` divides
+    They apply in this order, each to what the one before left, renormalised: `temperature` divides
     the logits (0: the likeliest token has probability 1); `top_k` keeps the k likeliest;
     `top_p` keeps the shortest list of likeliest tokens whose sum is at least `top_p`; `min_p`
     keeps what is at least `min_p` times as probable as the likeliest. Of equals the smaller
@@ -94,7 +94,7 @@ def draw(probabilities: np.ndarray, uniform: float) -> int:
 
 
 class Network(Protocol):
-    """A model as torch has it."""
+    """A model as torch computes with it."""
 
     config: ArchitectureConfig
     vocab_size: int
@@ -103,7 +103,7 @@ class Network(Protocol):
 
 
 def as_decoder(model: Decoder | Network) -> Decoder:
-    """A decoder with the weights that a model has now."""
+    """A decoder with the present weights of a model; a decoder is returned as it is."""
     if isinstance(model, Decoder):
         return model
     arrays = {name: value.detach().cpu().numpy() for name, value in model.named_parameters()}
@@ -111,9 +111,10 @@ def as_decoder(model: Decoder | Network) -> Decoder:
 
 
 def next_token_logits(model: Decoder | Network, token_ids: Sequence[int]) -> np.ndarray:
-    """(V,) float64 logits of the token after `token_ids`, as `generate` sees them there.
+    """(V,) float64 logits of the token after `token_ids`, from which `generate` would draw.
 
-    `softmax` of them is the model's own distribution, `filter_distribution` what is drawn from.
+    `softmax` of them is the model's own distribution, `filter_distribution` that of the draw.
+    Raises ValueError for an empty text or an id outside the vocabulary.
     """
     decoder = as_decoder(model).fresh()
     text = _checked(decoder, token_ids)
@@ -131,8 +132,9 @@ def generate(
 ) -> Iterator[GeneratedToken]:
     """Continue `token_ids` (at least one; see `prompt_ids`) by `n_tokens`, one by one.
 
-    Raises ValueError for an empty text or an unknown id, `NonFiniteLogitsError` if the model
-    has diverged.
+    `use_cache=False` computes every token anew from the whole text; `n_alternatives` is how many
+    of the likeliest tokens to report beside each. Raises ValueError for an empty text or an id
+    outside the vocabulary, `NonFiniteLogitsError` if the model has diverged.
     """
     texts = generate_several(
         model, token_ids, n_tokens, [sampling], use_cache=use_cache, n_alternatives=n_alternatives
@@ -150,11 +152,12 @@ def generate_several(
     use_cache: bool = True,
     n_alternatives: int = 0,
 ) -> Iterator[tuple[GeneratedToken, ...]]:
-    """Several continuations of one text at once, each by its own sampling: a token of each.
+    """Continue one text several times at once: each tuple has the next token of every text.
 
-    They are those that `generate` writes, but for what rounding changes in a close draw.
+    There is a text for each of `samplings`. They are the texts that `generate` writes, except
+    where rounding decides a close draw. Arguments and errors as there.
     """
-    decoder = as_decoder(model).fresh()  # two texts may be in the making, in turns
+    decoder = as_decoder(model).fresh()  # a cache of its own: others may write in turns
     begun = _checked(decoder, token_ids)
     n_begun, n_texts = len(begun), len(samplings)
     luck = [islice(_uniforms(sampling.seed), n_begun, None) for sampling in samplings]
@@ -189,7 +192,7 @@ def _drawn(
 
 
 def _uniforms(seed: int) -> Iterator[float]:
-    """Numbers for the tokens of a text, prompt included, the k-th for the k-th."""
+    """A number in [0, 1) for each token of a text, the prompt's included."""
     random = np.random.Generator(np.random.Philox(key=seed))
     while True:
         yield from random.random(256)
@@ -211,10 +214,10 @@ def _checked(model: Decoder, token_ids: Sequence[int]) -> list[int]:
 
 
 def prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
-    """Token ids to continue: those of `prompt` or, since a model needs something to start
-    from, for an empty one the end of a line (a newline, <eos>), else token 0.
+    """The token ids of `prompt`, to be continued.
 
-    Raises `UnknownTokenError`.
+    A model needs a token to start from: an empty prompt is the end of a line (a newline or <eos>)
+    or, in a vocabulary without one, token 0. Raises `UnknownTokenError`.
     """
     if token_ids := tokenizer.encode(prompt).tolist():
         return token_ids
@@ -227,19 +230,19 @@ def prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
 def text_pieces(
     tokenizer: Tokenizer, before: Sequence[int], tokens: Iterable[GeneratedToken]
 ) -> Iterator[str]:
-    """The text of `tokens` as they come; joined, it is what they add to the text of `before`.
+    """The text of each of `tokens`; joined, it is what they add to the text of the ids `before`.
 
     A character whose bytes are several tokens is held back until it is whole.
     """
     recent = list(before[-4:])  # UTF-8 has at most 4 bytes to a character
-    shown = len(tokenizer.decode(recent).removesuffix("\ufffd"))
+    n_given = len(tokenizer.decode(recent).removesuffix("\ufffd"))
     for token in tokens:
         recent.append(token.token_id)
         text = tokenizer.decode(recent)
         whole = text.removesuffix("\ufffd")  # perhaps the start of a character
-        yield whole[shown:]
-        shown = len(whole)
+        yield whole[n_given:]
+        n_given = len(whole)
         if whole == text:
             recent = recent[-1:]
-            shown = len(tokenizer.decode(recent))
-    yield tokenizer.decode(recent)[shown:]
+            n_given = len(tokenizer.decode(recent))
+    yield tokenizer.decode(recent)[n_given:]

@@ -1,4 +1,4 @@
-"""A run's model from its weights on disk, to write with: plain arrays, no torch."""
+"""A run's model from its weights on disk, to write with: as plain arrays, without torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CheckpointError(ValueError):
 
 
 class Trained(Protocol):
-    """What of a run makes its model."""
+    """The part of a run that its model is made from."""
 
     @property
     def config(self) -> RunConfig: ...

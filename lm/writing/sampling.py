@@ -1,4 +1,4 @@
-"""How the next token is drawn."""
+"""The settings by which the next token is drawn."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the pages share: the shell around them, the theme, browser components and caches."""
+"""What the pages share (shell, links, theme, wording, caches), and a folder for each page."""

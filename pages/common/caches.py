@@ -1,4 +1,7 @@
-"""What pages read more than once. Every key holds all that changes the answer."""
+"""What pages read more than once, kept between reruns.
+
+Every cached function takes all that changes its answer; a `stamp` changes when its file does.
+"""
 
 from __future__ import annotations
 
@@ -28,22 +31,22 @@ def study_store() -> RunStore:
 
 @st.cache_resource(show_spinner=False, on_release=JobQueue.close)
 def jobs() -> JobQueue:
-    """The server's one queue of trainings. Asking for it makes it ready to start one at once."""
+    """The server's one queue of runs to train. The first call also gets a worker ready."""
     queue = JobQueue()
     queue.warm()
     return queue
 
 
 def trained_runs() -> list[Run]:
-    """All runs that have weights to write with: the user's, newest first, then shipped, best first,
-    the study's best among them.
+    """All runs that have weights to write with.
 
-    "Best" is only asked of shipped runs: losses of different corpora do not compare.
+    The user's come first, newest first; then the shipped ones, the study's among them, by rising
+    validation loss.
     """
 
     def order(run: Run) -> tuple[bool, float]:
-        known = run.shipped and run.status.valid
-        return run.shipped, known.loss if known else 0.0
+        score = run.shipped and run.status.valid
+        return run.shipped, score.loss if score else 0.0
 
     runs = [run for run in store().list() if run.weights_path.exists()]
     of_study = sorted(study_store().root.glob("shipped-*/model.safetensors"))
@@ -61,12 +64,15 @@ def tokenizer(run: Run) -> Tokenizer:
 
 
 def next_token(run: Run, prompt: str) -> tuple[list[str], np.ndarray]:
-    """The likeliest next tokens, and (V,) log-probabilities, falling, of all of them."""
+    """The likeliest next tokens, and (V,) natural log-probabilities of all tokens, falling."""
     return _next_token(str(run.path), _stamp(run.weights_path), prompt)
 
 
 def last_sample(run: Run, prompt: str) -> tuple[list[str], list[float]] | None:
-    """Tokens and their probabilities as the run wrote them after `prompt` at its end, if it did."""
+    """The tokens, and their probabilities, that the run wrote after `prompt` when it ended.
+
+    None if it wrote nothing after that prompt.
+    """
     samples = run.samples()
     samples = samples[samples["prompt"] == prompt]
     if samples.empty or not samples.iloc[-1]["probabilities"]:
@@ -79,7 +85,7 @@ def _stamp(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
     except OSError:
-        return 0  # gone: reading it says so in words
+        return 0  # the file is gone: whoever reads it gets an error that says so
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -99,5 +105,5 @@ def _next_token(path: str, stamp: int, prompt: str) -> tuple[list[str], np.ndarr
     logits = next_token_logits(decoder(run), prompt_ids(encoder, prompt))
     order = np.argsort(-logits, kind="stable")
     falling = logits[order] - logits.max()
-    shown = [encoder.token_text(int(token_id)) for token_id in order[:MOST_BARS]]
-    return shown, falling - np.log(np.exp(falling).sum())
+    likeliest = [encoder.token_text(int(token_id)) for token_id in order[:MOST_BARS]]
+    return likeliest, falling - np.log(np.exp(falling).sum())

@@ -1,4 +1,4 @@
-"""Corpora as pages need them: loaded once, with what guessing buys."""
+"""Corpora as pages need them: loaded once, with the losses that guessing reaches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import streamlit as st
 from lm import datasets
 from lm.base.files import PROJECT
 from lm.base.records import Evaluation
-from lm.datasets import DATASETS, Corpus, DatasetError, Splits
+from lm.datasets import DATASETS, Corpus, Splits
 from lm.datasets.config import DataConfig
 from lm.datasets.counting import ngram
 
@@ -49,12 +49,12 @@ def load(data: DataConfig) -> Corpus:
 
 
 def texts(data: DataConfig) -> Splits:
-    """The corpus as text. Raises `DatasetError`."""
+    """The text of each split. Raises `DatasetError`."""
     return _texts(data.model_dump_json(), _stamp(data))
 
 
 def baselines(data: DataConfig) -> dict[str, dict[str, Evaluation]]:
-    """What counting buys: uniform, unigram, bigram, 6-gram -> "valid", "test" -> score."""
+    """The scores of n-grams: name ("uniform", "unigram", ...) -> "valid" or "test" -> score."""
     return _baselines(data.model_dump_json(), _stamp(data))
 
 
@@ -62,20 +62,23 @@ def baselines(data: DataConfig) -> dict[str, dict[str, Evaluation]]:
 class Frequencies:
     """How often each token occurs in the train split, most frequent first."""
 
-    token_ids: np.ndarray
-    counts: np.ndarray
+    token_ids: np.ndarray  # (V,)
+    counts: np.ndarray  # (V,)
 
 
 def frequencies(data: DataConfig) -> Frequencies:
-    """Count the tokens of the train split."""
+    """How often each token occurs in the train split."""
     return _frequencies(data.model_dump_json(), _stamp(data))
 
 
 def references(data: DataConfig) -> dict[str, float]:
-    """Name -> validation loss, nats per token, of guessing and, where known, of the best."""
-    found = {name: parts["valid"].loss for name, parts in baselines(data).items()}
+    """Name -> validation loss, nats per token, of each n-gram.
+
+    For an invented language "entropy" is that of the language itself, which no model gets below.
+    """
+    losses = {name: parts["valid"].loss for name, parts in baselines(data).items()}
     ideal = load(data).valid.ideal_loss
-    return found if ideal is None else {**found, "entropy": ideal}
+    return losses if ideal is None else {**losses, "entropy": ideal}
 
 
 def _stamp(data: DataConfig) -> str:
@@ -109,6 +112,3 @@ def _frequencies(data_json: str, stamp: str) -> Frequencies:
     counts = np.bincount(corpus.train.token_ids, minlength=corpus.tokenizer.vocab_size)
     order = np.argsort(-counts, kind="stable")
     return Frequencies(order, counts[order])
-
-
-__all__ = ["DatasetError", "available", "baselines", "load", "references", "texts", "title"]

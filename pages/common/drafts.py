@@ -1,4 +1,4 @@
-"""From what a user chose to a run that could start: its config, its plan, or what is wrong."""
+"""From a user's choices to a run that could start: its config and its plan, or what is wrong."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ from lm.runs.prepare import check_length
 from lm.runs.presets import PRESETS
 from lm.runs.presets.sized import REFERENCE_VOCAB_SIZE
 from lm.updates.config import TrainingConfig
-from pages.common import corpora, forms, words
+from pages.common import corpora, forms, wording
 
 MANTISSAS = (1, 1.5, 2, 3, 5, 7)
 BUDGETS = (*(m * 10.0**e for e in range(9, 14) for m in MANTISSAS), 1e14)
 DEFAULT_BUDGET = 1e12
-HORIZONS = ("budget", "steps", "epochs")
 HEADLINES = ("architecture", "dataset", "budget", "preset")  # what a run is called by first
 DATA_NAMES = {"seed": "data_seed"}  # training has a seed too
 
 
 def default_dataset() -> str:
-    """The first corpus that is here and not the user's own."""
+    """The first corpus that is on this machine and not the user's own text."""
     return next(name for name in corpora.available() if not DATASETS[name].needs_path)
 
 
@@ -40,14 +39,14 @@ def model_settings(architecture: str) -> dict[str, Setting]:
 
 def training_settings() -> dict[str, Setting]:
     """The settings of training without the horizon, which is the budget here."""
-    return {k: v for k, v in settings(TrainingConfig).items() if k not in HORIZONS}
+    return {k: v for k, v in settings(TrainingConfig).items() if k not in recipes.HORIZONS}
 
 
 def data_settings() -> dict[str, Setting]:
     """The settings of a corpus beyond which one it is; keys are the form's names."""
-    known = settings(DataConfig)
+    of_data = settings(DataConfig)
     return {
-        DATA_NAMES.get(name, name): known[name]
+        DATA_NAMES.get(name, name): of_data[name]
         for name in ("split", "tokenizer", "bpe_vocab_size", "n_chars", "seed")
     }
 
@@ -61,18 +60,18 @@ def settings_by_name(architecture: str) -> dict[str, Setting]:
 
 def parsers() -> dict[str, Callable[[str], Any]]:
     """For each URL parameter of the form, what turns it into a value or None."""
-    known: dict[str, Setting] = {**data_settings(), **training_settings()}
+    by_name: dict[str, Setting] = {**data_settings(), **training_settings()}
     for architecture in ARCHITECTURES:
-        known |= model_settings(architecture)
-    found: dict[str, Callable[[str], Any]] = {
-        name: functools.partial(forms.parse, setting) for name, setting in known.items()
+        by_name |= model_settings(architecture)
+    parser_of: dict[str, Callable[[str], Any]] = {
+        name: functools.partial(forms.parse, setting) for name, setting in by_name.items()
     }
-    found["architecture"] = lambda text: text if text in ARCHITECTURES else None
-    found["preset"] = lambda text: text if text in PRESETS else None
-    found["dataset"] = lambda text: text if text in corpora.available() else None
-    found["text"] = lambda text: text if text in corpora.uploads() else None
-    found["budget"] = _nearest_budget
-    return found
+    parser_of["architecture"] = lambda text: text if text in ARCHITECTURES else None
+    parser_of["preset"] = lambda text: text if text in PRESETS else None
+    parser_of["dataset"] = lambda text: text if text in corpora.available() else None
+    parser_of["text"] = lambda text: text if text in corpora.uploads() else None
+    parser_of["budget"] = _nearest_budget
+    return parser_of
 
 
 def _nearest_budget(text: str) -> float | None:
@@ -93,7 +92,7 @@ class Draft:
     architecture: str
     preset: str
     budget: float
-    shown: Mapping[str, Any]  # the value of every setting, set or followed, by the form's name
+    values: Mapping[str, Any]  # of all settings by the form's names, whoever decided them
     corpus: Corpus | None = None
     config: RunConfig | None = None
     plan: Plan | None = None
@@ -106,62 +105,62 @@ class Draft:
         return n_params(self.config.model, self.corpus.tokenizer.vocab_size)
 
 
-def draft(chosen: Mapping[str, Any]) -> Draft:
-    """Work out everything that follows from what the user chose."""
-    found = _with_config(chosen)
-    if found.config is None or found.corpus is None:
-        return found
-    corpus = found.corpus
+def draft(choices: Mapping[str, Any]) -> Draft:
+    """The run that follows from the user's choices (name in the form -> value)."""
+    settled = _with_config(choices)
+    if settled.config is None or settled.corpus is None:
+        return settled
+    corpus = settled.corpus
     try:
-        check_length(found.config, corpus)
-        steps = plan(found.config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
+        check_length(settled.config, corpus)
+        steps = plan(settled.config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
     except (ConfigError, BudgetError) as error:
-        return replace(found, problem=str(error))
-    return replace(found, plan=steps)
+        return replace(settled, problem=str(error))
+    return replace(settled, plan=steps)
 
 
-def _with_config(chosen: Mapping[str, Any]) -> Draft:
+def _with_config(choices: Mapping[str, Any]) -> Draft:
     """The draft as far as its settings, without its plan."""
-    architecture = chosen.get("architecture", DEFAULT)
-    preset = chosen.get("preset", presets.DEFAULT)
+    architecture = choices.get("architecture", DEFAULT)
+    preset = choices.get("preset", presets.DEFAULT)
     if not PRESETS[preset].suits(ARCHITECTURES[architecture]):
         preset = presets.DEFAULT
-    budget = chosen.get("budget", DEFAULT_BUDGET)
-    data = _data(chosen)
+    budget = choices.get("budget", DEFAULT_BUDGET)
+    data = _data(choices)
     asked = {"data": data, "architecture": architecture, "preset": preset, "budget": budget}
     corpus = None
     try:
         corpus = corpora.load(data)
-        config = _resolve(chosen, asked, corpus)
+        config = _resolve(choices, asked, corpus)
     except (DatasetError, ValueError) as error:
-        return Draft(**asked, shown=_fallback(chosen, asked), corpus=corpus, problem=str(error))
-    return Draft(**asked, shown=_values(config), corpus=corpus, config=config)
+        return Draft(**asked, values=_fallback(choices, asked), corpus=corpus, problem=str(error))
+    return Draft(**asked, values=_values(config), corpus=corpus, config=config)
 
 
-def _data(chosen: Mapping[str, Any]) -> DataConfig:
-    dataset = chosen.get("dataset", default_dataset())
+def _data(choices: Mapping[str, Any]) -> DataConfig:
+    dataset = choices.get("dataset", default_dataset())
     if DATASETS[dataset].needs_path and not corpora.uploads():
         dataset = default_dataset()
     values: dict[str, Any] = {"dataset": dataset}
     if DATASETS[dataset].needs_path:
         files = corpora.uploads()
-        values["text_path"] = str(files.get(chosen.get("text", ""), next(iter(files.values()))))
+        values["text_path"] = str(files.get(choices.get("text", ""), next(iter(files.values()))))
     for name, setting in data_settings().items():
-        if name in chosen and setting.applies({**chosen, "dataset": dataset}):
-            values[next((k for k, v in DATA_NAMES.items() if v == name), name)] = chosen[name]
+        if name in choices and setting.applies({**choices, "dataset": dataset}):
+            values[next((k for k, v in DATA_NAMES.items() if v == name), name)] = choices[name]
     return DataConfig(**values)
 
 
-def _resolve(chosen: Mapping[str, Any], known: Mapping[str, Any], corpus: Corpus) -> RunConfig:
-    model = {k: chosen[k] for k in model_settings(known["architecture"]) if k in chosen}
-    training = {k: chosen[k] for k in training_settings() if k in chosen}
+def _resolve(choices: Mapping[str, Any], asked: Mapping[str, Any], corpus: Corpus) -> RunConfig:
+    model = {k: choices[k] for k in model_settings(asked["architecture"]) if k in choices}
+    training = {k: choices[k] for k in training_settings() if k in choices}
     return recipes.resolve(
-        architecture=known["architecture"],
-        preset=known["preset"],
-        data=known["data"],
+        architecture=asked["architecture"],
+        preset=asked["preset"],
+        data=asked["data"],
         vocab_size=corpus.tokenizer.vocab_size,
         n_train_tokens=corpus.train.n_tokens,
-        budget=known["budget"],
+        budget=asked["budget"],
         model=model,
         training=training,
     )
@@ -176,52 +175,52 @@ def _values(config: RunConfig) -> dict[str, Any]:
     }
 
 
-def _fallback(chosen: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """What to show when the choices contradict each other: they, and defaults around them."""
+def _fallback(choices: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The values to show when the choices contradict each other: the choices, and defaults."""
     followed = recipes.resolve(
-        architecture=known["architecture"],
-        preset=known["preset"],
-        data=known["data"],
+        architecture=asked["architecture"],
+        preset=asked["preset"],
+        data=asked["data"],
         vocab_size=REFERENCE_VOCAB_SIZE,
         n_train_tokens=1_000_000,
-        budget=known["budget"],
+        budget=asked["budget"],
     )
-    return {**_values(followed), **chosen}
+    return {**_values(followed), **choices}
 
 
 def data_choices(data: DataConfig) -> dict[str, Any]:
-    """What a user would have chosen to get this corpus: its name, and what is not its default."""
-    chosen: dict[str, Any] = {"dataset": data.dataset}
+    """The choices that lead to this corpus: its name, and what differs from its defaults."""
+    choices: dict[str, Any] = {"dataset": data.dataset}
     if data.text_path is not None:
-        chosen["text"] = corpora.title(data)
+        choices["text"] = corpora.title(data)
     plain = DataConfig(dataset=data.dataset, text_path=data.text_path).model_dump()
     for name, value in data.model_dump().items():
         if value != plain[name]:
-            chosen[DATA_NAMES.get(name, name)] = value
-    return chosen
+            choices[DATA_NAMES.get(name, name)] = value
+    return choices
 
 
 def choices_of(config: RunConfig) -> dict[str, Any]:
-    """What a user would have chosen to get `config`: as little as gives the same settings."""
+    """The choices that lead to `config`: as few as give the same settings."""
     horizon = config.training.budget or DEFAULT_BUDGET
-    budget = min(BUDGETS, key=lambda known: abs(known / horizon - 1))
+    budget = min(BUDGETS, key=lambda each: abs(each / horizon - 1))
     architecture = config.model.architecture
-    chosen = data_choices(config.data)
-    chosen |= {"architecture": architecture, "preset": config.preset, "budget": budget}
+    choices = data_choices(config.data)
+    choices |= {"architecture": architecture, "preset": config.preset, "budget": budget}
     wanted = flat(config)
-    follows = _with_config(chosen).shown
+    follows = _with_config(choices).values
     for name in (*model_settings(architecture), *training_settings()):
         if wanted[name] != follows.get(name):
-            chosen[name] = wanted[name]
-            follows = _with_config(chosen).shown  # others may follow this one
-    return chosen
+            choices[name] = wanted[name]
+            follows = _with_config(choices).values  # others may follow this one
+    return choices
 
 
 # --- what differs --------------------------------------------------------------------------------
 
 
 def telling_order(configs: Iterable[RunConfig]) -> list[str]:
-    """Names of all settings of some runs, those first that say most about a run."""
+    """The names of all settings of some runs, first those that say most about a run."""
     first, others = dict.fromkeys(HEADLINES), dict[str, None]()
     for config in configs:
         by_name = settings_by_name(config.model.architecture)
@@ -248,7 +247,7 @@ def flat(config: RunConfig) -> dict[str, Any]:
 def value_text(value: Any, name: str = "") -> str:
     """A setting's value in a few characters."""
     if name == "budget" and value:
-        return words.flops(value)
+        return wording.flops(value)
     if value is None:
         return "none"
     if isinstance(value, bool):

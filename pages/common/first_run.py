@@ -1,4 +1,4 @@
-"""The run behind "Train your first model": small, on a corpus that is there."""
+"""The run that "Train your first model" starts: a small one, on a corpus that is here."""
 
 import streamlit as st
 
@@ -7,11 +7,11 @@ from lm.architectures import ARCHITECTURES, DEFAULT
 from lm.datasets.config import DataConfig
 from lm.runs import Run, recipes
 from lm.runs.prepare import prepare
-from pages.common import caches, corpora, links, words
+from pages.common import caches, corpora, links, wording
 
 BUDGET = 1e11
 ABOUT = "about 20 s"
-CORPORA = ("tiny_shakespeare", "python_reference", "known_entropy")  # the last needs nothing
+CORPORA = ("tiny_shakespeare", "python_reference", "known_entropy")  # the last needs no file
 
 
 def corpus_name() -> str:
@@ -23,7 +23,7 @@ def describe() -> str:
     """What the button will do, in one line."""
     title = datasets.DATASETS[corpus_name()].title
     architecture = ARCHITECTURES[DEFAULT].title.lower()
-    return f"A small {architecture} on {title}, for {words.flops(BUDGET)} FLOPs."
+    return f"A small {architecture} on {title}, for {wording.flops(BUDGET)} FLOPs."
 
 
 def start() -> Run:

@@ -1,8 +1,8 @@
 """A form derived from `lm.base.settings`: values follow a preset until the user sets them.
 
-What the user has set lies in one dictionary in the session, `Choices`, and in the URL; every
-widget shows either the user's value or the one that follows. Nothing else is kept, so a link
-holds what was chosen and no more.
+What the user has set lies in one dictionary of the session, `Choices`, and in the address; every
+widget shows either the user's value or the one that follows from the preset. Nothing else is kept,
+so that a link holds the user's choices and no more.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ URLS_REMEMBERED = 64
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user has set, by name, on one page; a view of the session."""
+    """What the user has set on one page, by name; it is kept in the session."""
 
     page: str
 
     @property
     def values(self) -> dict[str, Any]:
-        """The dictionary itself: shared, changing."""
+        """The dictionary itself, which changes as the user sets things."""
         return st.session_state.setdefault(f"{self.page}_choices", {})
 
     @property
@@ -36,22 +36,22 @@ class Choices:
         return st.session_state.setdefault(f"{self.page}_urls", deque(maxlen=URLS_REMEMBERED))
 
     def read_url(self, parsers: Mapping[str, Callable[[str], Any]]) -> bool:
-        """Where the visitor came by a link, take what it names in place of all else.
+        """If the visitor came by a link, take its values in place of all others; say whether.
 
-        A parser gives the value of a parameter, or None for one that cannot be: that is left out.
-        Addresses that this page wrote are no links, though they may arrive late: the browser
-        reports the one it had when a widget moved.
+        A parser turns the text of a parameter into its value, or into None for one that cannot be,
+        which is left out. An address that this page wrote is no link, though it may arrive late:
+        the browser reports the one that it had when a widget moved.
         """
         url = st.query_params.to_dict()
         if not url or url in self._written:
             return False
-        found = {name: parsers[name](text) for name, text in url.items() if name in parsers}
+        named = {name: parsers[name](text) for name, text in url.items() if name in parsers}
         self.values.clear()
-        self.values.update({name: value for name, value in found.items() if value is not None})
+        self.values.update({name: value for name, value in named.items() if value is not None})
         return True
 
     def write_url(self) -> None:
-        """Let the address bar hold the choices."""
+        """Put the choices into the address bar."""
         wanted = as_query(self.values)
         if wanted not in self._written:
             self._written.append(wanted)
@@ -63,7 +63,7 @@ class Choices:
         self.values[name] = value
 
     def reset(self, *names: str) -> None:
-        """Let settings follow again."""
+        """Forget the user's values of some settings, so that they follow the preset again."""
         for name in names:
             self.values.pop(name, None)
 
@@ -80,7 +80,7 @@ def _text(value: Any) -> str:
 
 
 def parse(setting: Setting, text: str) -> Any:
-    """The value of a setting that a text in an address or a field stands for; None if none."""
+    """The value of a setting from a text in an address or a field; None if it cannot be one."""
     if setting.kind == "choice":
         return text if text in setting.choices else None
     if setting.kind == "bool":
@@ -93,7 +93,7 @@ def parse(setting: Setting, text: str) -> Any:
 
 
 def put(key: str, value: Any) -> None:
-    """Make a widget that comes next show `value`; one that does already is left alone."""
+    """Let the widget `key`, which is placed next, show `value`, unless it does already."""
     if key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
 
@@ -121,7 +121,7 @@ def control(
     is_set = name in choices.values
     put(name, value)
     unit = f", in {setting.unit}" if setting.unit else ""
-    words = {
+    common = {
         "label": f"**{name}**" if is_set else name,
         "key": name,
         "help": f"{setting.help} {rule(setting)[0].upper()}{rule(setting)[1:]}{unit}. "
@@ -133,11 +133,11 @@ def control(
         horizontal=True, vertical_alignment="bottom", gap="xxsmall", key=f"control-{name}"
     ):
         if setting.kind == "choice":
-            st.selectbox(options=setting.choices, **words)
+            st.selectbox(options=setting.choices, **common)
         elif setting.kind == "bool":
-            st.checkbox(**words, width="stretch")
+            st.checkbox(**common, width="stretch")
         else:
-            _number(setting, placeholder, words)
+            _number(setting, placeholder, common)
         if is_set:
             st.button(
                 "",
@@ -150,7 +150,7 @@ def control(
             )
 
 
-def _number(setting: Setting, placeholder: str, words: dict[str, Any]) -> None:
+def _number(setting: Setting, placeholder: str, common: dict[str, Any]) -> None:
     kind = int if setting.kind == "int" else float
     low = None if setting.minimum is None or setting.exclusive_minimum else kind(setting.minimum)
     high = None if setting.maximum is None or setting.exclusive_maximum else kind(setting.maximum)
@@ -161,7 +161,7 @@ def _number(setting: Setting, placeholder: str, words: dict[str, Any]) -> None:
         step = setting.step or (0.001 if setting.log else 0.01)
         style = "%g"
     optional = {"value": None, "placeholder": placeholder} if setting.optional else {}
-    st.number_input(min_value=low, max_value=high, step=step, format=style, **optional, **words)
+    st.number_input(min_value=low, max_value=high, step=step, format=style, **optional, **common)
 
 
 def _changed(choices: Choices, name: str) -> None:

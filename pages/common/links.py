@@ -1,6 +1,6 @@
-"""Links from page to page: which parameters an address carries, for who sends and who receives.
+"""Links from page to page, and the parameters that they carry in the address.
 
-A function per kind of link makes it; the page it leads to reads it with the function beside it.
+A function makes each kind of link, and beside it stands the one by which its page reads it.
 """
 
 from __future__ import annotations

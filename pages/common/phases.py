@@ -1,4 +1,4 @@
-"""Where a run is on its way: what its folder says, and what the queue knows beyond that."""
+"""What a run is doing: the state in its folder, and what the queue adds to it."""
 
 from lm.runs import Run
 from pages.common import caches
@@ -19,7 +19,7 @@ BUSY = ("waiting", "starting", "running", "evaluating")
 
 
 def phase(run: Run) -> str:
-    """Where a run is, in a word of `BADGES`."""
+    """What a run is doing: a key of `BADGES`."""
     queue = caches.jobs()
     if run.run_id in queue.waiting():
         return "waiting"
@@ -29,5 +29,5 @@ def phase(run: Run) -> str:
 
 
 def busy(run: Run) -> bool:
-    """Whether the run is moving, or about to."""
+    """Whether the run is training or scoring, or about to."""
     return phase(run) in BUSY

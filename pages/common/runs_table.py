@@ -16,7 +16,7 @@ from lm.datasets import DATASETS
 from lm.datasets.tokenizers import TOKENIZERS
 from lm.runs import Run
 from lm.runs.table import exported_row
-from pages.common import caches, corpora, drafts, words
+from pages.common import caches, corpora, drafts, wording
 from pages.common.phases import BADGES, BUSY, phase
 
 # --- which runs may share an axis -------------------------------------------------------------
@@ -24,12 +24,12 @@ from pages.common.phases import BADGES, BUSY, phase
 
 @dataclass(frozen=True)
 class Group:
-    """Runs whose losses mean the same: of one text and, unless in bits, of one tokenizer."""
+    """Runs whose losses compare: of one text and, unless in bits, of one tokenizer."""
 
     key: str
     title: str
-    runs: tuple[Run, ...]  # oldest first: a place in it never changes as runs are added
-    in_bits: bool = False  # bits per character, which tokenizers of one text share
+    runs: tuple[Run, ...]  # oldest first, so that a new run changes no place
+    in_bits: bool = False  # per character, which compare across tokenizers of one text
 
     @property
     def unit(self) -> str:
@@ -43,7 +43,7 @@ class Group:
 
 
 def groups(runs: Iterable[Run]) -> dict[str, Group]:
-    """The groups there are, largest first."""
+    """The groups of some runs by their keys, largest first, and then those in bits."""
     by_text: dict[tuple, dict[str, list[Run]]] = {}
     for run in sorted(runs, key=lambda run: (run.created_at, run.run_id)):
         data = run.config.data
@@ -51,33 +51,35 @@ def groups(runs: Iterable[Run]) -> dict[str, Group]:
         sized = TOKENIZERS[data.tokenizer].sized
         kind = data.tokenizer + (f" {run.vocab_size}" if sized else "")
         by_text.setdefault(text, {}).setdefault(kind, []).append(run)
-    found = []
+    all_groups: list[Group] = []
     for (dataset, split, sha256), kinds in by_text.items():
         first = next(iter(kinds.values()))[0]
-        title = corpora.title(first.config.data) + (", nanogpt split" if split == "nanogpt" else "")
+        title = corpora.title(first.config.data)
+        if split != DATASETS[dataset].splits[0]:
+            title += f", {split} split"
         if DATASETS[dataset].varies:
             same = [text for text in by_text if text[0] == dataset]
             title += f" ({sha256[:6]})" if len(same) > 1 else ""
         key = f"{dataset}-{split}-{sha256[:8]}"
         for kind, members in kinds.items():
             label = f"{title}, {TOKENIZERS[kind].title if kind in TOKENIZERS else kind}"
-            found.append(Group(f"{key}-{kind.replace(' ', '')}", label, tuple(members)))
+            all_groups.append(Group(f"{key}-{kind.replace(' ', '')}", label, tuple(members)))
         if len(kinds) > 1:
             members = sorted(
                 (run for runs in kinds.values() for run in runs),
                 key=lambda run: (run.created_at, run.run_id),
             )
             label = f"{title}, all tokenizers in bits per character"
-            found.append(Group(f"{key}-bits", label, tuple(members), in_bits=True))
-    found.sort(key=lambda group: (group.in_bits, -len(group.runs)))
-    return {group.key: group for group in found}
+            all_groups.append(Group(f"{key}-bits", label, tuple(members), in_bits=True))
+    all_groups.sort(key=lambda group: (group.in_bits, -len(group.runs)))
+    return {group.key: group for group in all_groups}
 
 
 # --- what tells runs apart ----------------------------------------------------------------------
 
 
 def settings_of(run: Run) -> dict[str, Any]:
-    """A run's settings under the names of the form, those that decide a result."""
+    """The settings of a run that may change its result, under the form's names."""
     by_name = drafts.settings_by_name(run.config.model.architecture)
     return {
         name: value
@@ -87,33 +89,33 @@ def settings_of(run: Run) -> dict[str, Any]:
 
 
 def varying(runs: Sequence[Run]) -> list[str]:
-    """Names of the settings that are not the same in all of `runs`, the telling ones first."""
-    known = [settings_of(run) for run in runs]
+    """The names of the settings in which `runs` differ, first those that say most about a run."""
+    settings = [settings_of(run) for run in runs]
     every = drafts.telling_order(run.config for run in runs)
-    return [name for name in every if len({str(s[name]) for s in known if name in s}) > 1]
+    return [name for name in every if len({str(s[name]) for s in settings if name in s}) > 1]
 
 
 def labels(runs: Sequence[Run]) -> dict[str, str]:
-    """For each run the fewest settings that tell it from the others, and nothing they share."""
+    """Run id -> the fewest settings that tell the run from the others."""
     if len(runs) == 1:
-        return {runs[0].run_id: words.architecture(runs[0].config.model.architecture)}
-    known = {run.run_id: settings_of(run) for run in runs}
-    found: dict[str, list[str]] = {run.run_id: [] for run in runs}
+        return {runs[0].run_id: wording.architecture(runs[0].config.model.architecture)}
+    settings = {run.run_id: settings_of(run) for run in runs}
+    parts_of: dict[str, list[str]] = {run.run_id: [] for run in runs}
     for name in varying(runs):
         alike: dict[tuple, list[str]] = {}
-        for run_id, parts in found.items():
+        for run_id, parts in parts_of.items():
             alike.setdefault(tuple(parts), []).append(run_id)
         for members in alike.values():
-            if len({str(known[run_id].get(name)) for run_id in members}) > 1:
+            if len({str(settings[run_id].get(name)) for run_id in members}) > 1:
                 for run_id in members:
-                    if name in known[run_id]:
-                        found[run_id].append(_named(name, known[run_id][name]))
-    texts = {run_id: ", ".join(parts) for run_id, parts in found.items()}
+                    if name in settings[run_id]:
+                        parts_of[run_id].append(_named(name, settings[run_id][name]))
+    texts = {run_id: ", ".join(parts) for run_id, parts in parts_of.items()}
     by_name = {run.run_id: run.name for run in runs}
     for run_id, text in texts.items():  # the same settings twice: only the name tells
         if sum(other == text for other in texts.values()) > 1 or not text:
-            found[run_id].append(by_name[run_id])
-    texts = {run_id: ", ".join(parts) for run_id, parts in found.items()}
+            parts_of[run_id].append(by_name[run_id])
+    texts = {run_id: ", ".join(parts) for run_id, parts in parts_of.items()}
     return {
         run_id: text if list(texts.values()).count(text) == 1 else f"{text}, {run_id}"
         for run_id, text in texts.items()
@@ -122,9 +124,9 @@ def labels(runs: Sequence[Run]) -> dict[str, str]:
 
 def _named(name: str, value: Any) -> str:
     if name == "architecture":
-        return words.architecture(value)
+        return wording.architecture(value)
     if name == "budget":
-        return f"{words.flops(value)} FLOPs" if value else "no budget"
+        return f"{wording.flops(value)} FLOPs" if value else "no budget"
     return f"{name} {drafts.value_text(value, name)}"
 
 
@@ -144,18 +146,18 @@ def _metrics(path: str, stamp: int) -> pd.DataFrame:
 
 
 def table(group: Group, runs: Sequence[Run]) -> pd.DataFrame:
-    """A row per run of `runs`: results in the group's unit."""
-    told = labels(group.runs)
+    """The table to show: a row per run, with results in the group's unit."""
+    differences = labels(group.runs)
     return pd.DataFrame(
         [
             {
                 "run_id": run.run_id,
                 "Run": run.name,
-                "What differs": told[run.run_id] if len(group.runs) > 1 else "",
+                "What differs": differences[run.run_id] if len(group.runs) > 1 else "",
                 "Loss": charts.sparkline(metrics(run)["train_loss"].to_numpy()),
                 "Validation": group.score(run.status.valid),
                 "Test": group.score(run.status.test),
-                "FLOPs": words.flops(run.status.flops.total) if run.status.flops.total else "0",
+                "FLOPs": wording.flops(run.status.flops.total) if run.status.flops.total else "0",
                 "Parameters": run.n_params,
                 "Time": round(run.status.seconds, 1),
                 "State": state(run),
@@ -177,7 +179,7 @@ def state(run: Run) -> str:
 
 
 def columns(group: Group) -> dict[str, Any]:
-    """How the table's columns look."""
+    """How the columns of `table` look."""
     config = st.column_config
     return {
         "run_id": None,
@@ -192,21 +194,21 @@ def columns(group: Group) -> dict[str, Any]:
         "Test": config.NumberColumn(
             format="%.3f", help=f"Whole test split, {group.unit}. It reports.", width="small"
         ),
-        "FLOPs": config.TextColumn(help=f"Training FLOPs. {words.NOT_COUNTED}", width="small"),
+        "FLOPs": config.TextColumn(help=f"Training FLOPs. {wording.NOT_COUNTED}", width="small"),
         "Parameters": config.NumberColumn(format="localized", width="small"),
         "Time": config.NumberColumn("Time", format="%.1f s", help="Training alone.", width="small"),
         "State": config.TextColumn(width="small"),
     }
 
 
-def results(group: Group, runs: Sequence[Run]) -> pd.DataFrame:
+def results(runs: Sequence[Run]) -> pd.DataFrame:
     """A row per run with every setting under its own name and every result, for charts and CSV."""
     return pd.DataFrame([exported_row(run, settings_of(run)) for run in runs])
 
 
 def curves(group: Group, runs: Sequence[Run]) -> dict[str, pd.DataFrame]:
     """Each run's metrics; in bits per character where the group is."""
-    found = {}
+    frames = {}
     for run in runs:
         frame, valid = metrics(run), run.status.valid
         if group.in_bits:
@@ -218,16 +220,22 @@ def curves(group: Group, runs: Sequence[Run]) -> dict[str, pd.DataFrame]:
                 sampled_val_loss=frame["sampled_val_loss"] * bits + spelling,
                 train_loss=frame["train_loss"] * bits + spelling,
             )
-        found[run.run_id] = frame
-    return found
+        frames[run.run_id] = frame
+    return frames
 
 
-def matching(runs: Iterable[Run], text: str, told: Mapping[str, str]) -> list[Run]:
+def matching(runs: Iterable[Run], text: str, labels: Mapping[str, str]) -> list[Run]:
     """The runs in whose name, label, id or state every word of `text` occurs."""
     wanted = text.lower().split()
 
     def says(run: Run) -> str:
-        parts = (run.name, told[run.run_id], run.run_id, state(run), run.config.model.architecture)
+        parts = (
+            run.name,
+            labels[run.run_id],
+            run.run_id,
+            state(run),
+            run.config.model.architecture,
+        )
         return " ".join(parts).lower()
 
     return [run for run in runs if all(word in says(run) for word in wanted)]

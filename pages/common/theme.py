@@ -19,5 +19,5 @@ button[data-variant="segmented_control"][aria-checked="true"] p {
 
 
 def apply() -> None:
-    """Add the few rules the theme file has no words for: length of lines, figures that align."""
+    """Add the few rules that the theme file cannot hold: length of lines, figures that align."""
     st.html(f"<style>{_CSS}</style>")

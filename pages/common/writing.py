@@ -1,4 +1,4 @@
-"""Texts in the making: one lane per checkpoint, all advanced a slice of time at once."""
+"""Texts that several checkpoints write at once: a lane for each, advanced in slices of time."""
 
 from __future__ import annotations
 

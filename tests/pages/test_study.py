@@ -67,14 +67,14 @@ def test_values_are_read_as_the_setting_says():
     ],
 )
 def test_settings_are_those_that_all_chosen_architectures_have(architectures, has, has_not):
-    known = sweeps.known_settings(architectures)
-    assert has in known
-    assert has_not not in known
-    assert "training.learning_rate" in known
+    settings = sweeps.settings_to_vary(architectures)
+    assert has in settings
+    assert has_not not in settings
+    assert "training.learning_rate" in settings
 
 
 def test_what_is_suggested_can_be_taken():
-    for name, setting in sweeps.known_settings(["transformer"]).items():
+    for name, setting in sweeps.settings_to_vary(["transformer"]).items():
         for value in (setting.default, None):
             assert sweeps.values(name, setting, sweeps.suggestion(setting, value))
 

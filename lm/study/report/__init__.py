@@ -1,8 +1,8 @@
-"""docs/report.md: a page that a student can read, then every section, all from run folders.
+"""The report, docs/report.md: a page that a student can read, then every section.
 
-The sentences are templates (`templates/`); the numbers in them are worked out here, and no number
-is typed but those of the published versions. A sentence that claims a difference is written only
-where the intervals of several seeds are apart.
+The sentences stand in `templates/`; the numbers in them come from run folders, except those of
+the published versions. A difference is claimed only where the intervals of several seeds are
+apart.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ def _environment() -> jinja2.Environment:
 
 
 def _single_blank_lines(text: str) -> str:
-    """One empty line between blocks, whatever a template left out; samples stay as they are."""
+    """The text with one empty line between blocks, except inside samples, which stay as written."""
     parts = re.split(r"(^```.*?^```$)", text.strip(), flags=re.MULTILINE | re.DOTALL)
-    for place in range(0, len(parts), 2):  # between the samples
+    for place in range(0, len(parts), 2):  # every other part is a sample
         lines = re.sub(r" +$", "", parts[place], flags=re.MULTILINE)
         parts[place] = re.sub(r"\n{3,}", "\n\n", lines)
     return "".join(parts) + "\n"

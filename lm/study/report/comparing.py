@@ -1,4 +1,4 @@
-"""What is asked of results in several parts of the report, and how a comparison is worded."""
+"""What several parts of the report ask of the results, and how they word a comparison."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from lm.study.claims import Difference, Interval, difference, few_seeds, interva
 from lm.study.results import Results
 from lm.study.wording import listed
 
+CONTEXT = "context-length/context"  # the hyperparameter that every architecture has
 ONE_SEED = "fewer than three seeds, so no difference is claimed"
 
 
 def by_budget(results: Results) -> dict[float, dict[object, Interval]]:
-    """Budget -> architecture -> test log-likelihood, of the frontier."""
+    """Budget -> architecture -> its test log-likelihood at the frontier."""
     rows = results.section("frontier")
     return {
         float(budget): intervals(group, "architecture")
@@ -29,13 +30,13 @@ def rates_at_knobs(results: Results, architecture: str) -> pd.DataFrame:
 
 
 def knob_intervals(results: Results, family: str, architecture: str) -> dict[object, Interval]:
-    """Value -> test log-likelihood, of one hyperparameter and architecture."""
+    """Value of a hyperparameter -> the test log-likelihood of an architecture with it."""
     rows = results.section("knobs", family)
     return intervals(rows[rows["architecture"] == architecture], "value")
 
 
 def reach(by_name: Mapping[object, Interval]) -> Difference | None:
-    """From the worst to the best of some means; None where there are not two."""
+    """The difference from the worst to the best of some means; None where there are not two."""
     if len(by_name) < 2:
         return None
     order = sorted(by_name.values(), key=lambda score: score.mean)
@@ -43,17 +44,20 @@ def reach(by_name: Mapping[object, Interval]) -> Difference | None:
 
 
 def leader_of(by_name: Mapping[object, Interval]) -> object:
-    """The name of the largest mean."""
+    """The name with the largest mean."""
     return max(by_name, key=lambda name: by_name[name].mean)
 
 
 def compared(leader: object, by_name: Mapping[object, Interval], unit: str) -> str:
-    """How one stands against the others, or that there are too few seeds to say."""
+    """How `leader` stands against the others, or that there are too few seeds to say."""
     return ONE_SEED if few_seeds(by_name) else against_others(leader, by_name, unit)
 
 
 def against_others(leader: object, by_name: Mapping[object, Interval], unit: str) -> str:
-    """ "a beats b by 0.05 ± 0.01 nats; no difference is shown from c" """
+    """How `leader` stands against the others, as a clause.
+
+    For example "a beats b by 0.05 ± 0.01 nats; no difference is shown from c".
+    """
     gaps = {
         name: difference(interval, by_name[leader])
         for name, interval in by_name.items()

@@ -9,6 +9,7 @@ from lm.datasets import DATASETS
 from lm.study.claims import Interval, difference, few_seeds, intervals
 from lm.study.knobs import KNOBS
 from lm.study.report.comparing import (
+    CONTEXT,
     by_budget,
     compared,
     knob_intervals,
@@ -19,16 +20,14 @@ from lm.study.report.comparing import (
 from lm.study.results import Results, meter_rows
 from lm.study.sections import ALL_POSITIONS, ARCHITECTURES, LAST_POSITION, WORDS
 
-CONTEXT = "context-length/context"  # the hyperparameter that every architecture has
-
 
 def findings(results: Results) -> dict[str, Any]:
-    """Finding -> what its template says; None or empty where there are no runs for it."""
+    """Finding -> the numbers in its template; None or empty where there are no runs for it."""
     return {
         "frontier": _frontier(results),
         "context": _context(results),
         "settings": _settings(results),
-        "words": [corpus for name in WORDS if (corpus := _words(results, name))],
+        "words": [corpus for name in WORDS if (corpus := _word_corpus(results, name))],
         "tokenizers": _tokenizers(results),
         "meter": _meter(results),
         "objective": _objective(results),
@@ -36,7 +35,7 @@ def findings(results: Results) -> dict[str, Any]:
 
 
 def _frontier(results: Results) -> dict[str, Any] | None:
-    """Who leads at the least and at the largest budget of several seeds, and what lies between."""
+    """Who leads at the least and at the largest budget with several seeds, and what was gained."""
     budgets = by_budget(results)
     if not budgets:
         return None
@@ -70,7 +69,7 @@ def _lead(budget: float, scores: dict[object, Interval]) -> dict[str, Any]:
 
 
 def _context(results: Results) -> dict[str, Any] | None:
-    """What validation chooses of the context lengths, and what the longest costs on test."""
+    """The context length that validation chooses, and what the longest costs on test."""
     choices, costs = [], []
     for architecture in ARCHITECTURES:
         scores = knob_intervals(results, CONTEXT, architecture)
@@ -86,7 +85,7 @@ def _context(results: Results) -> dict[str, Any] | None:
 
 
 def _settings(results: Results) -> dict[str, Any] | None:
-    """What moves the transformer most, from the worst to the best of the values tried."""
+    """Which settings of the transformer matter most, from the worst to the best value tried."""
     moves = {
         knob.title: moved
         for knob in KNOBS
@@ -111,9 +110,9 @@ def _inside(title: str) -> str:
     return f"{title[0].lower()}{title[1:]}".partition(" (")[0]
 
 
-def _words(results: Results, dataset: str) -> dict[str, Any] | None:
-    """From where to where more compute takes perplexity, and whether it passes counting."""
-    rows = results.words(dataset)
+def _word_corpus(results: Results, dataset: str) -> dict[str, Any] | None:
+    """How far more compute lowers perplexity, and whether it gets below that of n-grams."""
+    rows = results.word_runs(dataset)
     if rows.empty:
         return None
     guesses = results.references[dataset]
@@ -149,7 +148,7 @@ def _tokenizers(results: Results) -> dict[str, Any] | None:
 
 
 def _meter(results: Results) -> dict[str, Any] | None:
-    """Between which ratios the published formula lies to the FLOPs that are counted."""
+    """How far the coursework's formula is from the FLOPs that are counted, at either end."""
     rows = meter_rows(results)
     rows = rows[rows["section"] == "naive"].sort_values("ratio")
     if len(rows) < 2:

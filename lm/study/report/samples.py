@@ -1,4 +1,4 @@
-"""What the best checkpoints write."""
+"""Texts that the best checkpoints of the study write."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SAMPLING = Sampling(temperature=0.8, seed=0)
 
 
 def samples(results: Results, store: RunStore) -> dict[str, object]:
-    """A text of the best run of each architecture and corpus, and how it was drawn."""
+    """A text by the best run of each architecture and corpus, and how it was drawn."""
     texts = []
     for (architecture, dataset), run_id in results.checkpoints.items():
         run = store.get(run_id)

@@ -1,4 +1,4 @@
-"""The numbers of each section of the report: rows of tables, and what is claimed of them."""
+"""The numbers of each section of the report: the rows of its tables, and its claims."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lm.study.wording import power, signed
 
 
 def sections(results: Results) -> dict[str, Any]:
-    """Section -> what its template says; None or empty where there are no runs for it."""
+    """Section -> the numbers in its template; None or empty where there are no runs for it."""
     return {
         "siblings": [row for published in PUBLISHED if (row := _sibling(results, published))],
         "frontier": _frontier(results),
@@ -26,7 +26,7 @@ def sections(results: Results) -> dict[str, Any]:
         "objective": _objective(results),
         "meter": _meter(results),
         "tokenizers": _tokenizers(results),
-        "words": [corpus for name in WORDS if (corpus := _words(results, name))],
+        "words": [corpus for name in WORDS if (corpus := _word_corpus(results, name))],
         "search": _search(results),
     }
 
@@ -39,7 +39,7 @@ def _sibling(results: Results, published: Published) -> list[str] | None:
         return None
     flops = rows[rows["value"] == choice.value]["flops"].mean()
     budgets = sorted(losses)  # type: ignore[type-var]
-    enough = [budget for budget in budgets if losses[budget].mean < published.test_loss]
+    sufficient = [budget for budget in budgets if losses[budget].mean < published.test_loss]
     return [
         published.name,
         f"{published.test_loss:.3f}",
@@ -47,7 +47,7 @@ def _sibling(results: Results, published: Published) -> list[str] | None:
         power(published.flops),
         power(flops),
         f"{published.flops / flops:.3g}×",
-        power(enough[0]) if enough else "never",
+        power(sufficient[0]) if sufficient else "never",
     ]
 
 
@@ -188,8 +188,8 @@ def _tokenizers_at(budget: float, rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _words(results: Results, dataset: str) -> dict[str, Any] | None:
-    rows = results.words(dataset)
+def _word_corpus(results: Results, dataset: str) -> dict[str, Any] | None:
+    rows = results.word_runs(dataset)
     if rows.empty:
         return None
     return {

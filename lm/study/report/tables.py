@@ -10,7 +10,7 @@ from lm.study.results import Results
 
 
 def tables(results: Results) -> dict[str, pd.DataFrame]:
-    """Name -> table, of all that the results have something for."""
+    """Name of a file -> its table, for all that the results have runs for."""
     every = {
         "learning-rates": learning_rates(results),
         "hyperparameters": hyperparameters(results),
@@ -19,9 +19,9 @@ def tables(results: Results) -> dict[str, pd.DataFrame]:
 
 
 def learning_rates(results: Results) -> pd.DataFrame:
-    """A row per learning rate that was searched for: what was tried, and what validation chose.
+    """A row for each search of a learning rate: what was tried, and what validation chose.
 
-    `at_edge`: the best of more than two rates that were tried is the largest or the smallest.
+    `at_edge` says that more than two rates were tried and the best is the largest or the smallest.
     """
     rows = []
     for (name, budget), group in results.all_of("search").groupby(["name", "value"], sort=False):

@@ -1,4 +1,4 @@
-"""What the coursework concluded, tried at equal budgets: each takeaway with a verdict."""
+"""The conclusions of the coursework, tested at equal budgets: each gets a verdict."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from lm.study.claims import difference, few_seeds, intervals
 from lm.study.knobs import KNOBS
 from lm.study.published import PUBLISHED_RATES
 from lm.study.report.comparing import (
+    CONTEXT,
     ONE_SEED,
     by_budget,
     compared,
@@ -19,11 +20,9 @@ from lm.study.report.comparing import (
 from lm.study.results import Results
 from lm.study.wording import listed, power, sentence
 
-CONTEXT = "context-length/context"
-
 
 def takeaways(results: Results) -> dict[str, Any]:
-    """Takeaway -> what its template says; None where there are no runs for it."""
+    """Takeaway -> the numbers in its template; None where there are no runs for it."""
     return {
         "transformer": _verdict(
             results,
@@ -43,7 +42,7 @@ def takeaways(results: Results) -> dict[str, Any]:
         ),
         "contexts": [context for name in ("linear", "mlp") if (context := _context(results, name))],
         "rate": _rate(results),
-        "words": _words(results),
+        "words": _large_vocabulary(results),
     }
 
 
@@ -56,7 +55,10 @@ def _verdict(
     behind: str,
     undecided: str,
 ) -> str | None:
-    """At which budgets `first` is ahead of all others or behind one, and whether that holds."""
+    """At which budgets `first` is ahead of all others or behind one, and a verdict.
+
+    `ahead`, `behind` and `undecided` are the clauses for the three outcomes.
+    """
     budgets: dict[str, list[str]] = {ahead: [], behind: [], undecided: []}
     for budget, scores in by_budget(results).items():
         gaps = {
@@ -132,7 +134,7 @@ def _rate(results: Results) -> dict[str, Any] | None:
     }
 
 
-def _words(results: Results) -> dict[str, Any] | None:
+def _large_vocabulary(results: Results) -> dict[str, Any] | None:
     rows = results.section("tokenizers")
     rows = rows[rows["value"] == rows["value"].max()]
     scores = intervals(rows, "name", "bits_per_char", sign=-1)

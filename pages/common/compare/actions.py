@@ -8,16 +8,16 @@ import streamlit as st
 
 from lm.runs import Run, RunError, archive
 from lm.runs.archive import ArchiveError
-from pages.common import caches, links, runs_table, words
+from pages.common import caches, links, runs_table, wording
 from pages.common.runs_table import Group
 
 
 def act(group: Group, checked: list[Run]) -> None:
-    """Take the table away, share it, look after one run."""
+    """Buttons: export the table, share the page, manage one run, import one."""
     with st.container(horizontal=True, key="actions"):
         st.download_button(
             "Export CSV",
-            data=lambda: runs_table.results(group, group.runs).to_csv(index=False),
+            data=lambda: runs_table.results(group.runs).to_csv(index=False),
             file_name=f"{group.key}.csv",
             mime="text/csv",
             key="export-csv",
@@ -39,7 +39,7 @@ def _one_run(group: Group) -> None:
     if st.session_state.get("managed", next(iter(by_id))) not in by_id:
         del st.session_state["managed"]
     run_id = st.selectbox(
-        "Run", list(by_id), key="managed", format_func=words.names(group.runs).__getitem__
+        "Run", list(by_id), key="managed", format_func=wording.names(group.runs).__getitem__
     )
     run = by_id[run_id]
     with st.container(horizontal=True):
@@ -67,7 +67,7 @@ def _one_run(group: Group) -> None:
 
 
 def _delete(run: Run) -> None:
-    """Ask once more; what is deleted is gone."""
+    """Delete a run, after asking once more."""
     if st.session_state.get("deleting") != run.run_id:
         st.button(
             "Delete …",
@@ -100,10 +100,11 @@ def _import_run() -> None:
 
 
 def _attempt(action: Callable[[], object], done: str) -> None:
+    """Act, and show an error as a sentence, or `done` as a note after a rerun."""
     try:
         action()
     except (RunError, ArchiveError, OSError) as error:
-        st.error(words.plain(str(error)))
+        st.error(wording.plain(str(error)))
         return
     st.session_state["done"] = done
     st.rerun()

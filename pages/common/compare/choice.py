@@ -1,4 +1,4 @@
-"""Which runs are compared: those of one corpus, and the checked ones among them."""
+"""Which runs are compared: the group whose losses compare, and the checked runs in it."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import streamlit as st
 
 from lm import charts
 from lm.runs import Run
-from pages.common import caches, links, runs_table, words
+from pages.common import caches, links, runs_table, wording
 from pages.common.runs_table import Group
 
 MOST_CHECKED = 12  # at first; any number can be checked by hand
 
 
 def choose_group(groups: dict[str, Group]) -> Group:
-    """Corpus and tokens first: losses of others mean something else."""
+    """Let the user choose corpus and tokens; the losses of others do not compare with theirs."""
     link = _checks_of_link()
     if link:
         for key, group in groups.items():
-            if found := [run.run_id for run in group.runs if run.run_id in link]:
+            if run_ids := [run.run_id for run in group.runs if run.run_id in link]:
                 st.session_state["group"] = key
-                checked_ids()[key] = found
+                checked_ids()[key] = run_ids
                 break
     if st.session_state.get("group") not in groups:
         st.session_state["group"] = next(iter(groups))
     key = st.selectbox(
         "Corpus and tokens",
         list(groups),
-        format_func=lambda key: f"{groups[key].title} ({words.n_runs(len(groups[key].runs))})",
+        format_func=lambda key: f"{groups[key].title} ({wording.n_runs(len(groups[key].runs))})",
         key="group",
         persist_state="session",
         help="Losses per word and per character are not comparable; bits per character are, where "
@@ -38,7 +38,7 @@ def choose_group(groups: dict[str, Group]) -> Group:
 
 
 def choose_study() -> None:
-    """Whether the study's runs, hundreds of them, are among the rows."""
+    """Let the user add the study's runs, which are hundreds, to the rows."""
     folder = caches.study_store().root
     if folder.is_dir() and (count := sum(path.is_dir() for path in folder.iterdir())):
         st.toggle(f"With the study's runs ({count})", key="with_study", persist_state="session")
@@ -50,13 +50,13 @@ def checked_ids() -> dict[str, list[str]]:
 
 
 def _checks_of_link() -> set[str]:
-    """What the URL names, unless this page wrote it."""
+    """The run ids in the address, unless this page itself put them there."""
     run_ids = links.runs_to_compare()
     return set() if run_ids == st.session_state.get("checked_url") else set(run_ids)
 
 
 def checked_runs(group: Group) -> list[Run]:
-    """The checked runs of the group, oldest first; before any was checked, the best."""
+    """The checked runs of the group, oldest first; at first its best ones are checked."""
     if group.key not in checked_ids():
 
         def loss(run: Run) -> float:
@@ -65,14 +65,14 @@ def checked_runs(group: Group) -> list[Run]:
 
         best = sorted(group.runs, key=loss)
         checked_ids()[group.key] = [run.run_id for run in best[:MOST_CHECKED]]
-    chosen = set(checked_ids()[group.key])
-    runs = [run for run in group.runs if run.run_id in chosen]
+    run_ids = set(checked_ids()[group.key])
+    runs = [run for run in group.runs if run.run_id in run_ids]
     st.session_state["checked_url"] = links.keep_in_address(runs)
     return runs
 
 
 def colouring(group: Group) -> dict[str, charts.Look]:
-    """A look for every run of the group, checked or not: it stays when others come and go."""
+    """A look for every run of the group, checked or not, so that checking changes no colour."""
     names = [name for name in runs_table.varying(group.runs) if name != "architecture"]
     options = ["architecture", "run", *names]
     if st.session_state.get("color_by", "architecture") not in options:
@@ -92,4 +92,4 @@ def colouring(group: Group) -> dict[str, charts.Look]:
         decides = {
             run.run_id: f"{by} {runs_table.settings_of(run).get(by, '–')}" for run in group.runs
         }
-    return charts.looks(decides, {run.run_id: run.name for run in group.runs})
+    return charts.run_looks(decides, {run.run_id: run.name for run in group.runs})

@@ -6,13 +6,13 @@ import streamlit as st
 
 from lm import charts
 from lm.runs import Run
-from pages.common import corpora, runs_table, words
+from pages.common import corpora, runs_table, wording
 from pages.common.components.chart import place
 from pages.common.runs_table import Group
 
 
-def show(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -> None:
-    """Any loss against any axis, smoothed or not."""
+def show(group: Group, checked: list[Run], looks: dict[str, charts.Look]) -> None:
+    """The chart of training curves, with controls for its axes and its smoothing."""
     losses = {"sampled_val_loss": "Sampled validation loss", "train_loss": "Training loss"}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         loss = st.segmented_control(
@@ -30,7 +30,7 @@ def show(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -> Non
             default="flops",
             required=True,
             key="curve_x",
-            format_func=words.axis,
+            format_func=wording.axis,
             persist_state="session",
         )
         smoothing = st.select_slider(
@@ -48,13 +48,13 @@ def show(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -> Non
     if not frames:
         st.caption("None of the checked runs has a curve yet.")
         return
-    shown = {run_id: shown[run_id] for run_id in frames}
+    looks = {run_id: looks[run_id] for run_id in frames}
     title = f"{losses[loss]} ({group.unit})"
     with st.container(key="curves-chart"):
         place(
             charts.training_curves(
                 frames,
-                shown,
+                looks,
                 x=x,
                 y=loss,
                 y_title=title,
@@ -63,7 +63,7 @@ def show(group: Group, checked: list[Run], shown: dict[str, charts.Look]) -> Non
                 references={} if group.in_bits else _references(group),
             ),
             key="curves",
-            alt=charts.describe_curves(frames, shown, y=loss, y_title=title),
+            alt=charts.describe_curves(frames, looks, y=loss, y_title=title),
         )
 
 

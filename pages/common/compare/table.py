@@ -1,4 +1,4 @@
-"""The table of runs; it renews itself while one of them moves."""
+"""The table of runs; it renews itself while one of them trains."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from lm.architectures import DEFAULT
 from lm.runs import RunError
-from pages.common import phases, runs_table, words
+from pages.common import phases, runs_table, wording
 from pages.common.compare.choice import checked_ids
 from pages.common.runs_table import Group
 
@@ -14,8 +14,7 @@ SECONDS_BETWEEN_UPDATES = 2.0
 
 
 def show(group: Group) -> None:
-    """The runs; checking a row puts it into the charts."""
-    told = runs_table.labels(group.runs)
+    """The table of the group's runs; checking a row puts the run into the charts."""
     wanted = st.text_input(
         "Filter",
         key="filter",
@@ -24,13 +23,15 @@ def show(group: Group) -> None:
         live=True,
         persist_state="session",
     )
-    found = runs_table.matching(group.runs, wanted or "", told)
-    if not found:
+    labels = runs_table.labels(group.runs)
+    matching = runs_table.matching(group.runs, wanted or "", labels)
+    if not matching:
         st.caption("No run matches.")
         return
-    moving = any(phases.busy(run) for run in found)
+    moving = any(phases.busy(run) for run in matching)
     every = SECONDS_BETWEEN_UPDATES if moving else None
-    st.fragment(_rows, run_every=every, key="rows")(group, [run.run_id for run in found], moving)
+    run_ids = [run.run_id for run in matching]
+    st.fragment(_rows, run_every=every, key="rows")(group, run_ids, moving)
 
 
 def _rows(group: Group, run_ids: list[str], moving: bool) -> None:
@@ -57,7 +58,7 @@ def _rows(group: Group, run_ids: list[str], moving: bool) -> None:
             selection_default={"selection": {"rows": rows}},
             placeholder="–",
             height="auto" if len(runs) > 10 else "content",
-            alt=f"{words.n_runs(len(runs))}: settings and results",
+            alt=f"{wording.n_runs(len(runs))}: settings and results",
         )
     selected = {run_ids[i] for i in event.selection.rows if i < len(run_ids)}
     after = [run_id for run_id in checked if run_id not in run_ids] + [

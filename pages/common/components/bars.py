@@ -1,4 +1,4 @@
-"""The next token: a bar for each of the likeliest ones."""
+"""The likeliest next tokens, a bar for each."""
 
 import base64
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Components that live in the browser: a script and a style sheet beside this file.
 
-All of them show text through the DOM's `textContent`, so `$x$`, `*a*` or `<script>` appear to the
-letter. Call them inside a fragment where they are redrawn often.
+All of them put text into the DOM's `textContent`, so that `$x$`, `*a*` or `<script>` appear as they
+are. Call them inside a fragment where they are redrawn often.
 """
 
 from collections.abc import Callable

@@ -8,13 +8,13 @@ from lm import charts
 
 
 def draw(chart: Any, *, alt: str, key: str | None = None) -> None:
-    """A chart; `alt` says what it shows, for those who do not see it."""
-    charts.use_theme()  # here and not where the server starts: pages without charts load no altair
+    """Draw a chart; `alt` says what it shows, for those who do not see it."""
+    charts.use_theme()  # not at the server's start: pages without charts load no Altair
     st.altair_chart(chart, key=key, alt=alt)
 
 
 def place(chart: Any, *, key: str, alt: str) -> None:
-    """A chart, and itself as a picture; the chart's own menu has it as PNG."""
+    """Draw a chart with a button that saves it as SVG; the chart's own menu saves it as PNG."""
     draw(chart, key=key, alt=alt)
     if not charts.SVG:
         return

@@ -9,17 +9,17 @@ import streamlit as st
 
 from lm.architectures import ARCHITECTURES
 from lm.runs import Run
-from pages.common import words
+from pages.common import wording
 from pages.common.components.browser import read
 
 MARKS = {"circle": "●", "square": "■", "triangle-up": "▲", "diamond": "◆"}
 
 
 def rungs(runs: Sequence[Run]) -> list[Run]:
-    """One finished run per architecture, all of one corpus and one budget, best test loss first.
+    """One finished run per architecture, all on one corpus at one budget, best test loss first.
 
-    Shipped runs go before the user's own. The setting is the one most architectures share; of
-    several runs of an architecture, validation chooses.
+    Corpus, tokenizer and budget are those that most architectures share. Shipped runs are taken
+    before the user's own; of several runs of an architecture, the best on validation.
     """
     finished = [run for run in runs if run.status.valid and run.status.test]
     finished = [run for run in finished if run.shipped] or finished
@@ -61,8 +61,8 @@ def _row(run: Run, place: float) -> str:
     return (
         f"<tr><th scope='row'><span class='mark'>{sign}</span><b>{architecture.title}</b>"
         f"<small>{escape(architecture.plainly)}</small></th>"
-        f"<td class='figure'>{words.count(run.n_params)}</td>"
-        f"<td class='figure'>{words.short(per_token)}</td>"
+        f"<td class='figure'>{wording.count(run.n_params)}</td>"
+        f"<td class='figure'>{wording.short(per_token)}</td>"
         f"<td class='figure'><b>{run.status.test.loss:.3f}</b></td>"
         f"<td class='track'><div class='scale'><span style='left:{place:.1f}%;color:{color}' "
         f"aria-hidden='true'>{mark}</span></div></td></tr>"

@@ -6,11 +6,11 @@ import streamlit as st
 
 from lm import datasets
 from lm.datasets import Dataset, DatasetError, Download
-from pages.common import words
+from pages.common import wording
 
 
 def upload() -> None:
-    """Take a text of the user's own; what cannot be read is said in a sentence."""
+    """Take a text of the user's own; if it cannot be read, a sentence says why."""
     file = st.file_uploader(
         "A text file, up to 100 MB; it stays on this machine",
         key="upload",
@@ -20,22 +20,22 @@ def upload() -> None:
     try:
         path = datasets.save_text(file.name, file.getvalue())
     except (DatasetError, OSError) as error:
-        st.error(words.plain(str(error)))
+        st.error(wording.plain(str(error)))
         return
     if st.session_state.get("uploaded") != path.name:
         st.session_state["uploaded"] = st.session_state["text"] = path.name
-    st.success(f"{words.plain(path.name)} is here, split 80/10/10 by characters.")
+    st.success(f"{wording.plain(path.name)} is here, split 80/10/10 by characters.")
 
 
 def fetch(info: Dataset, source: Download | None) -> None:
-    """Download a corpus, with its licence named and consent where that is needed."""
+    """Offer to download a corpus, and ask for consent where its terms need it."""
     st.info(f"{info.title} is not on this machine yet.")
     if source is None:
-        st.caption(f"Put its files in {words.plain(str(datasets.datasets_dir() / info.name))}.")
+        st.caption(f"Put its files in {wording.plain(str(datasets.datasets_dir() / info.name))}.")
         return
     consent = True
     if source.consent:
-        st.markdown(f"{words.plain(source.consent)}.")
+        st.markdown(f"{wording.plain(source.consent)}.")
         consent = st.checkbox("I may use it under these terms.", key=f"consent-{info.name}")
     if not st.button(
         f"Download {info.title} ({source.n_bytes / 1e6:.1f} MB)",
@@ -46,7 +46,7 @@ def fetch(info: Dataset, source: Download | None) -> None:
     ):
         st.caption(
             f"It comes from {source.files[0].url.split('/')[2]} and is checked against a known "
-            f"sha256. Or put the file in {words.plain(str(datasets.datasets_dir() / info.name))}."
+            f"sha256. Or put the file in {wording.plain(str(datasets.datasets_dir() / info.name))}."
         )
         return
     bar = st.progress(0.0, text="Connecting …")
@@ -59,6 +59,6 @@ def fetch(info: Dataset, source: Download | None) -> None:
         datasets.download(info.name, consent=consent, progress=progress)
     except (DatasetError, OSError) as error:
         bar.empty()
-        st.error(words.plain(str(error)))
+        st.error(wording.plain(str(error)))
         return
     st.rerun()

@@ -8,14 +8,14 @@ from lm.base.settings import ConfigError, settings
 from lm.datasets import DATASETS, Dataset
 from lm.datasets.config import DataConfig
 from lm.datasets.tokenizers import TOKENIZERS
-from pages.common import corpora, drafts, forms, words
+from pages.common import corpora, drafts, forms, wording
 from pages.common.data import arrival
 
 CHOICES = forms.Choices("data")
 
 
 def show() -> DataConfig | None:
-    """Which corpus, and how it is cut into splits and tokens; None while it is not here."""
+    """The corpus that the user chose, as a config; None while it is not on this machine."""
     CHOICES.read_url({"dataset": lambda text: text if text in DATASETS else None})
     CHOICES.write_url()
     name = CHOICES.values.get("dataset", drafts.default_dataset())
@@ -30,8 +30,8 @@ def show() -> DataConfig | None:
     )
     info = DATASETS[name]
     st.markdown(
-        f"{words.plain(info.description)} Licence: {words.plain(info.licence)}. Source: "
-        f"{info.source if info.source.startswith('http') else words.plain(info.source)}."
+        f"{wording.plain(info.description)} Licence: {wording.plain(info.licence)}. Source: "
+        f"{info.source if info.source.startswith('http') else wording.plain(info.source)}."
     )
     if info.needs_path:
         arrival.upload()
@@ -44,7 +44,7 @@ def show() -> DataConfig | None:
 
 
 def _configure(info: Dataset) -> DataConfig | None:
-    """Split, tokenizer and, for an invented corpus, its size."""
+    """Controls for split, tokenizer and, for an invented corpus, its size and seed."""
     values: dict = {"dataset": info.name}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if info.needs_path:
@@ -79,20 +79,20 @@ def _configure(info: Dataset) -> DataConfig | None:
     try:
         return DataConfig(**values)
     except ConfigError as error:
-        st.error(words.plain(str(error)))
+        st.error(wording.plain(str(error)))
         return None
 
 
 def _number(name: str) -> int:
-    known = settings(DataConfig)[name]
+    setting = settings(DataConfig)[name]
     return st.number_input(
         name,
-        int(known.minimum or 0),
-        int(known.maximum or 0),
-        known.default,
-        int(known.step or 1),
+        int(setting.minimum or 0),
+        int(setting.maximum or 0),
+        setting.default,
+        int(setting.step or 1),
         key=f"data-{name}",
-        help=known.help,
+        help=setting.help,
         persist_state="session",
         width=180,
     )

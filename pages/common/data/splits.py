@@ -1,4 +1,4 @@
-"""A corpus in figures: its splits, and what guessing already buys on them."""
+"""A corpus in figures: the size of its splits, and the losses that guessing reaches on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 from lm.base.records import Evaluation
 from lm.datasets import Corpus
 from lm.datasets.config import DataConfig
-from pages.common import corpora, words
+from pages.common import corpora, wording
 
 
 def show(corpus: Corpus) -> None:
@@ -17,23 +17,23 @@ def show(corpus: Corpus) -> None:
     rows = [
         {
             "Split": name,
-            "Characters": words.count(split.n_chars),
-            "Tokens": words.count(split.n_tokens),
+            "Characters": wording.count(split.n_chars),
+            "Tokens": wording.count(split.n_tokens),
             "Share": f"{split.n_chars / whole:.1%}",
         }
         for name, split in corpus.splits.items()
     ]
-    st.metric("Vocabulary", f"{words.count(corpus.tokenizer.vocab_size)} tokens")
+    st.metric("Vocabulary", f"{wording.count(corpus.tokenizer.vocab_size)} tokens")
     st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt="The corpus's splits")
     st.caption(f"sha256 of the text: {corpus.sha256[:16]}…")
 
 
 def guessing(data: DataConfig, corpus: Corpus) -> None:
-    """Scores of counting, and of a perfect model where one is known."""
-    known = corpora.baselines(data)
+    """The scores of n-grams and, for an invented language, of a perfect model."""
+    baselines = corpora.baselines(data)
     part = "test" if corpus.test is not None else "valid"
     rows = [
-        {"Prediction": _guess(name), **_figures(scores[part])} for name, scores in known.items()
+        {"Prediction": _guess(name), **_figures(scores[part])} for name, scores in baselines.items()
     ]
     split = corpus.splits[part]
     if split.source_nats is not None:
@@ -63,7 +63,7 @@ GUESSES = {
 
 
 def _guess(name: str) -> str:
-    """A way of guessing in words; all but the first few are Kneser–Ney n-grams."""
+    """What a way of guessing is; those without an entry in `GUESSES` are longer n-grams."""
     if name in GUESSES:
         return GUESSES[name]
     return f"{name}: what follows the last {int(name.removesuffix('-gram')) - 1} tokens"

@@ -1,4 +1,4 @@
-"""A corpus as tokens: what is typed, cut up; and how often each token occurs."""
+"""A corpus as tokens: a typed text cut into them, and how often each occurs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lm import charts
 from lm.datasets import Corpus
 from lm.datasets.config import DataConfig
 from lm.datasets.tokenizers import UnknownTokenError
-from pages.common import corpora, words
+from pages.common import corpora, wording
 from pages.common.components.chart import draw
 
 MOST_TOKENS = 400
@@ -28,12 +28,12 @@ CSS = """<style>
 
 
 def _first_words(text: str, most: int = 48) -> str:
-    """How a text begins: whole words of its first lines."""
+    """The whole words at the start of a text, up to `most` characters."""
     return text[:most].rsplit(maxsplit=1)[0].strip() if len(text) > most else text
 
 
 def tokenise(corpus: Corpus, text_of_corpus: str) -> None:
-    """What is typed, as tokens, to the letter."""
+    """A field to type in, and below it the tokens of what was typed."""
     text = st.text_area(
         "Text",
         _first_words(text_of_corpus),
@@ -44,7 +44,7 @@ def tokenise(corpus: Corpus, text_of_corpus: str) -> None:
     try:
         token_ids = corpus.tokenizer.encode(text)
     except UnknownTokenError as error:
-        st.warning(words.plain(str(error)))
+        st.warning(wording.plain(str(error)))
         return
     chips = "".join(
         f"<span><b>{escape(_visible(corpus.tokenizer.token_text(int(token_id))))}</b>"
@@ -61,23 +61,23 @@ def tokenise(corpus: Corpus, text_of_corpus: str) -> None:
 
 
 def _visible(token: str) -> str:
-    """A token with its white space to be seen."""
+    """A token with its white space made visible."""
     return token.replace(" ", "␣").replace("\n", "↵").replace("\t", "⇥")
 
 
 def frequencies(data: DataConfig, corpus: Corpus) -> None:
     """The commonest tokens, and all of them by rank."""
-    known = corpora.frequencies(data)
-    total = int(known.counts.sum())
-    commonest = [corpus.tokenizer.token_text(int(i)) for i in known.token_ids[:BARS]]
+    ranked = corpora.frequencies(data)
+    total = int(ranked.counts.sum())
+    commonest = [corpus.tokenizer.token_text(int(i)) for i in ranked.token_ids[:BARS]]
     top = pd.DataFrame(
-        {"token": [_visible(token) for token in commonest], "count": known.counts[:BARS]}
+        {"token": [_visible(token) for token in commonest], "count": ranked.counts[:BARS]}
     )
     top = top[top["count"] > 0].assign(share=top["count"] / total)
     first = ", ".join(f"{row.token} {row.share:.1%}" for row in top.head(5).itertuples())
     draw(charts.frequency_chart(top), alt=f"The commonest tokens: {first}.")
     if corpus.tokenizer.vocab_size > 4 * BARS:
-        counts = known.counts[known.counts > 0]
+        counts = ranked.counts[ranked.counts > 0]
         ranks = charts.log_spaced(len(counts))
         draw(
             charts.rank_chart(pd.DataFrame({"rank": ranks, "count": counts[ranks - 1]})),

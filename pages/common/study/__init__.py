@@ -1,1 +1,1 @@
-"""The Study page: a sweep of one's own, and the coursework's study."""
+"""The Study page: a sweep of the user's own, and the coursework's study."""

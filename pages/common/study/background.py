@@ -1,7 +1,7 @@
-"""Sweeps and the study as the server trains them: a thread follows each, its workers do the work.
+"""Sweeps and the study in the background: a thread of the server follows each, workers train.
 
-A thread is lost with the server, and nothing else is: the runs lie on disk, and whoever starts
-the same sweep again goes on where they are.
+With the server only the thread is lost: the runs lie on disk, and whoever starts the same sweep
+again goes on where they are.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import streamlit as st
 
 from lm.jobs.sweeps import SweepProgress
 from lm.runs import forecast
-from pages.common import words
+from pages.common import wording
 
 Report = Callable[[SweepProgress], None]
 Stopped = Callable[[], bool]
 
-SHOWN = 5  # problems, of many
+MOST_PROBLEMS = 5  # that are listed
 
 
 class Work:
-    """Trainings on their way, by a function that returns when none is left or it is stopped."""
+    """A function that trains many runs, in a thread of its own, and what it reports."""
 
     def __init__(self, train: Callable[[Report, Stopped], dict[str, str]]) -> None:
-        """`train` gives the runs that did not complete: id -> reason."""
+        """Start `train`, which returns the runs that did not complete: id -> reason."""
         self.progress: SweepProgress | None = None
-        self.problems: dict[str, str] = {}  # run id -> reason; "" for what ended all of it
+        self.problems: dict[str, str] = {}  # run id -> reason; "" -> what ended all of them
         self._stop = threading.Event()
         self._train = train
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -35,16 +35,16 @@ class Work:
 
     @property
     def running(self) -> bool:
-        """Whether it is still at it."""
+        """Whether it still trains."""
         return self._thread.is_alive()
 
     @property
     def pausing(self) -> bool:
-        """Whether it is about to leave off."""
+        """Whether it was told to pause and still trains."""
         return self.running and self._stop.is_set()
 
     def pause(self) -> None:
-        """Let every run checkpoint and leave off."""
+        """Let every run write a checkpoint and end."""
         self._stop.set()
 
     def _run(self) -> None:
@@ -59,12 +59,12 @@ class Work:
 
 @st.cache_resource(show_spinner=False)
 def works() -> dict[str, Work]:
-    """The server's works by name; the last of each name, ended or not."""
+    """The last `Work` of each name on this server, ended or not."""
     return {}
 
 
 def pause_button(work: Work) -> None:
-    """Have it leave off."""
+    """A button that pauses it."""
     label = "Pausing …" if work.pausing else "Pause"
     if st.button(label, disabled=work.pausing, key="work-pause", icon=":material/pause:"):
         work.pause()
@@ -72,19 +72,19 @@ def pause_button(work: Work) -> None:
 
 
 def problems(work: Work | None) -> None:
-    """Why runs did not complete, once it has ended; a pause is no problem."""
+    """Say, once the work has ended, why runs did not complete; a pause is no problem."""
     if work is None or work.running or not work.problems:
         return
     lines = [
-        f"{words.plain(run_id)}: {words.plain(reason)}" if run_id else words.plain(reason)
+        f"{wording.plain(run_id)}: {wording.plain(reason)}" if run_id else wording.plain(reason)
         for run_id, reason in work.problems.items()
     ]
-    more = f"  \n… and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
-    st.warning("  \n".join(lines[:SHOWN]) + more)
+    more = f"  \n… and {len(lines) - MOST_PROBLEMS} more" if len(lines) > MOST_PROBLEMS else ""
+    st.warning("  \n".join(lines[:MOST_PROBLEMS]) + more)
 
 
 def bar(work: Work) -> None:
-    """How far it is, in a bar and in words."""
+    """A bar that says how far the work is."""
     progress = work.progress
     if progress is None:
         st.progress(0.0, text="Getting ready …")

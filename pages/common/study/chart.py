@@ -18,7 +18,7 @@ FLOPS = "flops"
 
 
 def show(rows: pd.DataFrame, names: Sequence[str]) -> None:
-    """A result against FLOPs or a setting; `names` are what the runs differ in."""
+    """Draw a result against FLOPs or a setting; `names` are the settings in which runs differ."""
     against = [FLOPS, *(name for name in names if name != sweeps.BUDGET)]
     if len(against) > 1 and sweeps.BUDGET not in names and rows[FLOPS].nunique() < 2:
         against = against[1:]
@@ -44,26 +44,26 @@ def show(rows: pd.DataFrame, names: Sequence[str]) -> None:
         )
     along = sweeps.BUDGET if x == FLOPS and sweeps.BUDGET in names else x
     others = [name for name in names if name != along]
-    told = [sweeps.series(row, others) for row in rows.to_dict("records")]
-    lines = list(dict.fromkeys(told))
-    shown = lines[:MOST_LINES]
+    series = [sweeps.series(row, others) for row in rows.to_dict("records")]
+    lines = list(dict.fromkeys(series))
+    drawn = lines[:MOST_LINES]
     column = rows[along]
     numbers = pd.api.types.is_numeric_dtype(column) and column.dtype != bool
     data = pd.DataFrame(
-        {"x": column if numbers else column.astype(str), "y": rows[y], "series": told}
+        {"x": column if numbers else column.astype(str), "y": rows[y], "series": series}
     )
     titles = {FLOPS: "Training FLOPs", sweeps.BUDGET: "Training FLOPs (budget)"}
     chart = charts.spread_figure(
         [
             charts.Panel(
-                frame=data[data["series"].isin(shown)],
+                frame=data[data["series"].isin(drawn)],
                 x_title=titles.get(along, sweeps.short(along)),
                 y_title=RESULTS[y],
                 log_x=bool(numbers and (column > 0).all()),
                 line=bool(numbers),
             )
         ],
-        _looks(rows, shown, told, others),
+        _looks(rows, drawn, series, others),
         height=380,
     ).properties(width="container")
     best = rows.loc[rows[y].idxmin() if y == "val_loss" else rows[y].idxmax()]
@@ -82,10 +82,11 @@ def show(rows: pd.DataFrame, names: Sequence[str]) -> None:
 
 
 def _looks(
-    rows: pd.DataFrame, shown: Sequence[str], told: Sequence[str], others: Sequence[str]
+    rows: pd.DataFrame, drawn: Sequence[str], series: Sequence[str], others: Sequence[str]
 ) -> dict[str, charts.Look]:
-    """Architectures in their colours, where lines differ by them alone; else the palette's."""
+    """Series -> look: an architecture's own where series differ by it alone, else the palette's."""
+    labels = {name: name for name in drawn}
     if list(others) == ["architecture"]:
-        colors = dict(zip(told, rows["architecture"], strict=True))
-        return charts.looks({name: colors[name] for name in shown}, {name: name for name in shown})
-    return charts.looks({name: name for name in shown}, {name: name for name in shown})
+        architectures = dict(zip(series, rows["architecture"], strict=True))
+        return charts.run_looks({name: architectures[name] for name in drawn}, labels)
+    return charts.run_looks(labels, labels)

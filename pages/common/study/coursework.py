@@ -22,7 +22,7 @@ from lm.study.results import gather
 from lm.study.scales import SCALES
 from lm.study.sections import CORPORA, corpora_here
 from lm.study.titles import TITLES, title
-from pages.common import caches, links, words
+from pages.common import caches, links, wording
 from pages.common.study import background
 from pages.common.study.background import Work
 
@@ -35,7 +35,7 @@ def show() -> None:
     corpora = corpora_here()
     if not corpora:
         missing = DATASETS[CORPORA[0]].title
-        st.info(f"The study needs {words.plain(missing)}, which is not here. Data fetches it.")
+        st.info(f"The study needs {wording.plain(missing)}, which is not here. Data fetches it.")
         links.to_data().show("Fetch it →")
         if _is_as_shipped(_store("default")):
             _shipped(with_plan=False)
@@ -58,7 +58,7 @@ def show() -> None:
     try:
         _cost(scale, corpora, store, work)
     except RunError as error:
-        st.error(words.plain(str(error)))
+        st.error(wording.plain(str(error)))
         return
     every = SECONDS_BETWEEN_UPDATES if work and work.running else None
     st.fragment(_results, run_every=every, key="study")(scale, corpora, every is not None)
@@ -167,13 +167,13 @@ def _cost(scale: str, corpora: tuple[str, ...], store: RunStore, work: Work | No
     seconds = sum(cost.seconds_left for cost in costs) / n_cores()
     with st.container(horizontal=True, gap="medium", key="study-cost"):
         runs = sum(len(cost.runs) for cost in costs)
-        st.metric("Runs", words.count(runs), width="content")
-        st.metric("To train", words.count(n_left), width="content")
+        st.metric("Runs", wording.count(runs), width="content")
+        st.metric("To train", wording.count(n_left), width="content")
         st.metric(
             "FLOPs in all",
-            words.flops(sum(cost.flops for cost in costs)),
+            wording.flops(sum(cost.flops for cost in costs)),
             width="content",
-            help=f"Training FLOPs. {words.NOT_COUNTED}",
+            help=f"Training FLOPs. {wording.NOT_COUNTED}",
         )
         st.metric(
             "Time here, about",
@@ -191,7 +191,7 @@ def _cost(scale: str, corpora: tuple[str, ...], store: RunStore, work: Work | No
                     "Section": cost.title,
                     "Runs": len(cost.runs),
                     "To train": cost.n_left,
-                    "FLOPs": words.flops(cost.flops),
+                    "FLOPs": wording.flops(cost.flops),
                     "Time left": forecast.in_words(cost.seconds_left / n_cores())
                     if cost.n_left
                     else "–",

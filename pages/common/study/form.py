@@ -1,4 +1,4 @@
-"""The form of a sweep: a file as it stands, or what varies and what is fixed."""
+"""The form of a sweep: a file to open, or controls for what varies and what is fixed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from lm.architectures import ARCHITECTURES
 from lm.base.settings import ConfigError
 from lm.datasets import DATASETS
 from lm.jobs.sweeps import Sweep
-from pages.common import corpora, drafts, words
+from lm.runs.presets import DEFAULT
+from pages.common import corpora, drafts, wording
 from pages.common.study import sweeps
 
 A_NEW_ONE = "a new one"
@@ -19,20 +20,20 @@ MOST_SETTINGS = 4
 
 
 def definition() -> dict[str, Any]:
-    """A definition: from a file as it stands, or from the controls. Raises `ConfigError`."""
+    """The definition of a sweep, from a file or from the controls. Raises `ConfigError`."""
     files = sweeps.files()
-    chosen = st.selectbox(
+    name = st.selectbox(
         "Sweep",
         [A_NEW_ONE, *files],
         key="sweep_file",
         persist_state="session",
         help="A new one, one that was started here, or one of the files in `sweeps/`.",
     )
-    if chosen in files:
-        with st.expander(f"What is in {words.plain(files[chosen].name)}"):
-            st.code(files[chosen].read_text(encoding="utf-8"), language=None, wrap_lines=True)
-        found = Sweep.from_file(files[chosen])
-        return {"name": found.name, "base": found.base, "axes": found.axes}
+    if name in files:
+        with st.expander(f"What is in {wording.plain(files[name].name)}"):
+            st.code(files[name].read_text(encoding="utf-8"), language=None, wrap_lines=True)
+        sweep = Sweep.from_file(files[name])
+        return {"name": sweep.name, "base": sweep.base, "axes": sweep.axes}
     return _controls()
 
 
@@ -45,14 +46,14 @@ def _controls() -> dict[str, Any]:
         list(ARCHITECTURES),
         selection_mode="multi",
         default=list(ARCHITECTURES),
-        format_func=words.architecture,
+        format_func=wording.architecture,
         key="sweep_architectures",
         persist_state="session",
     )
-    known = [name for name in corpora.available() if not DATASETS[name].needs_path]
+    shared = [name for name in corpora.available() if not DATASETS[name].needs_path]
     dataset = st.selectbox(
         "Dataset",
-        known,
+        shared,
         format_func=lambda name: DATASETS[name].title,
         key="sweep_dataset",
         persist_state="session",
@@ -61,11 +62,11 @@ def _controls() -> dict[str, Any]:
         "Budgets (training FLOPs), from and to",
         drafts.BUDGETS,
         (1e9, 1e11),
-        format_func=words.flops,
+        format_func=wording.flops,
         key="sweep_budgets",
         persist_state="session",
         help="A ladder of budgets in equal ratios. Drag both ends together for one budget. Under "
-        "preset modern the model's size and the batch follow from each.",
+        f"preset {DEFAULT} the model's size and the batch follow from each.",
     )
     left, right = st.columns(2)
     rungs = left.number_input(
@@ -84,13 +85,13 @@ def _controls() -> dict[str, Any]:
     ladder = {"from": least, "to": most, "count": rungs}
     _put(base, axes, sweeps.BUDGET, [least] if least == most else ladder)
     _put(base, axes, "seed", list(range(seeds)))
-    for setting, chosen in _settings(architectures, dataset, least, most).items():
-        _put(base, axes, setting, chosen)
+    for setting, values in _settings(architectures, dataset, least, most).items():
+        _put(base, axes, setting, values)
     return {"name": name.strip() or "My sweep", "base": base, "axes": axes}
 
 
 def _put(base: dict[str, Any], axes: dict[str, Any], name: str, values: Any) -> None:
-    """One value is for all runs, several are an axis."""
+    """Put one value into the base, for all runs; several become an axis."""
     if isinstance(values, list) and len(values) == 1:
         base[name] = values[0]
     else:
@@ -100,13 +101,13 @@ def _put(base: dict[str, Any], axes: dict[str, Any], name: str, values: Any) -> 
 def _settings(
     architectures: Sequence[str], dataset: str, least: float, most: float
 ) -> dict[str, list[Any]]:
-    known = sweeps.known_settings(architectures)
-    if stale := set(st.session_state.get("sweep_settings", ())) - set(known):
+    settings = sweeps.settings_to_vary(architectures)
+    if stale := set(st.session_state.get("sweep_settings", ())) - set(settings):
         kept = [name for name in st.session_state["sweep_settings"] if name not in stale]
         st.session_state["sweep_settings"] = kept
-    chosen = st.multiselect(
+    names = st.multiselect(
         "Settings to vary, or to fix",
-        list(known),
+        list(settings),
         format_func=sweeps.short,
         key="sweep_settings",
         persist_state="session",
@@ -115,15 +116,15 @@ def _settings(
         help="One value fixes a setting, several vary it: every combination is trained. Those of "
         "the model are the ones that all chosen architectures have.",
     )
-    if not chosen:
+    if not names:
         return {}
     middle = min(drafts.BUDGETS, key=lambda budget: abs(budget - (least * most) ** 0.5))
     follows = drafts.draft(
         {"architecture": architectures[0], "dataset": dataset, "budget": middle}
-    ).shown
-    found = {}
-    for name in chosen:
-        setting = known[name]
+    ).values
+    values = {}
+    for name in names:
+        setting = settings[name]
         text = st.text_input(
             f"{sweeps.short(name)}, values",
             sweeps.suggestion(setting, follows.get(sweeps.short(name))),
@@ -131,5 +132,5 @@ def _settings(
             persist_state="session",
             help=setting.help,
         )
-        found[name] = sweeps.values(sweeps.short(name), setting, text)
-    return found
+        values[name] = sweeps.values(sweeps.short(name), setting, text)
+    return values

@@ -1,8 +1,9 @@
-"""A sweep of one's own: its cost before it starts, its progress, what came of it."""
+"""A sweep of the user's own: its cost before it starts, its progress, its results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,7 @@ from lm.datasets import DatasetError
 from lm.jobs.sweeps import Estimate, Sweep, estimate, remembered, run_sweep
 from lm.runs import Run, RunError, forecast
 from lm.runs.config import RunConfig
-from pages.common import caches, corpora, links, words
+from pages.common import caches, corpora, links, wording
 from pages.common.study import background, chart, form, sweeps
 from pages.common.study.background import Work
 
@@ -23,16 +24,16 @@ MOST_LINKED = 60  # runs that go along to the Compare page
 
 
 def show() -> None:
-    """The form on the left, what it comes to on the right."""
+    """The form on the left; cost, progress and chart on the right."""
     left, right = st.columns([4, 8], gap="large")
     try:
         with left:
             definition = form.definition()
-        chosen = Sweep.from_dict(definition)
-        configs = sweeps.expand(chosen)
+        sweep = Sweep.from_dict(definition)
+        configs = sweeps.expand(sweep)
     except (ConfigError, DatasetError, OSError) as error:
         with right:
-            st.error(words.plain(str(error)))
+            st.error(wording.plain(str(error)))
         return
     with right:
         try:
@@ -41,9 +42,9 @@ def show() -> None:
             _cost(planned)
             _act(definition, configs, planned, work)
             every = SECONDS_BETWEEN_UPDATES if work and work.running else None
-            st.fragment(_progress, run_every=every, key="sweep")(chosen, configs, every is not None)
+            st.fragment(_progress, run_every=every, key="sweep")(sweep, configs, every is not None)
         except RunError as error:
-            st.error(words.plain(str(error)))
+            st.error(wording.plain(str(error)))
 
 
 def _key(configs: Sequence[RunConfig]) -> str:
@@ -53,13 +54,13 @@ def _key(configs: Sequence[RunConfig]) -> str:
 
 def _cost(planned: Estimate) -> None:
     with st.container(horizontal=True, gap="medium", key="cost"):
-        st.metric("Runs", words.count(len(planned.runs)), width="content")
-        st.metric("To train", words.count(planned.n_left), width="content")
+        st.metric("Runs", wording.count(len(planned.runs)), width="content")
+        st.metric("To train", wording.count(planned.n_left), width="content")
         st.metric(
             "FLOPs to come",
-            words.flops(planned.flops_left) if planned.n_left else "0",
+            wording.flops(planned.flops_left) if planned.n_left else "0",
             width="content",
-            help=f"Training FLOPs. {words.NOT_COUNTED}",
+            help=f"Training FLOPs. {wording.NOT_COUNTED}",
         )
         st.metric(
             "Time here, about",
@@ -72,7 +73,7 @@ def _cost(planned: Estimate) -> None:
                 else "a rough guess: nothing has been trained on this machine yet."
             ),
         )
-        st.metric("Disk", f"{words.short(planned.bytes_left)}B", width="content")
+        st.metric("Disk", f"{wording.short(planned.bytes_left)}B", width="content")
     with st.expander("All runs"):
         st.dataframe(
             pd.DataFrame(
@@ -80,7 +81,7 @@ def _cost(planned: Estimate) -> None:
                     "Run": run.run_id,
                     "Parameters": run.n_params,
                     "Steps": run.n_steps,
-                    "FLOPs": words.flops(run.flops),
+                    "FLOPs": wording.flops(run.flops),
                     "Time": forecast.in_words(run.seconds),
                     "State": run.state,
                 }
@@ -102,7 +103,7 @@ def _act(
     planned: Estimate,
     work: Work | None,
 ) -> None:
-    """Start or resume, pause, take the file along."""
+    """Buttons: start, resume or pause the sweep, and save it as a file."""
     begun = any(run.state != "new" for run in planned.runs)
     with st.container(horizontal=True, vertical_alignment="center", key="sweep-actions"):
         if work and work.running:
@@ -145,23 +146,23 @@ def _start(key: str, configs: Sequence[RunConfig]) -> None:
     background.works()[key] = Work(train)
 
 
-def _progress(chosen: Sweep, configs: Sequence[RunConfig], was_running: bool) -> None:
+def _progress(sweep: Sweep, configs: Sequence[RunConfig], was_running: bool) -> None:
     work = background.works().get(_key(configs))
     if work and work.running:
         background.bar(work)
     elif was_running:
         st.rerun()  # with the results, and without the timer
-    found = sweeps.runs_of(configs)
-    names = sweeps.varied(chosen)
-    rows = sweeps.frame(found, names)
+    runs = sweeps.runs_of(configs)
+    names = sweeps.varied(sweep)
+    rows = sweeps.frame(runs, names)
     if rows.empty:
         st.caption("The chart fills as runs complete: a dot for each, their mean joined by a line.")
         return
     chart.show(rows, names)
-    _onward(chosen, found, rows)
+    _onward(runs.values(), rows)
 
 
-def _onward(chosen: Sweep, found: Mapping[RunConfig, Run], rows: pd.DataFrame) -> None:
+def _onward(runs: Iterable[Run], rows: pd.DataFrame) -> None:
     with st.container(horizontal=True, key="sweep-onward"):
         st.download_button(
             "Export CSV",
@@ -173,4 +174,4 @@ def _onward(chosen: Sweep, found: Mapping[RunConfig, Run], rows: pd.DataFrame) -
             icon=":material/table_view:",
         )
         if st.button("Compare these runs", key="sweep-compare", icon=":material/table_chart:"):
-            links.to_compare(list(found.values())[:MOST_LINKED]).follow()
+            links.to_compare(itertools.islice(runs, MOST_LINKED)).follow()

@@ -1,4 +1,4 @@
-"""Sweeps on a page: from a form or a file to runs, and what has come of them so far."""
+"""Sweeps on a page: from a form or a file to runs, and their results so far."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lm.jobs import sweeps as jobs_sweeps
 from lm.jobs.sweeps import Sweep
 from lm.runs import SWEEPS, Run, table
 from lm.runs.config import RunConfig
-from pages.common import caches, corpora, drafts, forms, words
+from pages.common import caches, corpora, drafts, forms, wording
 
 MOST_RUNS = 400  # that a page starts; the command line has no such limit
 BUDGET = "budget"
@@ -55,33 +55,36 @@ def _folder() -> Path:
 # --- settings -----------------------------------------------------------------------------------
 
 
-def known_settings(architectures: Sequence[str]) -> dict[str, Setting]:
-    """What may be varied besides budget and seed, by its name in a sweep."""
+def settings_to_vary(architectures: Sequence[str]) -> dict[str, Setting]:
+    """Name in a sweep -> setting, for all that may be varied besides budget and seed.
+
+    Settings of the model are those that all of `architectures` have.
+    """
     shared: dict[str, Setting] = {}
     for name in ARCHITECTURES:
         if name in architectures:
-            known = drafts.model_settings(name)
-            shared = known if not shared else {k: v for k, v in shared.items() if k in known}
+            own = drafts.model_settings(name)
+            shared = own if not shared else {k: v for k, v in shared.items() if k in own}
     training = {k: v for k, v in drafts.training_settings().items() if k != "seed"}
-    found = {f"model.{name}": setting for name, setting in shared.items()}
-    return found | {f"training.{name}": setting for name, setting in training.items()}
+    of_model = {f"model.{name}": setting for name, setting in shared.items()}
+    return of_model | {f"training.{name}": setting for name, setting in training.items()}
 
 
 def values(name: str, setting: Setting, text: str) -> list[Any]:
     """Values of a setting from "32, 64, 128". Raises `ConfigError`, naming what cannot be one."""
-    found = []
+    parsed = []
     for part in (part.strip() for part in text.split(",")):
         if part and (value := forms.parse(setting, part)) is not None:
-            found.append(value)
+            parsed.append(value)
         elif part:
             raise ConfigError(f"{name} must be {rule(setting)}. Received: {part!r}.")
-    if not found:
+    if not parsed:
         raise ConfigError(f"{name} needs a value, or several with commas between them.")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(parsed))
 
 
 def suggestion(setting: Setting, value: Any) -> str:
-    """Values to begin with, around the one that a recipe chooses."""
+    """Values to vary a setting over, as text: around the one that the recipe chooses."""
     if setting.kind == "choice":
         return ", ".join(setting.choices)
     if setting.kind == "bool":
@@ -95,17 +98,17 @@ def suggestion(setting: Setting, value: Any) -> str:
 # --- runs ---------------------------------------------------------------------------------------
 
 
-def expand(chosen: Sweep) -> list[RunConfig]:
-    """Its runs. Raises `ConfigError` for what cannot be trained, and for too many."""
+def expand(sweep: Sweep) -> list[RunConfig]:
+    """The runs of a sweep. Raises `ConfigError` if one cannot be trained or they are too many."""
     n_runs = 1
-    for entries in chosen.axes.values():
+    for entries in sweep.axes.values():
         n_runs *= len(entries)
     if n_runs > MOST_RUNS:
         raise ConfigError(
             f"That makes {n_runs:,} runs; this page starts at most {MOST_RUNS}. Leave values out, "
             "or save the file and use `python -m lm sweep`."
         )
-    return _expanded(json.dumps([chosen.name, chosen.base, chosen.axes]))
+    return _expanded(json.dumps([sweep.name, sweep.base, sweep.axes]))
 
 
 @st.cache_data(max_entries=64, show_spinner="Working the runs out …")
@@ -116,28 +119,28 @@ def _expanded(text: str) -> list[RunConfig]:
 
 def runs_of(configs: Sequence[RunConfig]) -> dict[RunConfig, Run]:
     """The runs among them that are on disk."""
-    store, found = caches.store(), {}
+    store, runs = caches.store(), {}
     for config in configs:
         run = jobs_sweeps.find(store, config, corpora.load(config.data).sha256)
         if run is not None:
-            found[config] = run
-    return found
+            runs[config] = run
+    return runs
 
 
-def varied(chosen: Sweep) -> list[str]:
-    """What its runs differ in, seeds left out."""
-    several = [name for name, entries in chosen.axes.items() if len(entries) > 1]
+def varied(sweep: Sweep) -> list[str]:
+    """The settings in which the runs of a sweep differ, seeds left out."""
+    several = [name for name, entries in sweep.axes.items() if len(entries) > 1]
     return [
         name
-        for name in chosen.varied
-        if name != "seed" and any(name in entry for axis in several for entry in chosen.axes[axis])
+        for name in sweep.varied
+        if name != "seed" and any(name in entry for axis in several for entry in sweep.axes[axis])
     ]
 
 
-def frame(found: Mapping[RunConfig, Run], names: Sequence[str]) -> pd.DataFrame:
-    """A row per complete run: what it was varied in, and its results."""
+def frame(runs: Mapping[RunConfig, Run], names: Sequence[str]) -> pd.DataFrame:
+    """A row per complete run: the settings `names`, and its results."""
     rows = []
-    for config, run in found.items():
+    for config, run in runs.items():
         if run.state == "complete" and run.status.valid and run.status.test:
             varied = {name: jobs_sweeps.value_of(config, name) for name in names}
             row = table.row(run, ("flops", "val_loss", "test_log_likelihood", "run_id"))
@@ -147,9 +150,9 @@ def frame(found: Mapping[RunConfig, Run], names: Sequence[str]) -> pd.DataFrame:
 
 
 def series(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    """What tells one line of a chart from the others."""
+    """The name of a run's line in a chart: the settings `names`, with their values."""
     parts = [
-        words.architecture(row[name])
+        wording.architecture(row[name])
         if name == "architecture"
         else f"{short(name)} {_text(row[name])}"
         for name in names
@@ -158,13 +161,13 @@ def series(row: Mapping[str, Any], names: Sequence[str]) -> str:
 
 
 def short(name: str) -> str:
-    """model.d_model -> d_model"""
+    """A setting's name without its section: d_model of model.d_model."""
     return name.rpartition(".")[2]
 
 
 def _text(value: Any) -> str:
     return (
-        words.flops(value)
+        wording.flops(value)
         if isinstance(value, float) and value >= 1e6
         else jobs_sweeps.in_words(value)
     )

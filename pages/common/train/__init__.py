@@ -1,1 +1,1 @@
-"""The Train page: its form, its bill, the start of a run, and the panel of the run."""
+"""The Train page: its form, what a run costs, its start, and the panel of the run."""

@@ -8,24 +8,24 @@ import streamlit as st
 from lm.architectures import modules
 from lm.runs import Run, forecast
 from lm.runs.flops import step_flops_by_module
-from pages.common import words
+from pages.common import wording
 from pages.common.drafts import Draft
 
 
 def show(draft: Draft, runs: list[Run]) -> None:
-    """What the run would cost, before it runs."""
+    """The parameters, steps, FLOPs and time of a run that has not started."""
     if draft.plan is None or draft.config is None:
         return
     steps, seconds = draft.plan, forecast.seconds(draft.config, draft.plan, runs)
     with st.container(horizontal=True, gap="medium", key="bill"):
-        st.metric("Parameters", words.count(draft.n_params), width="content")
-        st.metric("Steps", words.count(steps.n_steps), width="content")
-        st.metric("FLOPs per step", words.flops(steps.step.total), width="content")
+        st.metric("Parameters", wording.count(draft.n_params), width="content")
+        st.metric("Steps", wording.count(steps.n_steps), width="content")
+        st.metric("FLOPs per step", wording.flops(steps.step.total), width="content")
         st.metric(
             "Training FLOPs",
-            words.flops(steps.flops.total),
+            wording.flops(steps.flops.total),
             width="content",
-            help=words.NOT_COUNTED,
+            help=wording.NOT_COUNTED,
         )
         st.metric(
             "Time here, about",
@@ -37,11 +37,12 @@ def show(draft: Draft, runs: list[Run]) -> None:
         )
     rows, length = steps.shape
     assert draft.corpus is not None
-    epochs = steps.tokens / draft.corpus.train.n_tokens
+    n_train_tokens = draft.corpus.train.n_tokens
+    epochs = steps.tokens / n_train_tokens
     st.caption(
-        f"{rows:,} × {length:,} predictions a step, {words.short(steps.tokens)} in all: "
-        f"{epochs:.2g} times through the {words.short(draft.corpus.train.n_tokens)} tokens of the "
-        f"train split. {words.NOT_COUNTED}"
+        f"{rows:,} × {length:,} predictions a step, {wording.short(steps.tokens)} in all: "
+        f"{epochs:.2g} times through the {wording.short(n_train_tokens)} tokens of the "
+        f"train split. {wording.NOT_COUNTED}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The loss curve, on axes that are fixed before the first point."""
+"""The loss curve of a run, on axes that are fixed before the first point."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lm.architectures import ARCHITECTURES
 from lm.datasets import DatasetError
 from lm.runs import Run, forecast
 from lm.runs.plan import Plan, plan
-from pages.common import caches, corpora, words
+from pages.common import caches, corpora, wording
 from pages.common.components.chart import draw
 
 
@@ -24,7 +24,7 @@ def axis_controls() -> tuple[str, bool]:
             list(charts.X_TITLES),
             default="step",
             required=True,
-            format_func=words.axis,
+            format_func=wording.axis,
             key="x_axis",
             label_visibility="collapsed",
             persist_state="session",
@@ -66,7 +66,18 @@ def loss_chart(
     architecture: str,
     lowest: float | None = None,
 ) -> None:
-    """Place a loss curve whose axes are known before the first point."""
+    """Draw a loss curve whose axes follow from the plan, before the first point.
+
+    Args:
+        metrics: Columns of `StepRecord`; may be empty.
+        x: A key of `charts.X_TITLES`.
+        log_x: Draw x on a logarithmic axis.
+        steps: The plan, which says where the axis ends.
+        seconds: Where the axis of time ends.
+        references: Name -> loss of guessing, nats per token.
+        architecture: Decides the colour.
+        lowest: The lowest loss so far, to make room for.
+    """
     ends = {
         "step": steps.n_steps,
         "tokens": steps.tokens,
@@ -92,7 +103,7 @@ def loss_chart(
 
 
 def _seconds_axis(run: Run, metrics: pd.DataFrame, steps: Plan) -> float:
-    """Where the time axis ends: the prediction, doubled while the run outlasts it."""
+    """Where the axis of time ends, in seconds: the forecast, doubled when the run takes longer."""
     if run.state == "complete" and len(metrics):
         return float(metrics["seconds"].iloc[-1])
     key = f"seconds-{run.run_id}"
@@ -105,7 +116,7 @@ def _seconds_axis(run: Run, metrics: pd.DataFrame, steps: Plan) -> float:
 
 
 def _references(run: Run) -> dict[str, float]:
-    """What guessing costs on this corpus, or at least ln V where its text is gone."""
+    """The losses of guessing on this corpus; where its text is gone, ln V alone."""
     try:
         return corpora.references(run.config.data)
     except (DatasetError, ValueError):

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lm.base.records import Evaluation
 from lm.runs import Run, forecast
-from pages.common import corpora, words
+from pages.common import corpora, wording
 
 RECENT_ROWS = 25  # over which speeds are averaged
 
@@ -24,15 +24,15 @@ def show(run: Run, metrics: pd.DataFrame, busy: bool) -> None:
             st.metric(label, value, help=help_text, width="content")
     threads = run.facts.threads
     st.caption(
-        f"{words.architecture(run.config.model.architecture)} of {words.count(run.n_params)} "
-        f"parameters · {words.plain(corpora.title(run.config.data))} · "
+        f"{wording.architecture(run.config.model.architecture)} of {wording.count(run.n_params)} "
+        f"parameters · {wording.plain(corpora.title(run.config.data))} · "
         f"seed {run.config.training.seed} · {threads} thread{'s'[: threads > 1]} · "
-        f"{words.plain(run.run_id)}"
+        f"{wording.plain(run.run_id)}"
     )
 
 
 def _losses(run: Run, metrics: pd.DataFrame) -> list[Figure]:
-    """Whole-split scores where there are any; until then what the curve says."""
+    """The scores on whole splits; until they are there, the last values of the curve."""
     valid, test = run.status.valid, run.status.test
     sampled = metrics["sampled_val_loss"].dropna()
     figures = [
@@ -67,13 +67,13 @@ def _spent(run: Run, metrics: pd.DataFrame, busy: bool) -> list[Figure]:
     speed = _speed(metrics[["tokens", "flops", "seconds"]])
     done, planned = run.status.flops.total, run.facts.flops.total
     text = (
-        f"Training FLOPs: forward + backward + optimizer, of {words.flops(planned)} planned. "
-        f"{words.NOT_COUNTED}"
+        f"Training FLOPs: forward + backward + optimizer, of {wording.flops(planned)} planned. "
+        f"{wording.NOT_COUNTED}"
     )
-    figures = [("FLOPs", words.flops(done) if done else "0", text)]
+    figures = [("FLOPs", wording.flops(done) if done else "0", text)]
     if speed:
-        figures.append(("Tokens/s", words.short(speed.tokens), "Training tokens per second."))
-        figures.append(("FLOP/s", words.short(speed.flops), "Training FLOPs per second."))
+        figures.append(("Tokens/s", wording.short(speed.tokens), "Training tokens per second."))
+        figures.append(("FLOP/s", wording.short(speed.flops), "Training FLOPs per second."))
     if busy and speed:
         left = forecast.in_words((planned - done) / speed.flops)
         figures.append(("Left", left, "At this speed."))
@@ -85,7 +85,7 @@ def _spent(run: Run, metrics: pd.DataFrame, busy: bool) -> list[Figure]:
 
 @dataclass(frozen=True)
 class _Speed:
-    """Per second."""
+    """Tokens and training FLOPs per second."""
 
     tokens: float
     flops: float

@@ -1,15 +1,16 @@
-"""The form of the Train page: what follows from the budget, and what the user sets by hand."""
+"""The form of the Train page: settings follow from the budget until the user sets them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
 from lm.architectures import ARCHITECTURES
+from lm.base.settings import Setting
 from lm.datasets import DATASETS
-from lm.runs.presets import PRESETS
-from pages.common import corpora, drafts, forms, words
+from lm.runs.presets import DEFAULT, PRESETS
+from pages.common import corpora, drafts, forms, wording
 from pages.common.drafts import Draft
 
 CHOICES = forms.Choices("train")
@@ -17,10 +18,9 @@ CHOICES = forms.Choices("train")
 
 def show(draft: Draft) -> None:
     """Architecture, preset, corpus; the budget; the basic settings; the rest."""
-    _choice(
-        "Architecture", "architecture", list(ARCHITECTURES), draft.architecture, words.architecture
-    )
     architecture = ARCHITECTURES[draft.architecture]
+    names = list(ARCHITECTURES)
+    _choice("Architecture", "architecture", names, architecture.name, wording.architecture)
     st.caption(architecture.sentence)
     presets = [name for name, preset in PRESETS.items() if preset.suits(architecture)]
     _choice("Preset", "preset", presets, draft.preset)
@@ -31,16 +31,17 @@ def show(draft: Draft) -> None:
     basics = [n for n in (*model, *training) if {**model, **training}[n].basic]
     _controls(draft, {**model, **training}, basics)
     with st.expander("More settings", key="more"):
-        for title, known in (
+        for title, settings in (
             ("Corpus", drafts.data_settings()),
             ("Model", model),
             ("Training", training),
         ):
-            names = [n for n in known if n not in basics and known[n].applies(draft.shown)]
+            names = [n for n in settings if n not in basics]
+            names = [n for n in names if settings[n].applies(draft.values)]
             if names:
                 st.markdown(f"**{title}**")
-                _controls(draft, known, names)
-    by_hand = [n for n in CHOICES.values if n in draft.shown and n not in ("dataset", "budget")]
+                _controls(draft, settings, names)
+    by_hand = [n for n in CHOICES.values if n in draft.values and n not in ("dataset", "budget")]
     by_hand = [n for n in by_hand if n != "architecture"]
     if by_hand:
         st.button(
@@ -62,13 +63,13 @@ def _choice(
         key=name,
         format_func=text,
         required=True,
-        on_change=_chosen,
+        on_change=_set,
         args=(name,),
         width="stretch",
     )
 
 
-def _chosen(name: str) -> None:
+def _set(name: str) -> None:
     CHOICES.set(name, st.session_state[name])
 
 
@@ -80,7 +81,7 @@ def _dataset(draft: Draft) -> None:
         names,
         key="dataset",
         format_func=lambda name: DATASETS[name].title,
-        on_change=_chosen,
+        on_change=_set,
         args=("dataset",),
         help="The text to learn from. Those that are not here are fetched on the Data page.",
     )
@@ -90,7 +91,7 @@ def _dataset(draft: Draft) -> None:
             "Your text",
             list(corpora.uploads()),
             key="text",
-            on_change=_chosen,
+            on_change=_set,
             args=("text",),
         )
     shared = {name: dataset for name, dataset in DATASETS.items() if not dataset.needs_path}
@@ -107,27 +108,27 @@ def _budget(draft: Draft) -> None:
         "**Budget** (training FLOPs)",
         drafts.BUDGETS,
         key="budget",
-        format_func=words.flops,
-        on_change=_chosen,
+        format_func=wording.flops,
+        on_change=_set,
         args=("budget",),
         help="What the run may spend, forward and backward and optimizer. The number of steps "
-        "follows from it and, under preset modern, so do the model's size and the batch.",
+        f"follows from it and, under preset {DEFAULT}, so do the model's size and the batch.",
     )
 
 
-def _controls(draft: Draft, known: dict, names: list[str]) -> None:
+def _controls(draft: Draft, settings: Mapping[str, Setting], names: list[str]) -> None:
     """The settings two in a row."""
     follows = "the budget" if PRESETS[draft.preset].follows_budget else f"preset {draft.preset}"
     for row in (names[i : i + 2] for i in range(0, len(names), 2)):
         for column, name in zip(st.columns(2, gap="small"), row, strict=False):
             with column:
                 placeholder = {
-                    "sequence_length": str(draft.shown.get("context_length")),
+                    "sequence_length": str(draft.values.get("context_length")),
                     "threads": "automatic",
                 }.get(name, "")
                 forms.control(
-                    known[name],
-                    draft.shown.get(name, known[name].default),
+                    settings[name],
+                    draft.values.get(name, settings[name].default),
                     CHOICES,
                     name=name,
                     follows=follows,

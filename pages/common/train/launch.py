@@ -1,4 +1,4 @@
-"""The start of a run, or its new start with what has changed."""
+"""The buttons that start a run, or restart it with changed settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lm.runs import Run, RunError, presets
 from lm.runs.config import RunConfig
 from lm.runs.plan import BudgetError
 from lm.runs.prepare import prepare
-from pages.common import caches, drafts, links, phases, words
+from pages.common import caches, drafts, links, phases, wording
 from pages.common.drafts import Draft
 from pages.common.train import bill
 from pages.common.train.form import CHOICES
@@ -18,9 +18,9 @@ NAMED = 2  # settings in a run's name, at most
 
 
 def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
-    """Start, or restart what is running with what has changed."""
+    """Start the drafted run, or restart the one that is training with what has changed."""
     if draft.problem:
-        st.error(words.plain(draft.problem))
+        st.error(wording.plain(draft.problem))
     ready = draft.problem is None
     moving = run is not None and phases.busy(run)
     changed = drafts.differences(run.config, draft.config) if moving and draft.config else []
@@ -29,7 +29,7 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
         if moving:
             label = f"Restart with: {_listed(changed)}" if changed else "Restart"
             restart = st.button(
-                words.plain(label), type="primary", disabled=not ready, key="restart",
+                wording.plain(label), type="primary", disabled=not ready, key="restart",
                 help="Stop this run, keeping its checkpoint, and begin anew. The same settings "
                 "and seed give the same curve.",
             )  # fmt: skip
@@ -49,7 +49,7 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
             caches.jobs().stop(run)
         caches.jobs().start(fresh)
     except (RunError, DatasetError, BudgetError, ValueError, OSError) as error:
-        st.error(words.plain(str(error)))
+        st.error(wording.plain(str(error)))
         return
     CHOICES.set(links.RUN, fresh.run_id)
     st.rerun()
@@ -61,9 +61,10 @@ def _listed(changes: list[str], most: int = 2) -> str:
 
 
 def _name(config: RunConfig, draft: Draft, runs: list[Run]) -> str:
-    """What a run is called: its architecture, size and budget, and what was set by hand."""
-    size = words.short(draft.n_params).replace(" ", "")
-    parts = [f"{words.architecture(config.model.architecture)} {size}", words.flops(draft.budget)]
+    """A name for the run: architecture, size, budget, and settings made by hand; not in use yet."""
+    size = wording.short(draft.n_params).replace(" ", "")
+    architecture = wording.architecture(config.model.architecture)
+    parts = [f"{architecture} {size}", wording.flops(draft.budget)]
     if config.preset != presets.DEFAULT:
         parts.append(config.preset)
     model = drafts.model_settings(config.model.architecture)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from lm.datasets import DatasetError
 from lm.runs import Run, RunError
-from pages.common import caches, forms, links, words
+from pages.common import caches, forms, links, wording
 from pages.common.phases import BADGES, BUSY, busy, phase
 from pages.common.train import curve, figures, samples
 
@@ -16,9 +16,9 @@ SECONDS_BETWEEN_UPDATES = 0.7
 
 
 def show(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
-    """The panel. It renews itself while the run moves, and reruns the page when that ends.
+    """The panel. It renews itself while the run trains, and reruns the page when that ends.
 
-    `names` are the runs to choose from, id -> name; `choose` is told of another choice.
+    `names` are the runs to choose from, id -> name; `choose` is called with the id of another.
     """
     every = SECONDS_BETWEEN_UPDATES if busy(run) else None
     st.fragment(_panel, run_every=every, key="panel")(run.run_id, every is not None, names, choose)
@@ -32,7 +32,7 @@ def _panel(
     try:
         run = caches.store().get(run_id)
     except RunError as error:
-        st.error(words.plain(str(error)))
+        st.error(wording.plain(str(error)))
         return
     now = phase(run)
     if was_busy != (now in BUSY):
@@ -61,11 +61,11 @@ def _heading(run: Run, now: str, names: Mapping[str, str], choose: Callable[[str
         st.badge(text, color=color)
         _buttons(run, now)
     if (message := st.session_state.pop("panel_problem", None)) is not None:
-        st.error(words.plain(message))
+        st.error(wording.plain(message))
     _others(run, names, choose)
     problem = run.reason or caches.jobs().error(run)
     if problem and now not in BUSY and now != "complete":
-        st.warning(words.plain(problem))
+        st.warning(wording.plain(problem))
 
 
 def _choose_another(choose: Callable[[str], None]) -> None:
@@ -74,7 +74,7 @@ def _choose_another(choose: Callable[[str], None]) -> None:
 
 
 def _others(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
-    """What else trains or waits, a click away."""
+    """Links to the other runs that train or wait."""
     queue = caches.jobs()
     others = [(other, "training") for other in queue.active() if other != run.run_id]
     others += [(other, "waiting") for other in queue.waiting() if other != run.run_id]
@@ -83,7 +83,7 @@ def _others(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="queue"):
         st.caption("Also in the queue:", width="content")
         for run_id, state in others:
-            label = f"{words.plain(names.get(run_id, run_id))} · {state}"
+            label = f"{wording.plain(names.get(run_id, run_id))} · {state}"
             if st.button(label, key=f"queue-{run_id}", type="tertiary"):
                 choose(run_id)
                 st.rerun()
@@ -103,7 +103,7 @@ def _buttons(run: Run, now: str) -> None:
 
 
 def _onward(run: Run, now: str) -> None:
-    """What one may do with a run that has weights."""
+    """Links to the pages that do something with a trained run."""
     if now in BUSY or not run.weights_path.exists():
         return
     with st.container(horizontal=True, gap="small", key="onward"):

@@ -1,4 +1,4 @@
-"""What a run wrote as it learnt, one sample at a time."""
+"""The samples that a run wrote while it learnt, one at a time."""
 
 from __future__ import annotations
 
@@ -47,22 +47,22 @@ def show(run: Run) -> None:
 
 
 def _scrub(run_id: str, key: str, newest: int) -> None:
-    """Stay at the sample that was asked for; at the newest, follow what comes."""
+    """Stay at the sample that the user moved to; at the newest, follow new ones."""
     step = st.session_state[key]
     st.session_state["sample_at"] = {run_id: None if step == newest else step}
 
 
 def _spaced(run: Run, prompt: str, text: str, drawn: Sequence[str]) -> list[str]:
-    """The tokens with the white space that lies between them in their text."""
+    """The tokens `drawn`, each with the white space that stands before it in `text`."""
     pieces, at = [], 0
     for token in drawn:
-        found = text.find(token, at)
-        piece = text[at : found + len(token)]
-        if found < 0 or piece.removesuffix(token).strip():  # shown otherwise than written: bytes
+        start = text.find(token, at)
+        piece = text[at : start + len(token)]
+        if start < 0 or piece.removesuffix(token).strip():  # shown otherwise than written: bytes
             pieces.append(token)
             continue
         pieces.append(piece)
-        at = found + len(token)
+        at = start + len(token)
     separator = TOKENIZERS[run.config.data.tokenizer].separator
     if separator and not prompt.endswith((separator, "\n")):
         pieces[0] = separator + pieces[0]

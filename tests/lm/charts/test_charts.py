@@ -78,8 +78,8 @@ def test_axis_holds_guesses_above_and_losses_below() -> None:
 def test_look_stays_when_runs_come_and_are_told_apart() -> None:
     groups = {f"run{i}": ["mlp", "transformer", "linear", "attention"][i % 4] for i in range(12)}
     labels = {run_id: run_id for run_id in groups}
-    every = charts.looks(groups, labels)
-    fewer = charts.looks(dict(list(groups.items())[:5]), labels)
+    every = charts.run_looks(groups, labels)
+    fewer = charts.run_looks(dict(list(groups.items())[:5]), labels)
     assert all(every[run_id] == look for run_id, look in fewer.items())
     assert every["run1"].color == charts.of_architecture("transformer").color
     drawn = {(look.color, look.dash) for look in every.values()}
@@ -89,7 +89,7 @@ def test_look_stays_when_runs_come_and_are_told_apart() -> None:
 
 def test_the_first_run_of_an_architecture_has_its_own_look() -> None:
     names = dict.fromkeys(ARCHITECTURES)
-    own = charts.looks({name: name for name in names}, dict.fromkeys(names, ""))
+    own = charts.run_looks({name: name for name in names}, dict.fromkeys(names, ""))
     assert own == {name: charts.of_architecture(name) for name in names}
     assert len(set(own.values())) == len(ARCHITECTURES)
     assert charts.of_architecture("of another program") not in own.values()
@@ -134,7 +134,7 @@ assert altair.Chart().mark_point().to_dict()["config"]["axisX"] == {"grid": Fals
 
 def test_unchecking_a_run_takes_its_line_and_nothing_else() -> None:
     runs = {"a": "mlp", "b": "transformer", "c": "transformer"}
-    looks = charts.looks(runs, {"a": "MLP", "b": "1e10", "c": "1e11"})
+    looks = charts.run_looks(runs, {"a": "MLP", "b": "1e10", "c": "1e11"})
     frames = {run_id: metrics(50) for run_id in runs}
 
     def drawn(shown: dict) -> dict[str, tuple]:
@@ -170,25 +170,27 @@ def test_results_take_numbers_and_names(x: str) -> None:
             "test_loss": [2.0, 1.5, None],
         }
     )
-    shown = charts.looks({"a": "mlp", "b": "linear", "c": "mlp"}, {"a": "1", "b": "2", "c": "3"})
+    looks = charts.run_looks(
+        {"a": "mlp", "b": "linear", "c": "mlp"}, {"a": "1", "b": "2", "c": "3"}
+    )
     chart = charts.results_chart(
-        frame, shown, x=x, y="test_loss", x_title=x, y_title="Test loss", log_x=True
+        frame, looks, x=x, y="test_loss", x_title=x, y_title="Test loss", log_x=True
     )
     (rows,) = chart.to_dict()["datasets"].values()
     assert len(rows) == 2  # the one without a result is left out
     layers = charts.results_chart(
-        frame, shown, x=x, y="test_loss", x_title=x, y_title="Test loss",
+        frame, looks, x=x, y="test_loss", x_title=x, y_title="Test loss",
         references={"far": 9.0, "near": 1.4},
     ).to_dict()["layer"]  # fmt: skip
     assert [row["reference"] for row in layers[1]["data"]["values"]] == ["near 1.40"]
-    words = charts.describe_results(frame, shown, y="test_loss", y_title="Test loss", best="min")
-    assert words == "Test loss of 2 runs; best is 2 with 1.500."
+    sentence = charts.describe_results(frame, looks, y="test_loss", y_title="Test loss", best="min")
+    assert sentence == "Test loss of 2 runs; best is 2 with 1.500."
 
 
 def test_curve_is_described_in_words() -> None:
-    words = charts.describe_loss(metrics(20), REFERENCES)
-    assert "4.00 at step 1" in words
-    assert "uniform 4.17" in words
+    sentence = charts.describe_loss(metrics(20), REFERENCES)
+    assert "4.00 at step 1" in sentence
+    assert "uniform 4.17" in sentence
     assert "nothing recorded" in charts.describe_loss(metrics(1).iloc[:0], {})
 
 

@@ -65,7 +65,7 @@ def use(run: Run) -> None:
     assert frame.to_csv(index=False).encode()
     exported = pd.DataFrame([table.exported_row(run, {"architecture": "linear"})] * 2)
     assert exported.to_csv(index=False).encode()
-    looks = charts.looks({run.run_id: "linear"}, {run.run_id: run.name})
+    looks = charts.run_looks({run.run_id: "linear"}, {run.run_id: run.name})
     for column in [*table.offered("x"), *table.offered("y")]:
         assert column.value(run) is None or isinstance(column.value(run), int | float)
     charts.results_chart(

@@ -25,7 +25,7 @@ from lm.cli.app import main
 from lm.cli.command import BAD_INPUT
 from lm.runs import RunStore
 from lm.study import figures, running
-from lm.study.choices import Validated, best_checkpoints, choose, choose_each, chosen_factors
+from lm.study.choices import Validated, best_checkpoints, choose, choose_each, tuned_factors
 from lm.study.claims import Interval, difference
 from lm.study.families import Label, Study
 from lm.study.knobs import KNOBS
@@ -114,7 +114,7 @@ def test_the_report_says_what_the_run_folders_say(smoke):
     """Read again here, from JSON alone."""
     table = smoke.report.split("Test log-likelihood, nats per character:\n\n")[1].split("\n\n")[0]
     losses: dict[tuple[str, float], list[float]] = {}
-    for family in study_of("smoke").comparisons(chosen_factors(study_of("smoke"), smoke.store)):
+    for family in study_of("smoke").comparisons(tuned_factors(study_of("smoke"), smoke.store)):
         for label, _, config in family.runs if family.section == "frontier" else ():
             (path,) = [run.path for run in smoke.store.list() if run.config == config]
             test = json.loads((path / "status.json").read_text())["test"]
@@ -250,8 +250,8 @@ def test_choices_do_not_change_with_the_results_on_test(smoke, tmp_path):
         status = json.loads((run.path / "status.json").read_text())
         status["test"] = None
         (copy.root / run.run_id / "status.json").write_text(json.dumps(status))
-    factors = chosen_factors(study, smoke.store)
-    assert factors == chosen_factors(study, copy)
+    factors = tuned_factors(study, smoke.store)
+    assert factors == tuned_factors(study, copy)
     families = [*study.searches(), *study.comparisons(factors)]
     assert best_checkpoints(families, smoke.store) == best_checkpoints(families, copy)
 

@@ -1,4 +1,4 @@
-"""Numbers and runs in words, the same on every page."""
+"""How pages write numbers and runs, the same on each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!$~|<>:&])")
 
 
 def plain(text: str) -> str:
-    """`text` such that Markdown shows it to the letter: for names, paths and error messages."""
+    """`text` escaped so that Markdown shows it as it is: for names, paths and error messages."""
     return _MARKDOWN.sub(r"\\\1", text)
 
 
@@ -45,12 +45,12 @@ def flops(number: float) -> str:
 
 
 def architecture(name: str) -> str:
-    """An architecture's name in a heading, a form or a run's name, though its code be gone."""
+    """An architecture's title; made from its name where its code is not registered any more."""
     return ARCHITECTURES[name].title if name in ARCHITECTURES else name.capitalize()
 
 
 def axis(name: str) -> str:
-    """What a training curve can be drawn against, on a button."""
+    """The label of a button that chooses the x-axis of a training curve."""
     return {"step": "steps", "flops": "FLOPs"}.get(name, name)
 
 
@@ -63,7 +63,7 @@ def n_runs(count: int) -> str:
 
 
 def names(runs: Iterable[Run]) -> dict[str, str]:
-    """Run id -> what to call it in a list to choose from, where no two may be called the same."""
+    """Run id -> its name in a list to choose from; where names are equal, the id is added."""
     runs = list(runs)
     count = Counter(run.name for run in runs)
     return {
@@ -85,5 +85,5 @@ def run_facts(run: Run) -> str:
 
 
 def run_heading(run: Run) -> None:
-    """A run's name and, small, what it is: over what it wrote."""
+    """A heading for a run's text: its name and, small, what it is."""
     st.markdown(f"**{plain(run.name)}**  \n:small[{run_facts(run)}]")
