@@ -64,7 +64,11 @@ class Scan:
 
 
 def _copy_halved(source: Path, target: Path) -> None:
-    from safetensors.numpy import load_file, save_file  # NumPy, which readers of runs do without
+    # NumPy, which readers of runs do without; safetensors names its arrays' types in part
+    from safetensors.numpy import (
+        load_file,  # pyright: ignore[reportUnknownVariableType]
+        save_file,  # pyright: ignore[reportUnknownVariableType]
+    )
 
     half = {name: array.astype("float16") for name, array in load_file(source).items()}
     save_file(half, target)

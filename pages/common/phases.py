@@ -1,9 +1,12 @@
 """Where a run is on its way: what its folder says, and what the queue knows beyond that."""
 
+from typing import Literal
+
 from lm.runs import Run
 from pages.common import caches
 
-BADGES = {
+Color = Literal["gray", "blue", "orange", "green", "red"]
+BADGES: dict[str, tuple[Color, str]] = {
     "created": ("gray", "ready to start"),
     "waiting": ("gray", "waiting for a free core"),
     "starting": ("gray", "starting"),

@@ -24,7 +24,7 @@ class Head(Protocol):
     """What reads a model's features."""
 
     @property
-    def weight(self) -> nn.Parameter:
+    def weight(self) -> Tensor:
         """(V, d), a row for each token."""
         ...
 
@@ -71,7 +71,9 @@ class SoftmaxHead(Linear):
 
     @property
     def gradients_in_forward(self) -> bool:
-        return self.out_features >= LARGE_VOCAB_SIZE and self.bias is None
+        # torch's types leave out that a map may have no bias
+        no_bias = self.bias is None  # pyright: ignore[reportUnnecessaryComparison]
+        return no_bias and self.out_features >= LARGE_VOCAB_SIZE
 
     def loss(self, features: Tensor, targets: Tensor, *, z_loss: float = 0.0) -> Tensor:
         if self.gradients_in_forward:
@@ -98,7 +100,8 @@ class TwoLevelHead(nn.Linear):
     """
 
     def __init__(self, d: int, vocab_size: int, bias: bool = False) -> None:
-        super().__init__(d, vocab_size, bias)
+        # torch leaves two parameters of this without a type
+        super().__init__(d, vocab_size, bias)  # pyright: ignore[reportUnknownMemberType]
         self.n_clusters, self.size = cluster_shape(vocab_size)
         self.clusters = nn.Linear(d, self.n_clusters, bias)
         # of two levels there are few, and both them and their log-probabilities are kept

@@ -10,6 +10,10 @@ Of a two-level softmax a loss needs, beside the clusters, the words of the targe
 are sorted, so that each cluster's words are multiplied once, by all that predict one of them.
 """
 
+# torch's autograd.Function and custom operators have no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 from collections.abc import Iterator

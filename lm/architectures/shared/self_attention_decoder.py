@@ -239,8 +239,8 @@ def _pairs_together(layer: Map, n_heads: int, d_head: int) -> Map:
     """Queries and keys in an order where the pair (i, i + d_head / 2) is one complex number."""
     matrix, bias = layer
     order = np.arange(d_head).reshape(2, -1).T.ravel()
-    head = np.arange(2 * n_heads)[:, None] * d_head + order
-    columns = np.concatenate([head.ravel(), np.arange(2 * n_heads * d_head, matrix.shape[1])])
+    heads = np.repeat(np.arange(2 * n_heads) * d_head, d_head) + np.tile(order, 2 * n_heads)
+    columns = np.concatenate([heads, np.arange(2 * n_heads * d_head, matrix.shape[1])])
     return np.ascontiguousarray(matrix[:, columns]), None if bias is None else bias[columns]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import pandas as pd
 
@@ -17,7 +18,7 @@ def by_budget(results: Results) -> dict[float, dict[object, Interval]]:
     """Budget -> architecture -> test log-likelihood, of the frontier."""
     rows = results.section("frontier")
     return {
-        float(budget): intervals(group, "architecture")
+        cast(float, budget): intervals(group, "architecture")
         for budget, group in sorted(rows.groupby("value"))
     }
 
