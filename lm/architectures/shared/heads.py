@@ -17,11 +17,11 @@ from lm.architectures.shared.losses import large_vocab_loss, two_level_nats
 from lm.architectures.shared.parts import cluster_shape
 from lm.architectures.shared.products import Linear
 
-LARGE_VOCAB_SIZE = 8_192  # from here on in pieces; below, the logits stay in the cache anyway
+LARGE_VOCAB_SIZE = 8_192  # from here on the loss is computed in pieces; fewer logits fit the cache
 
 
 class Head(Protocol):
-    """What reads a model's features."""
+    """The last layer of a model: from its features to logits, and to the cost of a prediction."""
 
     @property
     def weight(self) -> Tensor:
@@ -87,7 +87,7 @@ class SoftmaxHead(Linear):
 
     def nats(self, features: Tensor, targets: Tensor) -> Tensor:
         logits = self(features)  # (B, T, V)
-        # cross_entropy would write all log-probabilities: with many words twice the time
+        # cross_entropy would write all log-probabilities, in twice the time for many words
         return logits.logsumexp(-1) - logits.gather(-1, targets[..., None]).squeeze(-1)
 
 
@@ -95,8 +95,8 @@ class TwoLevelHead(nn.Linear):
     """p(token | h) = p(its cluster | h) · p(token | cluster, h): two softmaxes of about √V terms.
 
     `weight` (V, d) has a row per token, `clusters.weight` one per run of consecutive ids
-    (Goodman, arXiv cs/0108006). A loss needs the rows of one
-    cluster alone.
+    (Goodman, arXiv cs/0108006). The loss of a prediction needs the rows of its target's cluster
+    alone.
     """
 
     def __init__(self, d: int, vocab_size: int, bias: bool = False) -> None:
