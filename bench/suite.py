@@ -170,7 +170,12 @@ def textbook_steps(shape: Shape, config: RunConfig, n: int, folder: Path) -> Cal
         model.context_length,
     )
     loop = textbook.Loop(gpt, file, config.training.batch_size, model.context_length)
-    return lambda: [loop.step() for _ in range(n)] and None
+
+    def steps() -> None:
+        for _ in range(n):
+            loop.step()
+
+    return steps
 
 
 def training_rows(folder: Path) -> Iterator[Row]:
@@ -179,7 +184,7 @@ def training_rows(folder: Path) -> Iterator[Row]:
 
     def fastest() -> None:
         with fast_products():
-            a @ a
+            torch.mm(a, a)
 
     for shape in SHAPES:
         config = config_of(shape)

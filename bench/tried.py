@@ -65,14 +65,16 @@ class Average:
 class SoftCapped(SoftmaxHead):
     """A head whose logits x become cap · tanh(x / cap), as in Gemma 2 (arXiv 2408.00118)."""
 
-    gradients_in_forward = False
+    @property
+    def gradients_in_forward(self) -> bool:
+        return False
 
     def __init__(self, head: SoftmaxHead, cap: float) -> None:
         super().__init__(head.in_features, head.out_features, bias=head.bias is not None)
         self.weight, self.bias, self.cap = head.weight, head.bias, cap
 
-    def forward(self, features: Tensor) -> Tensor:
-        return self.cap * (super().forward(features) / self.cap).tanh()
+    def forward(self, input: Tensor) -> Tensor:
+        return self.cap * (super().forward(input) / self.cap).tanh()
 
 
 Loss = Callable[[LanguageModel, Batch], Tensor]
@@ -161,6 +163,7 @@ class Trial:
         state, batches = self.start(training)
         model, (rows, length) = state.model, self.plan.shape
         if cap < math.inf:
+            assert isinstance(model.head, SoftmaxHead)
             model.head = SoftCapped(model.head, cap)
         budget, spent, first_row = self.plan.flops.total, 0, 0
         while True:
@@ -230,7 +233,7 @@ def compare(data: DataConfig, budget: float, seeds: int, only: str = "") -> dict
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--budget", type=float, default=1e12)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--split", default="study")

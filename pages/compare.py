@@ -98,7 +98,7 @@ def _settings(group: Group, checked: list[Run], looks: dict[str, charts.Look]) -
             options,
             key="setting",
             index=options.index("flops"),
-            format_func=lambda name: quantities.get(name, name),
+            format_func=lambda name: str(quantities.get(name, name)),
             persist_state="session",
             width=280,
         )

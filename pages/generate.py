@@ -1,6 +1,7 @@
 """Generate: let trained models continue a prompt, side by side."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -62,7 +63,7 @@ def form(runs: list[Run]) -> Request:
             help="The same seed writes the same text, and gives every checkpoint the same luck.",
         )  # fmt: skip
     columns = st.columns(4, gap="medium")
-    ignore = {"bind": "query-params", "on_change": "ignore"}
+    ignore: Any = {"bind": "query-params", "on_change": "ignore"}
     temperature = columns[0].slider(
         "Temperature", 0.0, 2.0, 0.8, 0.05, key="temperature", **ignore,
         help="Sharper below 1, flatter above; 0 always takes the likeliest token.",

@@ -59,12 +59,13 @@ def show_ladder(runs: list[Run]) -> None:
     from pages.common.components import ladder  # imported late: the page above appears first
 
     rungs = ladder.rungs(runs)
-    if not rungs or rungs[0].config.training.budget is None:
+    budget = rungs[0].config.training.budget if rungs else None
+    if budget is None:
         return
     st.header("Four architectures, one budget", anchor=False)
     run = rungs[0]
     st.markdown(
-        f"Each was trained with at most {wording.flops(run.config.training.budget)} floating-point "
+        f"Each was trained with at most {wording.flops(budget)} floating-point "
         f"operations on {wording.plain(corpora.title(run.config.data))}, by the preset "
         f"{run.config.preset}. The loss is the mean surprise per token of the test split, in nats."
     )

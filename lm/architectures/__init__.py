@@ -63,8 +63,9 @@ def build_model(config: ArchitectureConfig, vocab_size: int, seed: int = 0) -> L
     """A model with its first weights, which depend on `seed` alone."""
     import torch
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    # torch leaves a parameter of each of these without a type
+    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
+        torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
         return ARCHITECTURES[config.architecture].build(config, vocab_size)
 
 

@@ -26,7 +26,7 @@ class Rung:
 class WordRecipes:
     """What changes where tokens are words, of which there are thousands."""
 
-    ladder: tuple[Rung, ...]  # of preset modern; others climb that of characters, at its prices
+    ladder: tuple[Rung, ...]  # for preset modern; the other presets use that for characters
     model: Mapping[str, Any]
     training: Mapping[str, Any]
 
@@ -40,13 +40,13 @@ class Recipes:
     """The recipes of one architecture."""
 
     ladders: Mapping[str, tuple[Rung, ...]]  # by the preset that sizes models for a budget
-    fixed: Mapping[str, Mapping[str, Any]]  # by the preset whose setup stays as it is: its model
+    fixed: Mapping[str, Mapping[str, Any]]  # the model's settings, by a preset with one setup
     words: WordRecipes | None = None  # None: as for characters
-    # what settings chosen by hand bring with them: (recipe's settings, those by hand) -> recipe's
+    # from the recipe's settings and those set by hand to the recipe's settings that fit these
     follow: Callable[[Values, Mapping[str, Any]], Values] = _nothing_follows
     # parameters per token of text from which on a model can learn a repeated text by heart
     room_per_token: float = 0.7
-    # how much the tables of n-grams alone make of seeing a text once more
+    # how much a repeated text matters to the choice of ngram_order: 1 is in full, 0 not at all
     weight_of_repeats: float = 1.0
 
 

@@ -24,7 +24,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 class ArchitectureConfig(Config, frozen=True):
-    """What an architecture can be told: the base of every architecture's own config."""
+    """The settings of an architecture: the base of every architecture's own config."""
 
     architecture: str
     context_length: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
 
@@ -40,7 +40,7 @@ class Registry(Mapping[str, T]):
         return entry
 
     @contextlib.contextmanager
-    def including(self, entry: T) -> Iterator[T]:
+    def including(self, entry: T) -> Generator[T, None, None]:
         """Within, `entry` is one of the entries."""
         self.add(entry)
         try:

@@ -74,7 +74,7 @@ def setting(
     tells: Tells = "also",
     applies: Callable[[Values], bool] | None = None,
 ) -> Any:
-    """A field with its rule and its words.
+    """A field of a config, with all that forms, options and errors say of it.
 
     Args:
         default: Its value where nothing is given.
@@ -118,7 +118,7 @@ def one_of(names: Iterable[str]) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One field of a config as a form sees it."""
+    """One field of a config: what a form, an option or an error message needs of it."""
 
     name: str
     kind: Kind
@@ -220,19 +220,19 @@ def _plain(value: float) -> str:
 
 
 def _explain(config_class: type[Config], error: ValidationError) -> str:
-    """The first thing that is wrong, as one sentence in our words."""
+    """The first thing that is wrong, as one sentence that a person understands."""
     first = error.errors(include_url=False)[0]
     location = [str(part) for part in first["loc"]]
     name = ".".join(location)
-    known = settings(config_class)
+    settings_by_name = settings(config_class)
     received = f" Received: {first['input']!r}."
     if first["type"] == "value_error":
         cause = str(first.get("ctx", {})["error"])
         return f"{name}.{cause}" if name else cause
     if first["type"] == "extra_forbidden":
-        return must_be_one_of(f"{_label(config_class)} setting", name, known)
-    if len(location) == 1 and name in known:
-        return f"{name} must be {rule(known[name])}.{received}"
+        return must_be_one_of(f"{_label(config_class)} setting", name, settings_by_name)
+    if len(location) == 1 and name in settings_by_name:
+        return f"{name} must be {rule(settings_by_name[name])}.{received}"
     if first["type"] == "missing":
         return f"{name} is missing."
     return f"{name}: {first['msg']}.{received}"

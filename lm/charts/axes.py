@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import altair as alt
 import pandas as pd
@@ -130,3 +130,8 @@ def reference_lines(
     text = base.mark_text(color=NEUTRAL, fontSize=12, **place)
     x = alt.value("width") if side == "right" else alt.value(0)
     return [rule, text.encode(x=x, text="reference:N")]
+
+
+def layered(*charts: Any, **attributes: Any) -> alt.LayerChart:
+    """Charts on top of each other, none of which has facets: Altair's type allows for those."""
+    return cast(alt.LayerChart, alt.layer(*charts, **attributes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from lm.charts.axes import X_TITLES, powers_axis, powers_of_ten
+from lm.charts.axes import X_TITLES, layered, powers_axis, powers_of_ten
 from lm.charts.data import span
 from lm.charts.printing import PLOT_WIDTH, print_title
 
@@ -49,6 +49,4 @@ def curve_figure(
         opacity=opacity,
         strokeWidth=width,
     )
-    return alt.layer(band, line).properties(
-        width=PLOT_WIDTH, height=height, title=print_title(title)
-    )
+    return layered(band, line).properties(width=PLOT_WIDTH, height=height, title=print_title(title))

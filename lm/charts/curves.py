@@ -14,6 +14,7 @@ from lm.charts.axes import (
     X_TITLES,
     between,
     labelled,
+    layered,
     number_axis,
     reference_lines,
     scale_type,
@@ -82,7 +83,7 @@ def training_curves(
     near = between(references or {}, low - NEAR, high + NEAR)
     domain = [min([low, *near.values()]), max([high, *near.values()])]
     scale = alt.Scale(domain=domain, zero=False, nice=False)
-    return alt.layer(*reference_lines(labelled(near), scale), *layers).properties(
+    return layered(*reference_lines(labelled(near), scale), *layers).properties(
         height=with_legend(height, looks)
     )
 

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 import altair as alt
 import pandas as pd
 
-from lm.charts.axes import HEIGHT, PLAIN_POWERS, X_TITLES, between, labelled, reference_lines
+from lm.charts.axes import (
+    HEIGHT,
+    PLAIN_POWERS,
+    X_TITLES,
+    between,
+    labelled,
+    layered,
+    reference_lines,
+)
 from lm.charts.data import thin
 
 TRAIN, VALIDATION = "train", "validation, sampled"
@@ -67,7 +75,7 @@ def loss_chart(
     scale = alt.Scale(domain=[low, high], zero=False, nice=False)
     guesses = reference_lines(labelled(between(references, low, high)), scale)
     layers = [*guesses, line, dots.encode(strokeWidth=alt.value(0))]
-    return alt.layer(*layers, datasets={"curve": _rows(metrics, x)}).properties(height=height)
+    return layered(*layers, datasets={"curve": _rows(metrics, x)}).properties(height=height)
 
 
 def _rows(metrics: pd.DataFrame, x: str) -> list[dict[str, float | str]]:

@@ -15,6 +15,7 @@ from lm.charts.axes import (
     between,
     field,
     labelled,
+    layered,
     number_axis,
     reference_lines,
     scale_type,
@@ -94,7 +95,7 @@ def results_chart(
     )
     low, high = span(rows[y])
     lines = reference_lines(labelled(between(references or {}, low - NEAR, high + NEAR)))
-    return alt.layer(points, *lines).properties(height=height) if lines else points
+    return layered(points, *lines).properties(height=height) if lines else points
 
 
 def describe_results(
@@ -107,7 +108,7 @@ def describe_results(
     rows = frame[frame["run_id"].isin(list(looks))].dropna(subset=[y])
     if rows.empty:
         return f"{y_title}: no run to show yet."
-    at = rows[y].astype(float).idxmax() if best == "max" else rows[y].astype(float).idxmin()
-    row = rows.loc[at]
+    values = rows[y].astype(float)
+    row = rows.iloc[int(values.argmax() if best == "max" else values.argmin())]
     runs = "1 run" if len(rows) == 1 else f"{len(rows)} runs"
     return f"{y_title} of {runs}; best is {looks[row.run_id].label} with {float(row[y]):.3f}."

@@ -13,6 +13,7 @@ from lm.base.looks import Look
 from lm.charts.axes import (
     LARGE,
     PLAIN_POWERS,
+    layered,
     log_ticks,
     powers_axis,
     powers_of_ten,
@@ -112,10 +113,10 @@ def _plot(panel: Panel, looks: Mapping[str, Look]) -> alt.LayerChart:
     means = alt.Chart(spread).encode(x=x, y=y("mean"), shape=shape)
     filled = means.mark_point(size=75, filled=True, opacity=1).encode(color=color)
     hollow = means.mark_point(size=75, filled=True, opacity=1, strokeWidth=2, fill=HOLLOW).encode(
-        stroke=alt.Color("series:N", scale=colors, legend=None)
+        stroke=alt.Stroke("series:N", scale=colors, legend=None)
     )
     few = alt.datum.n < (0 if panel.exact else LEAST_SEEDS)
-    return alt.layer(
+    return layered(
         *reference_lines(panel.references or {}, scale, side="left"),
         *(lines if panel.line else []),
         bars,

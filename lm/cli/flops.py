@@ -17,7 +17,7 @@ from lm.runs.recipes import HORIZONS
 N_TRAIN_TOKENS = 1_000_000  # of an imagined text, since a preset asks how long the text is
 
 
-class Vocabulary(Config):
+class Vocabulary(Config, frozen=True):
     """What `flops` needs to know of a text."""
 
     vocab_size: int = setting(65, "Tokens in the vocabulary.", ge=2, le=10_000_000)

@@ -12,7 +12,7 @@ from lm.datasets.config import DataConfig
 from lm.datasets.counting.ngram import evaluate, order_for
 
 
-class NGramOptions(Config):
+class NGramOptions(Config, frozen=True):
     """What `ngram` can be told."""
 
     order: int | None = setting(

@@ -13,7 +13,7 @@ from lm.cli.options import config_options, run_argument
 from lm.writing.sampling import Sampling
 
 
-class SampleOptions(Sampling):
+class SampleOptions(Sampling, frozen=True):
     """What `sample` can be told."""
 
     tokens: int = setting(300, "How many tokens to write.", ge=1, le=1_000_000, unit="tokens")

@@ -74,7 +74,7 @@ def train_here(run: Run, call: Call, as_json: bool) -> int | None:
 # --- many runs, by an executor ----------------------------------------------------------------
 
 
-class Destination(Config):
+class Destination(Config, frozen=True):
     """What trains the runs of a command. Each field is an option, by `config_options`."""
 
     executor: Annotated[str, *one_of(EXECUTORS)] = setting(

@@ -22,12 +22,12 @@ class _SplitNames:
 
 
 def _of_dataset(condition: Callable[[Dataset], bool]) -> Callable[[Values], bool]:
-    """Whether a field has an effect, by the corpus chosen beside it."""
+    """Whether a field has an effect, by the corpus that is set beside it."""
     return lambda values: condition(DATASETS[values.get("dataset", DEFAULT)])
 
 
 def _is_sized(values: Values) -> bool:
-    """Whether the tokenizer chosen, or the corpus's own, is told how many tokens to have."""
+    """Whether the tokenizer that is set, or the corpus's own, is told how many tokens to have."""
     natural = DATASETS[values.get("dataset", DEFAULT)].default_tokenizer
     return TOKENIZERS[values.get("tokenizer") or natural].sized
 

@@ -143,14 +143,14 @@ def _sentences(rng: np.random.Generator, count: int = 4096) -> str:
         + [topic.closer + ".\n" for topic in TOPICS],
         dtype=object,
     )
-    words = np.array([ranking(topic) for topic in range(len(TOPICS))])
+    word_numbers = np.array([ranking(topic) for topic in range(len(TOPICS))])
     ends = np.cumsum(n_words + 2) - 1
     starts = ends - n_words - 1
     sequence = np.empty(ends[-1] + 1, dtype=int)
     inside = np.ones(len(sequence), dtype=bool)
     inside[starts] = inside[ends] = False
     sequence[starts] = len(LEXICON) + topics
-    sequence[inside] = words[np.repeat(topics, n_words), ranks]
+    sequence[inside] = word_numbers[np.repeat(topics, n_words), ranks]
     sequence[ends] = len(LEXICON) + len(TOPICS) + topics
     return "".join(pieces[sequence])
 

@@ -88,7 +88,7 @@ class Dataset(ABC):
 
     default_tokenizer: str = "char"
     splits: tuple[str, ...] = ("study",)  # names of its cuts; "study" is one of them
-    settings: frozenset[str] = frozenset()  # fields of `DataConfig` for it and its like
+    settings: frozenset[str] = frozenset()  # fields of `DataConfig` that it reads
     download: Download | None = None
     needs_file: bool = False  # whether a file must be there before it can be read
     varies: bool = False  # whether the name alone does not say which text it is

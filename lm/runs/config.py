@@ -56,8 +56,8 @@ class RunConfig(Config, frozen=True):
     def sequence_length(self) -> int:
         """Predictions per row, the default resolved.
 
-        Where what is before a row completes its first window, a row that learns from its last
-        position needs no other.
+        A model over a window reads the tokens before a row. To learn from the last position alone
+        it therefore needs rows of one prediction.
         """
         windows = self.model.lookback == self.model.context_length - 1
         if windows and self.training.objective == "last_position":

@@ -24,8 +24,8 @@ def step_flops_by_module(
 ) -> dict[str, FlopCount]:
     """FLOPs of one optimizer update on `batch_size` rows of `sequence_length` predictions.
 
-    With objective "last_position" the head runs on the last position of each row alone. That of
-    a two-level softmax is, to each prediction, the matrix of one cluster.
+    With objective "last_position" the head runs on the last position of each row alone. The head
+    of a two-level softmax costs the clusters and, for each prediction, the tokens of one cluster.
     """
     positions = batch_size * sequence_length
     predictions = batch_size if objective == "last_position" else positions

@@ -1,5 +1,7 @@
-"""What a run will take here: time by a rough model of a processor, corrected by the runs that
-ran, and room on the disk.
+"""What a run will take on this machine: seconds of training, and bytes on the disk.
+
+Time comes from a rough model of a processor. Where runs have been trained on this machine, it is
+corrected by how much longer than that they took.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ SECONDS_PER_PARAMETER = 2.5e-9
 SECONDS_PER_STEP = 4e-4
 SECONDS_AROUND_TRAINING = 1.0  # start, texts along the way, checkpoints; scoring comes on top
 NEIGHBOURS = 5
-LEAST_SECONDS = 0.5  # of training: shorter runs tell of their start alone
+LEAST_SECONDS = 0.5  # of training: shorter runs say little but how long a start takes
 BYTES_PER_ROW, ROWS = 220, 1_000  # of metrics.jsonl
 BYTES_OF_SAMPLES = 25_000
 BYTES_PER_TOKEN_KIND = 15  # of tokenizer.json: an entry of a vocabulary of words
@@ -67,7 +69,7 @@ def n_bytes(config: RunConfig, steps: Plan, vocab_size: int) -> int:
 
 
 def _correction(config: RunConfig, flops_per_step: float, history: Sequence[Run]) -> float:
-    """How much longer than modelled the runs took that are most like this one."""
+    """Time over modelled time: the median of the runs most like this one; 1 without any."""
     ratios = sorted(
         (
             abs(math.log(_per_step(run) / flops_per_step))

@@ -172,10 +172,10 @@ class Run:
         return summary
 
     def __repr__(self) -> str:
-        told = self.summary()
-        parts = [told["State"], f"{told['Training FLOPs']} FLOPs"]
-        if "Validation loss" in told:
-            parts.append(f"validation loss {told['Validation loss']}")
+        summary = self.summary()
+        parts = [summary["State"], f"{summary['Training FLOPs']} FLOPs"]
+        if "Validation loss" in summary:
+            parts.append(f"validation loss {summary['Validation loss']}")
         return f"<Run {self.run_id}: {', '.join(parts)}>"
 
     def _repr_html_(self) -> str:

@@ -64,7 +64,12 @@ class Scan:
 
 
 def _copy_halved(source: Path, target: Path) -> None:
-    from safetensors.numpy import load_file, save_file  # NumPy, which readers of runs do without
+    """Copy weights with 16 bits for each number."""
+    # NumPy, which readers of runs do without; safetensors names its arrays' types in part
+    from safetensors.numpy import (
+        load_file,  # pyright: ignore[reportUnknownVariableType]
+        save_file,  # pyright: ignore[reportUnknownVariableType]
+    )
 
     half = {name: array.astype("float16") for name, array in load_file(source).items()}
     save_file(half, target)
@@ -109,21 +114,21 @@ class RunStore:
             if text and _holds_run(path):
                 return read_run(path if path.name not in ("", "..") else path.resolve())
         runs = self.list()
-        found = [run for run in runs if run.name == text]
-        found = found or [run for run in runs if text and run.run_id.startswith(text)]
-        if len(found) == 1:
-            return found[0]
-        if found:
+        matches = [run for run in runs if run.name == text]
+        matches = matches or [run for run in runs if text and run.run_id.startswith(text)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
             raise RunNotFoundError(
-                f"{text!r} could be any of {_listed(run.run_id for run in found)}. "
+                f"{text!r} could be any of {_listed(run.run_id for run in matches)}. "
                 "Give more of the id."
             )
         names = {run.run_id for run in runs} | {run.name for run in runs}
         near = did_you_mean(text, names)
         hint = f"Did you mean {near}?" if near else ""
         if not near:
-            known = _listed(run.run_id for run in runs)
-            hint = f"There are {known}." if runs else "There are no runs yet."
+            ids = _listed(run.run_id for run in runs)
+            hint = f"There are {ids}." if runs else "There are no runs yet."
         raise RunNotFoundError(f"No run in {self.root} is called {text!r}. {hint}")
 
     def create(
@@ -274,7 +279,7 @@ def _checked_name(name: str) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    """a, b, c and 4 more"""
-    known = list(names)
-    more = f" and {len(known) - 5:,} more" if len(known) > 5 else ""
-    return ", ".join(known[:5]) + more
+    """The first names of some, and how many more there are: "a, b, c, d, e and 4 more"."""
+    names = list(names)
+    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more

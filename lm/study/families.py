@@ -100,9 +100,10 @@ class Study:
                     factors = [factor for factor in scale.narrow if 0.5 <= factor <= 2]
                     families.append(self._search(key, data, budget, factors))
         budget = scale.word_search_budget
-        for dataset in self._word_corpora() if budget else ():
-            base = {"architecture": "transformer", "dataset": dataset}
-            families.append(self._search(dataset, base, budget, scale.narrow))
+        if budget:
+            for dataset in self._word_corpora():
+                base = {"architecture": "transformer", "dataset": dataset}
+                families.append(self._search(dataset, base, budget, scale.narrow))
         return families
 
     def comparisons(self, tuned_factors: Factors) -> list[Family]:

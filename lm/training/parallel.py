@@ -15,8 +15,9 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -72,7 +73,7 @@ def _present(loss: Tensor | None) -> Tensor:
     return loss
 
 
-def _shared_like(tensors: list[Tensor]) -> list[Tensor]:
+def _shared_like(tensors: Sequence[Tensor]) -> list[Tensor]:
     """Zeros of these shapes in memory that forked processes share."""
     sizes = [-(-tensor.numel() // ALIGNMENT) * ALIGNMENT for tensor in tensors]
     memory = mmap.mmap(-1, 4 * sum(sizes))  # anonymous: not bounded by /dev/shm
@@ -112,7 +113,9 @@ class _Helper:
             raise HelperError(answer)
         if answer is None:
             return 0.0
-        torch._foreach_add_([p.grad for p in self.parameters], self.gradients)
+        gradients: Any = [p.grad for p in self.parameters]  # none is None after a backward
+        # it has no public name
+        torch._foreach_add_(gradients, self.gradients)  # pyright: ignore[reportPrivateImportUsage]
         return answer
 
     def end(self) -> None:
@@ -150,6 +153,7 @@ def _answer(step: int, helper: _Helper, part: Part) -> float | str | None:
         loss = part(step, helper.index)
         for parameter, shared in zip(helper.parameters, helper.gradients, strict=True):
             if loss is not None:
+                assert parameter.grad is not None
                 shared.copy_(parameter.grad)
             parameter.grad = None
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Which parameters are decayed."""
+"""Which parameters weight decay shrinks."""
 
 from __future__ import annotations
 

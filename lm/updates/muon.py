@@ -23,7 +23,7 @@ class Muon(Update):
 
     name = "muon"
     settings = frozenset({"momentum", "adamw_learning_rate", "beta1", "beta2"})
-    moments = 2  # one of its own matrices
+    moments = 2  # AdamW's; Muon itself has one for each number of its matrices
 
     def flops(self, module: Module) -> int:
         if not (module.hidden and module.weight):

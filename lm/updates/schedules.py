@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How the learning rate goes on after warm-up. `share` of (progress, settings) is that of the
-    peak; progress is 0 where the decay begins and 1 one step after the last, which still learns.
+    """How the learning rate goes on after warm-up.
+
+    `share(progress, training)` is the learning rate as a share of its peak. Progress is 0 where
+    the decay begins, and reaches 1 one step after the last, so that the last step still learns.
     """
 
     name: str

@@ -19,7 +19,7 @@ class Update(ABC):
     """A rule that turns gradients into steps, registered by a line in `lm.updates`."""
 
     name: str
-    settings: frozenset[str]  # of `TrainingConfig` that it alone reads, or with others
+    settings: frozenset[str]  # fields of `TrainingConfig` that it reads and others may not
     moments: int  # numbers that it remembers of every parameter, at most
 
     def flops(self, module: Module) -> int:

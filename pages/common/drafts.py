@@ -221,7 +221,7 @@ def choices_of(config: RunConfig) -> dict[str, Any]:
 
 def telling_order(configs: Iterable[RunConfig]) -> list[str]:
     """The names of all settings of some runs, first those that say most about a run."""
-    first, others = dict.fromkeys(HEADLINES), dict[str, None]()
+    first, others = {str(name): None for name in HEADLINES}, dict[str, None]()
     for config in configs:
         by_name = settings_by_name(config.model.architecture)
         for name in flat(config):

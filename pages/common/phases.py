@@ -1,9 +1,12 @@
 """What a run is doing: the state in its folder, and what the queue adds to it."""
 
+from typing import Literal
+
 from lm.runs import Run
 from pages.common import caches
 
-BADGES = {
+Color = Literal["gray", "blue", "orange", "green", "red"]
+BADGES: dict[str, tuple[Color, str]] = {
     "created": ("gray", "ready to start"),
     "waiting": ("gray", "waiting for a free core"),
     "starting": ("gray", "starting"),

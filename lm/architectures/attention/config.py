@@ -1,4 +1,4 @@
-"""What self-attention without feed-forward can be told."""
+"""The settings of self-attention without feed-forward."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What softmax regression can be told."""
+"""The settings of softmax regression."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the multi-layer perceptron can be told."""
+"""The settings of the multi-layer perceptron."""
 
 from __future__ import annotations
 

@@ -131,5 +131,5 @@ RECIPES = Recipes(
     fixed={
         "classic": {**CLASSIC_WINDOW, "d_hidden": 256, "n_layers": 2, "activation": "relu"},
     },
-    room_per_token=0.0,  # every one has the room to learn a text by heart
+    room_per_token=0.0,  # a model of any size can learn a text by heart
 )

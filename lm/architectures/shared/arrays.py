@@ -19,12 +19,13 @@ Map = tuple[np.ndarray, np.ndarray | None]  # a matrix (in, out), and its offset
 
 
 def linear_map(weights: Arrays, name: str) -> Map:
-    """A map as (in, out) and its bias."""
+    """The weights of a linear map by its name, as (in, out), and its bias if it has one."""
     bias = weights.get(f"{name}.bias")
     return np.ascontiguousarray(weights[f"{name}.weight"].T), bias
 
 
 def apply(x: np.ndarray, layer: Map) -> np.ndarray:
+    """The product of x (N, in) and a linear map: (N, out)."""
     matrix, bias = layer
     y = x @ matrix
     if bias is not None:
@@ -33,6 +34,7 @@ def apply(x: np.ndarray, layer: Map) -> np.ndarray:
 
 
 def activate(kind: str, x: np.ndarray) -> np.ndarray:
+    """A non-linearity by name, of every element of x, which may be overwritten."""
     if kind == "relu":
         return np.maximum(x, 0, out=x)
     if kind == "relu2":
@@ -58,7 +60,7 @@ def as_float32(weights: Arrays) -> Arrays:
 
 
 class Embeddings:
-    """What a token and the n-grams that end at it bring."""
+    """The embedding of each token, and of the n-grams that end at it."""
 
     def __init__(
         self, config: WindowConfig | SelfAttentionConfig, vocab_size: int, weights: Arrays
@@ -72,7 +74,7 @@ class Embeddings:
             self.projection, _ = linear_map(weights, "ngram_projection")
 
     def __call__(self, rows: np.ndarray, start: int = 0) -> np.ndarray:
-        """Of rows (B, T), from position `start` on -> (B, T - start, d)"""
+        """Token ids (B, T) -> (B, T - start, d), for the positions from `start` on."""
         x = self.tokens[rows[:, start:]]
         if self.ngrams is None or self.projection is None:
             return x

@@ -1,4 +1,4 @@
-"""Settings that several architectures have, each with its rule and its words."""
+"""Settings that several architectures have, each with its range and its help."""
 
 from __future__ import annotations
 

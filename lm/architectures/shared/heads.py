@@ -17,14 +17,14 @@ from lm.architectures.shared.losses import large_vocab_loss, two_level_nats
 from lm.architectures.shared.parts import cluster_shape
 from lm.architectures.shared.products import Linear
 
-LARGE_VOCAB_SIZE = 8_192  # from here on in pieces; below, the logits stay in the cache anyway
+LARGE_VOCAB_SIZE = 8_192  # from here on the loss is computed in pieces; fewer logits fit the cache
 
 
 class Head(Protocol):
-    """What reads a model's features."""
+    """The last layer of a model: from its features to logits, and to the cost of a prediction."""
 
     @property
-    def weight(self) -> nn.Parameter:
+    def weight(self) -> Tensor:
         """(V, d), a row for each token."""
         ...
 
@@ -71,7 +71,9 @@ class SoftmaxHead(Linear):
 
     @property
     def gradients_in_forward(self) -> bool:
-        return self.out_features >= LARGE_VOCAB_SIZE and self.bias is None
+        # torch's types leave out that a map may have no bias
+        no_bias = self.bias is None  # pyright: ignore[reportUnnecessaryComparison]
+        return no_bias and self.out_features >= LARGE_VOCAB_SIZE
 
     def loss(self, features: Tensor, targets: Tensor, *, z_loss: float = 0.0) -> Tensor:
         if self.gradients_in_forward:
@@ -85,7 +87,7 @@ class SoftmaxHead(Linear):
 
     def nats(self, features: Tensor, targets: Tensor) -> Tensor:
         logits = self(features)  # (B, T, V)
-        # cross_entropy would write all log-probabilities: with many words twice the time
+        # cross_entropy would write all log-probabilities, in twice the time for many words
         return logits.logsumexp(-1) - logits.gather(-1, targets[..., None]).squeeze(-1)
 
 
@@ -93,12 +95,13 @@ class TwoLevelHead(nn.Linear):
     """p(token | h) = p(its cluster | h) · p(token | cluster, h): two softmaxes of about √V terms.
 
     `weight` (V, d) has a row per token, `clusters.weight` one per run of consecutive ids
-    (Goodman, arXiv cs/0108006). A loss needs the rows of one
-    cluster alone.
+    (Goodman, arXiv cs/0108006). The loss of a prediction needs the rows of its target's cluster
+    alone.
     """
 
     def __init__(self, d: int, vocab_size: int, bias: bool = False) -> None:
-        super().__init__(d, vocab_size, bias)
+        # torch leaves two parameters of this without a type
+        super().__init__(d, vocab_size, bias)  # pyright: ignore[reportUnknownMemberType]
         self.n_clusters, self.size = cluster_shape(vocab_size)
         self.clusters = nn.Linear(d, self.n_clusters, bias)
         # of two levels there are few, and both them and their log-probabilities are kept

@@ -2,13 +2,17 @@
 
 The logits of 1,024 words of WikiText-2 are 136 MB, which a step would write and read six times
 over. Here some rows at a time go through the output matrix, the softmax and both gradients: the
-same products, the same result to rounding, in a quarter of the memory. PyTorch's own is slower
-(`python -m lm bench`); a plain softmax by fast products, in memory that a process keeps, is as fast
-on one thread and a tenth faster on two.
+same products, the same result to rounding, in a quarter of the memory. `python -m lm bench`
+compares it with PyTorch's own.
 
-Of a two-level softmax a loss needs, beside the clusters, the words of the target's own. Targets
-are sorted, so that each cluster's words are multiplied once, by all that predict one of them.
+In a two-level softmax, the loss of a prediction needs the logits of all clusters, and those of the
+tokens in the target's cluster alone. Predictions are sorted by target, so that the matrix of each
+cluster is multiplied once, by all predictions whose target is in it.
 """
+
+# torch's autograd.Function and custom operators have no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportIncompatibleMethodOverride=false
 
 from __future__ import annotations
 
@@ -46,16 +50,16 @@ class _LinearCrossEntropy(torch.autograd.Function):
         total = features.new_zeros(())
         n, rows = len(features), max(16, LOGITS_AT_ONCE // len(weight))
         for start in range(0, n, rows):
-            part, wanted = features[start : start + rows], targets[start : start + rows, None]
+            part, target_ids = features[start : start + rows], targets[start : start + rows, None]
             with fast_products():
                 logits = part @ weight.T  # (rows, V)
-            own, most = logits.gather(1, wanted), logits.amax(1, keepdim=True)
+            own, most = logits.gather(1, target_ids), logits.amax(1, keepdim=True)
             sums = logits.sub_(most).exp_().sum(1, keepdim=True)
             log_z = most + sums.log()
             total += (log_z - own).sum()
             if gradients:  # softmax less one-hot, over N
                 logits.mul_((1 + 2 * z_loss * log_z) / sums)
-                logits.scatter_add_(1, wanted, logits.new_full(wanted.shape, -1.0))
+                logits.scatter_add_(1, target_ids, logits.new_full(target_ids.shape, -1.0))
                 with fast_products():
                     by_features[start : start + rows] = logits @ weight
                     by_weight += logits.T @ part
@@ -83,33 +87,33 @@ class TwoLevels(NamedTuple):
 
 
 def two_level_nats(
-    features: Tensor, clusters: Tensor, words: Tensor, targets: Tensor, size: int, z_loss: float
+    features: Tensor, clusters: Tensor, tokens: Tensor, targets: Tensor, size: int, z_loss: float
 ) -> Tensor:
     """-ln p of each of `targets` (N,) after `features` (N, d), with gradient.
 
-    `clusters` (C, d) and `words` (V, d) are the matrices of the two softmaxes, `size` the tokens
+    `clusters` (C, d) and `tokens` (V, d) are the matrices of the two softmaxes, `size` the tokens
     in a cluster. The gradient is that of the nats and `z_loss` times (log Z)² of both softmaxes.
     """
-    return TwoLevels(*_two_level_nats(features, clusters, words, targets, size, z_loss)).nats
+    return TwoLevels(*_two_level_nats(features, clusters, tokens, targets, size, z_loss)).nats
 
 
 # How many predictions a cluster gets depends on the data, and a step is counted without any. As an
 # operator of its own the loss has shapes and FLOPs all the same: each prediction meets all clusters
-# and `size` words.
+# and the `size` tokens of one.
 
 
 def nats_by_cluster(
-    features: Tensor, clusters: Tensor, words: Tensor, targets: Tensor, size: int, z_loss: float
+    features: Tensor, clusters: Tensor, tokens: Tensor, targets: Tensor, size: int, z_loss: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """`TwoLevels` as the plain tuple that an operator of torch's gives."""
     ordered, order = targets.sort(stable=True)
     x = features[order]
     of_cluster = x @ clusters.T
     within = x.new_empty(len(x), size)
-    for rows, _, matrix in _by_cluster(ordered, words, size):
+    for rows, _, matrix in _by_cluster(ordered, tokens, size):
         torch.mm(x[rows], matrix.T, out=within[rows])
-    last = ordered >= (len(clusters) - 1) * size  # its missing words
-    within[:, len(words) - (len(clusters) - 1) * size :].masked_fill_(last[:, None], -torch.inf)
+    last = ordered >= (len(clusters) - 1) * size  # where it has fewer tokens than the others
+    within[:, len(tokens) - (len(clusters) - 1) * size :].masked_fill_(last[:, None], -torch.inf)
     log_z = torch.cat([scores.logsumexp(1, keepdim=True) for scores in (of_cluster, within)], 1)
     of_cluster -= log_z[:, :1]
     within -= log_z[:, 1:]
@@ -123,14 +127,17 @@ def gradients_by_cluster(
     gradient: Tensor,
     features: Tensor,
     clusters: Tensor,
-    words: Tensor,
+    tokens: Tensor,
     targets: Tensor,
     order: Tensor,
     of_cluster: Tensor,
     within: Tensor,
     weights: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """By features, clusters and words, given what `nats_by_cluster` left and the nats' (N,)."""
+    """The gradients of `features`, `clusters` and `tokens`, in this order.
+
+    `gradient` (N,) is that of the nats; the last four are what `nats_by_cluster` returned.
+    """
     size = within.shape[1]
     ordered, x, scale = targets[order], features[order], gradient[order, None]
     place = ordered[:, None]
@@ -140,24 +147,26 @@ def gradients_by_cluster(
     by_x, by_clusters = errors @ clusters, errors.T @ x
     errors = within.exp().mul_(weights[:, 1:])
     errors.scatter_add_(1, place % size, less).mul_(scale)
-    by_words = torch.zeros_like(words)
-    for rows, own, matrix in _by_cluster(ordered, words, size):
+    by_tokens = torch.zeros_like(tokens)
+    for rows, own, matrix in _by_cluster(ordered, tokens, size):
         torch.addmm(by_x[rows], errors[rows], matrix, out=by_x[rows])
-        if len(matrix) == len(by_words[own]):
-            torch.mm(errors[rows].T, x[rows], out=by_words[own])
+        if len(matrix) == len(by_tokens[own]):
+            torch.mm(errors[rows].T, x[rows], out=by_tokens[own])
         else:
-            by_words[own] = (errors[rows].T @ x[rows])[: len(by_words[own])]
-    return torch.empty_like(by_x).index_copy_(0, order, by_x), by_clusters, by_words
+            by_tokens[own] = (errors[rows].T @ x[rows])[: len(by_tokens[own])]
+    return torch.empty_like(by_x).index_copy_(0, order, by_x), by_clusters, by_tokens
 
 
-def _by_cluster(ordered: Tensor, words: Tensor, size: int) -> Iterator[tuple[slice, slice, Tensor]]:
-    """Of each cluster that occurs: its predictions, its words, and their matrix (size, d)."""
+def _by_cluster(
+    ordered: Tensor, tokens: Tensor, size: int
+) -> Iterator[tuple[slice, slice, Tensor]]:
+    """For each cluster that occurs: its predictions, its token ids, and their matrix (size, d)."""
     counts = torch.bincount(ordered // size).tolist()
     start = 0
     for cluster, count in enumerate(counts):
         if count:
             own = slice(cluster * size, (cluster + 1) * size)
-            matrix = words[own]
+            matrix = tokens[own]
             if len(matrix) < size:
                 matrix = F.pad(matrix, (0, 0, 0, size - len(matrix)))
             yield slice(start, start + count), own, matrix
@@ -172,7 +181,7 @@ _two_level_gradients = torch.library.custom_op(
 
 @_two_level_nats.register_fake
 def _(
-    features: Tensor, clusters: Tensor, words: Tensor, targets: Tensor, size: int, z_loss: float
+    features: Tensor, clusters: Tensor, tokens: Tensor, targets: Tensor, size: int, z_loss: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     n = len(features)
     of_cluster, within, weights = (
@@ -183,9 +192,9 @@ def _(
 
 @_two_level_gradients.register_fake
 def _(
-    gradient: Tensor, features: Tensor, clusters: Tensor, words: Tensor, *rest: Tensor
+    gradient: Tensor, features: Tensor, clusters: Tensor, tokens: Tensor, *rest: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    return torch.empty_like(features), torch.empty_like(clusters), torch.empty_like(words)
+    return torch.empty_like(features), torch.empty_like(clusters), torch.empty_like(tokens)
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -202,7 +211,9 @@ _two_level_nats.register_autograd(_backward, setup_context=_keep)
 
 
 @register_flop_formula(torch.ops.lm.two_level_nats)
-def _(features: Any, clusters: Any, words: Any, targets: Any, size: int, *_: Any, **__: Any) -> int:
+def _(
+    features: Any, clusters: Any, tokens: Any, targets: Any, size: int, *_: Any, **__: Any
+) -> int:
     (n, d), (n_clusters, _) = features, clusters
     return 2 * n * d * (n_clusters + size)
 

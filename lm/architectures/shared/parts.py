@@ -20,7 +20,10 @@ def linear_map(name: str, d_in: int, d_out: int, bias: bool, *, hidden: bool = T
 def embeddings(
     config: WindowConfig | SelfAttentionConfig, vocab_size: int, width: int, before: int = 0
 ) -> list[Module]:
-    """Of tokens and of n-grams, these also for `before` positions in front of each row."""
+    """The embeddings of tokens and of n-grams.
+
+    Those of n-grams are computed for the `before` positions in front of each row too.
+    """
     parts = [Module(name="embedding", n_params=vocab_size * width)]
     if config.ngram_order > 1:
         d_in = (config.ngram_order - 1) * config.ngram_width

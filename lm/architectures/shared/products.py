@@ -7,6 +7,11 @@ tiles (AMX) and nowhere else. So it is asked where there are none, and what it a
 once. `rounded_to(precision)` is for products of bfloat16 numbers, summed in float32.
 """
 
+# torch's autograd.Function has no types, and what is asked of its kernels has no public name
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportIncompatibleMethodOverride=false, reportPrivateUsage=false
+# pyright: reportPrivateImportUsage=false
+
 from __future__ import annotations
 
 import contextlib
@@ -24,7 +29,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 LARGE_PRODUCT = 2**21  # multiply-adds; below, the call costs more than it saves
 MOST_SCORES = 2**24  # 64 MB that each block's attention keeps for its gradient
 
-_settings: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+# torch sets it on import, so that its types lack it
+_settings: Any = torch.backends.mkldnn.matmul  # pyright: ignore[reportAttributeAccessIssue]
 _bfloat16: ContextVar[bool] = ContextVar("bfloat16", default=False)
 
 

@@ -1,4 +1,4 @@
-"""What models of self-attention can be told, with feed-forward or without it."""
+"""The settings of models of self-attention, with feed-forward or without it."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ Past = list[np.ndarray]  # of each block, (2, B, H, context, d_head): keys and v
 class SelfAttentionDecoder(Decoder):
     """Blocks of self-attention, with the keys and values of what was read.
 
-    Weights of norms are folded into the matrices behind them, and queries and keys are turned as
-    complex numbers: few array operations a token.
+    To need few array operations for a token, the weights of norms are folded into the matrices
+    behind them, and the rotary encoding turns queries and keys as complex numbers.
     """
 
     config: SelfAttentionConfig
@@ -43,8 +43,9 @@ class SelfAttentionDecoder(Decoder):
         self.pre = config.norm_position == "pre"
         self.length, self.d_head = config.context_length, config.head_width
         self.n_heads = config.n_heads
-        # queries are divided by their norm, keys by theirs over √d_head: what |query|² and |key|²
-        # are multiplied by, and what is added, to give the squares of these divisors
+        # A query is divided by its norm, and a key by its root mean square: their product is then
+        # the score, which needs no √d_head. For each head of queries, then of keys: the factor
+        # and the summand that make the square of that divisor from the sum of squares.
         self.normalisers: tuple[np.ndarray, np.ndarray] | None = None
         if config.qk_norm:
             of_queries = np.repeat([True, False], self.n_heads)
@@ -62,12 +63,12 @@ class SelfAttentionDecoder(Decoder):
             self.rotations = np.exp(1j * angles).astype(np.complex64)[:, None]
         block = block or functools.partial(Block, config)
         self.blocks = [block(weights, f"blocks.{i}") for i in range(config.n_layers)]
-        words = weights.get("head.weight", embed.tokens)
+        rows = weights.get("head.weight", embed.tokens)
         self.clusters: tuple[int, int] | None = None  # of a two-level softmax: how many, how large
         if config.output == "two_level":
-            self.clusters = cluster_shape(len(words))
-            words = np.concatenate([weights["head.clusters.weight"], words])
-        head = np.ascontiguousarray(words.T), None
+            self.clusters = cluster_shape(len(rows))
+            rows = np.concatenate([weights["head.clusters.weight"], rows])
+        head = np.ascontiguousarray(rows.T), None
         self.final_norm: Norm | None = None
         if self.pre:
             self.final_norm = Norm(config.norm, weights, "final_norm")
@@ -131,7 +132,7 @@ class SelfAttentionDecoder(Decoder):
     def _attend(
         self, block: Block, qkv: np.ndarray, keys_values: np.ndarray, start: int
     ) -> np.ndarray:
-        """(B T, 3 H d_head) -> (B T, d)"""
+        """Attention of the new tokens to all that was read: (B T, 3 H d_head) -> (B T, d)."""
         keys, values = keys_values
         n_rows = len(keys)
         n_new = len(qkv) // n_rows
@@ -222,7 +223,7 @@ def _two_level(scores: np.ndarray, n_clusters: int, size: int) -> np.ndarray:
 
 
 def _log_total(x: np.ndarray) -> np.ndarray:
-    """(..., n) -> (..., 1)"""
+    """ln of the sum of exp(x) over the last dimension: (..., n) -> (..., 1)."""
     most = x.max(-1, keepdims=True)
     return most + np.log(np.exp(x - most).sum(-1, keepdims=True))
 
@@ -239,8 +240,9 @@ def _pairs_together(layer: Map, n_heads: int, d_head: int) -> Map:
     """Queries and keys in an order where the pair (i, i + d_head / 2) is one complex number."""
     matrix, bias = layer
     order = np.arange(d_head).reshape(2, -1).T.ravel()
-    head = np.arange(2 * n_heads)[:, None] * d_head + order
-    columns = np.concatenate([head.ravel(), np.arange(2 * n_heads * d_head, matrix.shape[1])])
+    heads = np.repeat(np.arange(2 * n_heads) * d_head, d_head) + np.tile(order, 2 * n_heads)
+    values = np.arange(2 * n_heads * d_head, int(matrix.shape[1]))
+    columns = np.concatenate([heads, values])
     return np.ascontiguousarray(matrix[:, columns]), None if bias is None else bias[columns]
 
 

@@ -1,4 +1,4 @@
-"""What models over a window of tokens can be told."""
+"""The settings of models over a window of tokens."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class WindowConfig(ArchitectureConfig, frozen=True):
 
     @property
     def n_embedded(self) -> int:
-        """Embeddings that a window has: one for each n-gram of the longest kind in it."""
+        """Embeddings in a window: one for each longest n-gram that lies in it."""
         return self.context_length - self.ngram_order + 1
 
     @model_validator(mode="after")

@@ -27,10 +27,10 @@ class WindowModel(EmbeddingModel):
         n_positions, n_embedded = token_ids.shape[1], self.config.n_embedded
         if before is not None:
             token_ids = torch.cat([before, token_ids], dim=1)
-        wanted = n_positions + n_embedded - 1
-        start = max(0, token_ids.shape[1] - wanted)
+        n_read = n_positions + n_embedded - 1
+        start = max(0, token_ids.shape[1] - n_read)
         of_first = token_ids[:, max(0, start - self.config.ngram_order + 1) : start]
         x = self.embed(token_ids[:, start:], of_first)
         # before the start of the text there is nothing: zeros
-        x = F.pad(x, (0, 0, wanted - x.shape[1], 0))  # (B, n - 1 + T, d_embed)
+        x = F.pad(x, (0, 0, n_read - x.shape[1], 0))  # (B, n - 1 + T, d_embed)
         return x.unfold(1, n_embedded, 1).flatten(2)  # (B, T, d_embed * n)

@@ -1,4 +1,4 @@
-"""What the transformer can be told."""
+"""The settings of the transformer."""
 
 from __future__ import annotations
 

@@ -20,12 +20,12 @@ from lm.architectures.recipes import (
 
 
 def _rung(budget: float, *, d_model: int, **others: Any) -> Rung:
-    """A feed-forward of four times the width."""
+    """A rung whose feed-forward is four times as wide as the model."""
     return self_attention_rung(budget, d_model=d_model, **others, d_ff=4 * d_model)
 
 
 def _follow(base: Values, given: Mapping[str, Any]) -> Values:
-    """A width chosen by hand brings a feed-forward of four times that, and heads that fit."""
+    """A width set by hand brings a feed-forward of four times that, and heads that fit."""
     with contextlib.suppress(TypeError, ValueError):  # the config's own error names it
         if "d_model" in given:
             d_model = int(given["d_model"])

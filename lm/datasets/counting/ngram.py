@@ -75,7 +75,7 @@ class NGram:
         self.vocab_size, self.order = vocab_size, order = vocab_size, min(order, len(token_ids))
         tokens = np.asarray(token_ids, dtype=np.int64)
         contexts = np.zeros(len(tokens), dtype=np.int64)  # of the gram that ends at each position
-        found: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+        grams: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
         for k in range(1, order + 1):
             keys, first, ids, counts = np.unique(
                 contexts * vocab_size + tokens[k - 1 :],
@@ -83,16 +83,16 @@ class NGram:
                 return_inverse=True,
                 return_counts=True,
             )
-            found.append((keys, first, ids, counts))
+            grams.append((keys, first, ids, counts))
             contexts = ids[:-1]
         self._levels: list[_Level] = []
-        for k, (keys, _, ids, counts) in enumerate(found, 1):
+        for k, (keys, _, ids, counts) in enumerate(grams, 1):
             if k < order:
                 # one more for the gram at the very beginning, which nothing precedes
-                _, first, *_ = found[k]
+                _, first, *_ = grams[k]
                 before = np.append(ids[1:][first], ids[:1])
                 counts = np.bincount(before, minlength=len(keys))
-            n_contexts = 1 if k == 1 else len(found[k - 2][0])
+            n_contexts = 1 if k == 1 else len(grams[k - 2][0])
             self._levels.append(_level(keys, counts, keys // vocab_size, n_contexts))
 
     @property

@@ -24,7 +24,7 @@ class CharTokenizer(Tokenizer):
 
     @classmethod
     def train(cls, train_text: str, held_out: Sequence[str], vocab_size: int) -> Self:
-        """Every character there is, in the order of code points; those held out are known too."""
+        """All characters of all the texts, also of those held out, in the order of code points."""
         return cls("".join(sorted(set(train_text).union(*held_out))))
 
     @classmethod

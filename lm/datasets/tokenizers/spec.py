@@ -62,7 +62,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def token_text(self, token_id: int) -> str:
-        """One token as it is to be shown; bytes that are not UTF-8 as <0xE2>."""
+        """One token for a person to read; bytes that are not UTF-8 as <0xE2>."""
 
     def spelling_nats(self, text: str) -> float:
         """Nats to spell what `encode` replaces by <unk>; 0 where nothing is ever replaced."""
@@ -84,7 +84,7 @@ def utf8(text: str) -> bytes:
 
 
 def bytes_as_text(token: bytes) -> str:
-    """A token of bytes as it is to be shown."""
+    """A token of bytes for a person to read."""
     try:
         return token.decode("utf-8")
     except UnicodeDecodeError:

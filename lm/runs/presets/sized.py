@@ -15,11 +15,11 @@ from lm.runs.flops import step_flops
 from lm.runs.presets.spec import Preset, Request, Settings, Values
 
 REFERENCE_VOCAB_SIZE = 65  # the ladders' own: Tiny Shakespeare's characters
-MIN_STEPS = 100  # where a budget is small, batches shrink rather than the steps
-LARGER_VOCABULARY = 1.1  # by this power of a token's FLOPs a rung's price grows
+MIN_STEPS = 100  # where a budget is small, batches get smaller before steps get fewer
+LARGER_VOCABULARY = 1.1  # the power of a token's FLOPs with which a rung's price grows
 
-# Times through the text up to which n-grams of an order are worth having: a table learns the rare
-# ones by heart.
+# (most times through the text, longest n-gram): the more often a text is seen, the more of its rare
+# n-grams a table learns by heart, so the shorter they must be.
 LONGEST_NGRAMS = ((3.5, 8), (7.5, 4), (9, 3), (math.inf, 2))
 
 
@@ -32,7 +32,7 @@ class Sized(Preset):
         return self.name in architecture.recipes.ladders
 
     def rung(self, request: Request) -> tuple[Rung, float]:
-        """The recipe for a budget, and from which budget on it is one for this vocabulary."""
+        """The rung for a request, and its price: the budget from which on it is used."""
         return priced_rung(request, request.architecture.recipes.ladders[self.name])
 
     def extra_training(self, request: Request) -> Values:
@@ -97,7 +97,7 @@ def _ngram_order(config: ArchitectureConfig) -> int:
 
 
 def _shorter_ngrams(model: Values, by_hand: Mapping[str, Any]) -> Values:
-    """N-grams no longer than a context that was chosen by hand."""
+    """The settings with n-grams that are no longer than a context set by hand."""
     with contextlib.suppress(TypeError, ValueError):  # the config's own error names it
         if "context_length" in by_hand and "ngram_order" in model:
             longest = int(by_hand["context_length"])
@@ -136,7 +136,7 @@ def _times_through(request: Request, config: ArchitectureConfig) -> float:
 
 
 def _dropout(request: Request, config: ArchitectureConfig, repeats: float) -> float:
-    """Against learning by heart: a text seen several times, by a model that has the room."""
+    """More than 0 where a text is seen so often that a large model would learn it by heart."""
     size = sum(part.n_params for part in modules(config, request.vocab_size) if not part.ngrams)
     roomy = size > request.architecture.recipes.room_per_token * request.n_train_tokens
     enough = 7.5 if getattr(config, "ngram_dropout", 0) else 4  # that regularises too

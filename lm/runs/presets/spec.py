@@ -1,4 +1,4 @@
-"""What a preset is: from a budget and a corpus to the settings that a person has not chosen."""
+"""What a preset is: from a budget and a corpus to the settings that a person left out."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ REFERENCE_BUDGET = 1e12  # sizes the model where the horizon is given in steps o
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked for."""
+    """What a person asks for, and the text it is asked for."""
 
     architecture: AnyArchitecture
     data: DataConfig
     vocab_size: int
     n_train_tokens: int
     horizon: Mapping[str, Any]  # one of budget, steps and epochs
-    model: Mapping[str, Any]  # settings chosen by hand, not checked yet
-    training: Mapping[str, Any]  # the same, checked
+    model: Mapping[str, Any]  # settings given by hand, not checked yet
+    training: Mapping[str, Any]  # likewise, checked
 
     @property
     def budget(self) -> float:
@@ -39,13 +39,13 @@ class Request:
 
     @property
     def of_words(self) -> bool:
-        """Whether there are as many tokens as there are of words."""
+        """Whether the vocabulary is as large as one of words."""
         return self.vocab_size >= WORD_VOCAB_SIZE
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a preset chooses. Settings chosen by hand win over it."""
+    """What a preset chooses. Settings given by hand win over it."""
 
     model: Values
     training: Values

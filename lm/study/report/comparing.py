@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ def by_budget(results: Results) -> dict[float, dict[object, Interval]]:
     """Budget -> architecture -> its test log-likelihood at the frontier."""
     rows = results.section("frontier")
     return {
-        float(budget): intervals(group, "architecture")
+        cast(float, budget): intervals(group, "architecture")
         for budget, group in sorted(rows.groupby("value"))
     }
 

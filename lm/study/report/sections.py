@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import pandas as pd
 
@@ -144,6 +145,11 @@ def _objective(results: Results) -> dict[str, Any] | None:
     return {"rows": cells, "claims": claims} if cells else None
 
 
+def _named_tuples(frame: pd.DataFrame) -> Iterable[Any]:
+    """The rows of a table by the names of its columns, of which pandas gives no types."""
+    return frame.itertuples()
+
+
 def _meter(results: Results) -> list[list[str]]:
     return [
         [
@@ -153,7 +159,7 @@ def _meter(results: Results) -> list[list[str]]:
             power(run.flops),
             f"{run.ratio:.2f}×",
         ]
-        for run in meter_rows(results).itertuples()
+        for run in _named_tuples(meter_rows(results))
     ]
 
 
@@ -163,13 +169,13 @@ def _meter(results: Results) -> list[list[str]]:
 def _tokenizers(results: Results) -> list[dict[str, Any]]:
     """A table per budget."""
     return [
-        _tokenizers_at(float(budget), group)
+        _tokenizers_at(cast(float, budget), group)
         for budget, group in results.section("tokenizers").groupby("value")
     ]
 
 
 def _tokenizers_at(budget: float, rows: pd.DataFrame) -> dict[str, Any]:
-    one = rows.drop_duplicates("name").set_index("name")
+    one: Any = rows.drop_duplicates("name").set_index("name")
     fewer_bits = intervals(rows, "name", "bits_per_char", sign=-1)
     return {
         "budget": budget,
@@ -205,7 +211,7 @@ def _word_corpus(results: Results, dataset: str) -> dict[str, Any] | None:
                 f"{run.perplexity:,.1f}",
                 f"{run.head_share:.0%}",
             ]
-            for run in rows.itertuples()
+            for run in _named_tuples(rows)
         ],
         "guesses": [f"{kind} {loss:.3f}" for kind, loss in results.references[dataset].items()],
     }

@@ -8,6 +8,7 @@ from html import escape
 import streamlit as st
 
 from lm.architectures import ARCHITECTURES
+from lm.base.records import Evaluation
 from lm.runs import Run
 from pages.common import wording
 from pages.common.components.browser import read
@@ -24,19 +25,19 @@ def rungs(runs: Sequence[Run]) -> list[Run]:
     finished = [run for run in runs if run.status.valid and run.status.test]
     finished = [run for run in finished if run.shipped] or finished
     settings: dict[tuple, dict[str, Run]] = {}
-    for run in sorted(finished, key=lambda run: -run.status.valid.loss):
+    for run in sorted(finished, key=lambda run: -_loss(run.status.valid)):
         data = run.config.data
         setting = (data.dataset, data.split, data.tokenizer, run.config.training.budget)
         settings.setdefault(setting, {})[run.config.model.architecture] = run
     best = max(settings.values(), key=len, default={})
-    return sorted(best.values(), key=lambda run: run.status.test.loss)
+    return sorted(best.values(), key=lambda run: _loss(run.status.test))
 
 
 def show(runs: Sequence[Run]) -> None:
     """Draw the ladder of `rungs`, as a table: the best on top."""
-    losses = [run.status.test.loss for run in runs]
+    losses = [_loss(run.status.test) for run in runs]
     low, high = min(losses), max(losses)
-    rows = "".join(_row(run, _place(run.status.test.loss, low, high)) for run in runs)
+    rows = "".join(_row(run, _place(_loss(run.status.test), low, high)) for run in runs)
     st.html(
         f"<style>{read('ladder.css')}</style><table class='ladder'><thead><tr>"
         "<th scope='col'>Architecture</th>"
@@ -46,6 +47,12 @@ def show(runs: Sequence[Run]) -> None:
         "<th scope='col' class='track'>← lower is better</th>"
         f"</tr></thead><tbody>{rows}</tbody></table>"
     )
+
+
+def _loss(scored: Evaluation | None) -> float:
+    """The loss of a split that has been scored, as those of every rung have."""
+    assert scored is not None
+    return scored.loss
 
 
 def _place(loss: float, low: float, high: float) -> float:
@@ -63,7 +70,7 @@ def _row(run: Run, place: float) -> str:
         f"<small>{escape(architecture.plainly)}</small></th>"
         f"<td class='figure'>{wording.count(run.n_params)}</td>"
         f"<td class='figure'>{wording.short(per_token)}</td>"
-        f"<td class='figure'><b>{run.status.test.loss:.3f}</b></td>"
+        f"<td class='figure'><b>{_loss(run.status.test):.3f}</b></td>"
         f"<td class='track'><div class='scale'><span style='left:{place:.1f}%;color:{color}' "
         f"aria-hidden='true'>{mark}</span></div></td></tr>"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import pandas as pd
 import streamlit as st
@@ -38,13 +39,15 @@ def show(rows: pd.DataFrame, names: Sequence[str]) -> None:
             "Result",
             list(RESULTS),
             key="sweep_y",
-            format_func=RESULTS.get,
+            format_func=lambda name: RESULTS[name],
             persist_state="session",
             width=320,
         )
     along = sweeps.BUDGET if x == FLOPS and sweeps.BUDGET in names else x
     others = [name for name in names if name != along]
-    series = [sweeps.series(row, others) for row in rows.to_dict("records")]
+    series = [
+        sweeps.series(row, others) for row in cast(list[dict[str, Any]], rows.to_dict("records"))
+    ]
     lines = list(dict.fromkeys(series))
     drawn = lines[:MOST_LINES]
     column = rows[along]
@@ -66,7 +69,7 @@ def show(rows: pd.DataFrame, names: Sequence[str]) -> None:
         _looks(rows, drawn, series, others),
         height=380,
     ).properties(width="container")
-    best = rows.loc[rows[y].idxmin() if y == "val_loss" else rows[y].idxmax()]
+    best: Any = rows.iloc[int(rows[y].argmin() if y == "val_loss" else rows[y].argmax())]
     draw(
         chart,
         key="sweep-chart",

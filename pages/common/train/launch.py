@@ -23,7 +23,9 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
         st.error(wording.plain(draft.problem))
     ready = draft.problem is None
     moving = run is not None and phases.busy(run)
-    changed = drafts.differences(run.config, draft.config) if moving and draft.config else []
+    changed = (
+        drafts.differences(run.config, draft.config) if run and moving and draft.config else []
+    )
     start = restart = False
     with st.container(horizontal=True, vertical_alignment="center", key="start-row"):
         if moving:
