@@ -34,7 +34,9 @@ def initialize(
         model.head.reset_parameters()
         return
     for module in model.modules():
-        if isinstance(module, nn.Embedding) and module is not model.ngram_embedding:
+        if isinstance(module, nn.Embedding) and module is not getattr(
+            model, "ngram_embedding", None
+        ):
             nn.init.normal_(module.weight, std=0.02 if kind == "gpt2" else 1.0)
         elif isinstance(module, nn.Linear):
             std = 0.02 if kind == "gpt2" else module.in_features**-0.5

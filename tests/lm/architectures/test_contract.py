@@ -11,13 +11,17 @@ from tests.lm.architectures.strategies import model_configs
 from tests.lm.architectures.test_models import SMALL
 from tests.lm.toys.architecture import BIGRAM, BigramConfig
 
-CONFIGS = {**SMALL, "a toy": BigramConfig()}
+CONFIGS = {**SMALL, "a toy": BigramConfig()}  # a new architecture's own goes here
 
 
 @pytest.fixture(autouse=True)
 def _with_a_toy():
     with ARCHITECTURES.including(BIGRAM):
         yield
+
+
+def test_the_contract_holds_every_architecture():
+    assert {config.architecture for config in CONFIGS.values()} == set(ARCHITECTURES)
 
 
 @pytest.mark.parametrize("check", contract.CHECKS, ids=lambda check: check.__name__)

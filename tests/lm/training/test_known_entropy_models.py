@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from lm.architectures import ARCHITECTURES
 from lm.datasets import load
 from lm.datasets.config import DataConfig
 from lm.runs import RunStore
@@ -26,7 +25,7 @@ def losses(corpus, tmp_path_factory) -> dict[str, float]:
     """Test loss of each architecture by default settings."""
     store = RunStore(tmp_path_factory.mktemp("runs"))
     results = {}
-    for architecture in ARCHITECTURES:
+    for architecture in BUDGETS:
         config = resolve(
             architecture=architecture,
             budget=BUDGETS[architecture],

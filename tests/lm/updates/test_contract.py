@@ -97,7 +97,9 @@ def test_its_settings_are_settings_of_training(name):
 
 def test_an_optimizer_that_cannot_train_a_model_is_refused_in_a_sentence():
     assert UPDATES["muon"].refuses(modules(MODEL, VOCAB_SIZE)) is None
-    with pytest.raises(ConfigError, match=r"must be adamw or sgd or signsgd for linear, which has"):
+    with pytest.raises(
+        ConfigError, match=r"must be adamw or sgd or .*signsgd for linear, which has"
+    ):
         RunConfig(
             data=DataConfig(),
             model=SMALL["linear"],
@@ -106,8 +108,8 @@ def test_an_optimizer_that_cannot_train_a_model_is_refused_in_a_sentence():
 
 
 def test_an_unknown_optimizer_names_those_there_are():
-    with pytest.raises(ConfigError, match="optimizer must be one of adamw, sgd, muon, signsgd"):
-        TrainingConfig(steps=1, optimizer="lion")
+    with pytest.raises(ConfigError, match=r"optimizer must be one of adamw, sgd, muon, .*signsgd"):
+        TrainingConfig(steps=1, optimizer="no such rule")
     with pytest.raises(ConfigError, match=r"schedule must be one of .*, wsd, stairs"):
         TrainingConfig(steps=1, schedule="zigzag")
 
