@@ -61,7 +61,7 @@ def show_ladder(runs: list[Run]) -> None:
     rungs = ladder.rungs(runs)
     if not rungs or rungs[0].config.training.budget is None:
         return
-    st.header("Four architectures, one budget", anchor=False)
+    st.header(f"{len(rungs)} architectures, one budget", anchor=False)
     run = rungs[0]
     st.markdown(
         f"Each was trained with at most {wording.flops(run.config.training.budget)} floating-point "
