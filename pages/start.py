@@ -62,7 +62,7 @@ def show_ladder(runs: list[Run]) -> None:
     budget = rungs[0].config.training.budget if rungs else None
     if budget is None:
         return
-    st.header("Four architectures, one budget", anchor=False)
+    st.header(f"{len(rungs)} architectures, one budget", anchor=False)
     run = rungs[0]
     st.markdown(
         f"Each was trained with at most {wording.flops(budget)} floating-point "

@@ -251,8 +251,7 @@ def test_column_of_the_registry_is_among_the_choices(compare, tmp_path: Path, co
             app.selectbox(key=key).set_value("toy")
         app.run()
         assert not app.exception
-        group = next(iter(runs_table.groups([run]).values()))
-        assert runs_table.results(group, [run])["toy"].tolist() == [7]
+        assert runs_table.results([run])["toy"].tolist() == [7]
 
 
 def test_run_is_renamed_and_deleted_but_never_a_shipped_one(
