@@ -164,9 +164,9 @@ def textbook_steps(shape: Shape, config: RunConfig, n: int, folder: Path) -> Cal
     np.random.default_rng(0).integers(shape.vocab_size, size=N_TOKENS, dtype=np.uint16).tofile(file)
     gpt = textbook.GPT(
         shape.vocab_size,
-        model.d_model,  # type: ignore[union-attr]
-        model.n_layers,  # type: ignore[union-attr]
-        model.n_heads,  # type: ignore[union-attr]
+        model.d_model,  # type: ignore[union-attr] - the shapes measured are transformers
+        model.n_layers,  # type: ignore[union-attr] - the shapes measured are transformers
+        model.n_heads,  # type: ignore[union-attr] - the shapes measured are transformers
         model.context_length,
     )
     loop = textbook.Loop(gpt, file, config.training.batch_size, model.context_length)

@@ -37,7 +37,7 @@ def sample(call: Call, options: SampleOptions, run: str, prompt: str) -> None:
     token_ids = prompt_ids(tokenizer, prompt)
     decoder = load_decoder(writer)
     with contextlib.suppress(AttributeError):
-        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] - a TextIOWrapper
     begin = tokenizer.decode(token_ids) if prompt else ""
     if options.texts > 1:
         seeds = [sampling.seed + i for i in range(options.texts)]

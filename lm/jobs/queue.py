@@ -140,7 +140,7 @@ class JobQueue:
             launcher, self._launcher = self._launcher, None
         if launcher is not None:
             with contextlib.suppress(OSError):
-                launcher.stdin.close()  # type: ignore[union-attr]
+                launcher.stdin.close()  # type: ignore[union-attr] - opened with a pipe
             launcher.wait()
 
     def _leave_off(self, run: Run, request: Request) -> None:
