@@ -92,10 +92,34 @@ def parse(setting: Setting, text: str) -> Any:
     return value if setting.allows(value) else None
 
 
-def put(key: str, value: Any) -> None:
-    """Let the widget `key`, which is placed next, show `value`, unless it does already."""
-    if key not in st.session_state or st.session_state[key] != value:
+def bound(name: str, value: Any, on_user_change: Callable[[Any], object]) -> dict[str, Any]:
+    """Arguments for the widget `name`: it shows `value`, and calls back when its user changes it.
+
+    A widget keeps its key while its user alone changes it. When its value has to follow something
+    else, it gets a new key: a browser that has not drawn the page anew reports the old value with
+    its next click, but for the old key, where it is no change.
+    """
+    shown: dict[str, Any] = st.session_state.setdefault("values_shown", {})
+    generations: dict[str, int] = st.session_state.setdefault("widget_generations", {})
+    key = _key(name, generations.get(name, 0))
+    if key in st.session_state and st.session_state[key] != value:
+        generations[name] = generations.get(name, 0) + 1
+        key = _key(name, generations[name])
+    if key not in st.session_state:
         st.session_state[key] = value
+    shown[key] = value
+    return {"key": key, "on_change": _reported, "args": (key, on_user_change)}
+
+
+def _key(name: str, generation: int) -> str:
+    return f"{name}-{generation}" if generation else name
+
+
+def _reported(key: str, on_user_change: Callable[[Any], object]) -> None:
+    value, shown = st.session_state[key], st.session_state["values_shown"]
+    if value != shown[key]:
+        shown[key] = value
+        on_user_change(value)
 
 
 def control(
@@ -113,21 +137,25 @@ def control(
         setting: What it is; range, unit and help come from there.
         value: What it is now, set or followed.
         choices: Where a new value goes.
-        name: Key of the widget, and name in the URL, where it is not the setting's own.
+        name: What the form and the URL call it, where that is not the setting's own name.
         follows: What decides the value while the user does not.
         placeholder: Shown for None.
     """
     name = name or setting.name
     is_set = name in choices.values
-    put(name, value)
+
+    def change(value: Any) -> None:
+        if value is None:
+            choices.reset(name)
+        else:
+            choices.set(name, value)
+
     unit = f", in {setting.unit}" if setting.unit else ""
     common = {
         "label": f"**{name}**" if is_set else name,
-        "key": name,
         "help": f"{setting.help} {rule(setting)[0].upper()}{rule(setting)[1:]}{unit}. "
         + ("Set by you." if is_set else f"Follows {follows}."),
-        "on_change": _changed,
-        "args": (choices, name),
+        **bound(name, value, change),
     }
     with st.container(
         horizontal=True, vertical_alignment="bottom", gap="xxsmall", key=f"control-{name}"
@@ -162,11 +190,3 @@ def _number(setting: Setting, placeholder: str, common: dict[str, Any]) -> None:
         style = "%g"
     optional = {"value": None, "placeholder": placeholder} if setting.optional else {}
     st.number_input(min_value=low, max_value=high, step=step, format=style, **optional, **common)
-
-
-def _changed(choices: Choices, name: str) -> None:
-    value = st.session_state[name]
-    if value is None:
-        choices.reset(name)
-    else:
-        choices.set(name, value)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,11 @@ ARGUMENTS = [
 WITHIN = ("data:", "blob:")  # the browser itself
 # On a deep link Streamlit looks for its server at /compare/_stcore/… before /_stcore/…
 PROBES = re.compile(r"/\w+/_stcore/(health|host-config)$")
+
+
+def widget(elements: Iterable, name: str):
+    """The widget `name` of a form: its key gains a number when its value follows another's."""
+    return next(each for each in elements if re.fullmatch(rf"{name}(-\d+)?", each.key or ""))
 
 
 def free_port() -> int:

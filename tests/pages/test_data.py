@@ -15,6 +15,7 @@ from lm.datasets.counting import ngram
 from lm.datasets.tokenizers import TOKENIZERS
 from pages.common import corpora
 from tests.lm.datasets.toys import NibbleTokenizer, Rabbits
+from tests.pages.conftest import widget
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,7 +63,7 @@ def test_typed_text_becomes_tokens_or_a_sentence(data) -> None:
 
 def test_unknown_corpus_in_the_url_gives_the_default(data) -> None:
     app = data("zzz")
-    assert app.segmented_control(key="corpus").value == "known_entropy"
+    assert widget(app.segmented_control, "corpus").value == "known_entropy"
     assert app.query_params.get("dataset") is None
 
 
@@ -83,7 +84,7 @@ def test_ptb_is_fetched_after_consent_alone_and_no_network_is_a_sentence(data, m
     app.button(key="download").click().run()
     assert not app.exception
     assert "Could not download" in app.error[0].value
-    app.segmented_control(key="corpus").set_value("known_entropy").run()
+    widget(app.segmented_control, "corpus").set_value("known_entropy").run()
     assert app.table  # the app goes on
 
 
@@ -128,7 +129,7 @@ def test_what_an_old_text_was_taken_for_is_said(data, uploads) -> None:
 def test_a_toy_corpus_and_tokenizer_are_shown_like_any_other(data) -> None:
     with DATASETS.including(Rabbits()), TOKENIZERS.including(NibbleTokenizer):
         app = data("rabbits")
-        assert app.segmented_control(key="corpus").value == "rabbits"
+        assert widget(app.segmented_control, "corpus").value == "rabbits"
         assert app.segmented_control(key="tokenizer-rabbits").value == "nibble"
         assert app.segmented_control(key="split").options == ["study", "halves"]
         before = app.metric[0].value, app.code[0].value
@@ -152,6 +153,6 @@ def test_upload_is_shown_to_the_letter_and_can_be_trained_on(data, uploads) -> N
     app.query_params["dataset"] = "text"
     app.run()
     assert not app.exception
-    assert app.selectbox(key="dataset").value == "text"
-    assert app.selectbox(key="text").value == file
+    assert widget(app.selectbox, "dataset").value == "text"
+    assert widget(app.selectbox, "text").value == file
     assert not app.button(key="start").disabled

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from lm.datasets.config import DataConfig
 from lm.runs import Run
 from pages.common import caches, drafts, links, shell
+from tests.pages.conftest import widget
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,8 +78,8 @@ def test_to_train_from_the_table_of_runs(visit, runs) -> None:
         app.selectbox(key="managed").set_value(run.run_id).run()
         app.button(key="watch").click().run()
         assert title(app) == "Train"
-        assert app.selectbox(key="show_run").value == run.run_id
-        architecture = app.segmented_control(key="architecture").value
+        assert widget(app.selectbox, "show_run").value == run.run_id
+        architecture = widget(app.segmented_control, "architecture").value
         assert architecture == run.config.model.architecture  # the form follows the run
 
 
@@ -102,11 +103,11 @@ def test_to_train_with_the_corpus_of_the_data_page(visit) -> None:
     app.segmented_control(key="tokenizer-known_entropy").set_value("word").run()
     app.button(key="train").click().run()
     assert title(app) == "Train"
-    assert app.selectbox(key="dataset").value == "known_entropy"
-    assert app.number_input(key="n_chars").value == 5_000
-    assert app.number_input(key="data_seed").value == 7
-    assert app.selectbox(key="tokenizer").value == "word"
-    assert app.number_input(key="seed").value == 0  # the training's own
+    assert widget(app.selectbox, "dataset").value == "known_entropy"
+    assert widget(app.number_input, "n_chars").value == 5_000
+    assert widget(app.number_input, "data_seed").value == 7
+    assert widget(app.selectbox, "tokenizer").value == "word"
+    assert widget(app.number_input, "seed").value == 0  # the training's own
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from lm.runs import Run, RunStore
 from lm.runs.config import RunConfig
-from tests.pages.conftest import serve
+from tests.pages.conftest import serve, widget
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"dataset": "known_entropy", "n_chars": "20000", "threads": "1"}
@@ -103,34 +103,44 @@ def _draft(app: AppTest) -> tuple[RunConfig, tuple[int, int], int]:
 
 def test_settings_follow_the_budget_until_set_and_again_after_reset(train) -> None:
     app = train(**SMALL, budget="1e10")
-    small = app.number_input(key="d_model").value
-    app.select_slider(key="budget").set_value(1e13).run()
-    large = app.number_input(key="d_model").value
+    small = widget(app.number_input, "d_model").value
+    widget(app.select_slider, "budget").set_value(1e13).run()
+    large = widget(app.number_input, "d_model").value
     assert large > small
-    app.number_input(key="d_model").set_value(48).run()
-    app.select_slider(key="budget").set_value(1e10).run()
-    assert app.number_input(key="d_model").value == 48
+    widget(app.number_input, "d_model").set_value(48).run()
+    widget(app.select_slider, "budget").set_value(1e10).run()
+    assert widget(app.number_input, "d_model").value == 48
     app.button(key="reset-d_model").click().run()
-    assert app.number_input(key="d_model").value == small
+    assert widget(app.number_input, "d_model").value == small
     assert "d_model" not in app.query_params
+
+
+def test_a_browser_that_is_behind_sets_nothing_that_its_user_did_not_touch(train) -> None:
+    app = train(**SMALL, budget="1e10")
+    widget(app.select_slider, "budget").set_value(1e13)
+    behind = app._tree.get_widget_states()  # what it still reports with its next click
+    app.run()
+    app._run(behind)
+    assert set(app.session_state["train_choices"]) == {*SMALL, "budget"}
+    assert app.session_state["train_choices"]["budget"] == 1e13
 
 
 def test_six_settings_travel_in_the_url(train) -> None:
     app = train(**SMALL)
-    app.segmented_control(key="architecture").set_value("mlp").run()
-    app.select_slider(key="budget").set_value(3e10).run()
-    app.number_input(key="n_layers").set_value(3).run()
-    app.number_input(key="d_hidden").set_value(96).run()
-    app.number_input(key="learning_rate").set_value(0.003).run()
-    app.selectbox(key="schedule").set_value("cosine").run()
+    widget(app.segmented_control, "architecture").set_value("mlp").run()
+    widget(app.select_slider, "budget").set_value(3e10).run()
+    widget(app.number_input, "n_layers").set_value(3).run()
+    widget(app.number_input, "d_hidden").set_value(96).run()
+    widget(app.number_input, "learning_rate").set_value(0.003).run()
+    widget(app.selectbox, "schedule").set_value("cosine").run()
     query = dict(app.query_params)
     again = train(**query)
-    assert again.segmented_control(key="architecture").value == "mlp"
-    assert again.select_slider(key="budget").value == 3e10
-    assert again.number_input(key="n_layers").value == 3
-    assert again.number_input(key="d_hidden").value == 96
-    assert again.number_input(key="learning_rate").value == 0.003
-    assert again.selectbox(key="schedule").value == "cosine"
+    assert widget(again.segmented_control, "architecture").value == "mlp"
+    assert widget(again.select_slider, "budget").value == 3e10
+    assert widget(again.number_input, "n_layers").value == 3
+    assert widget(again.number_input, "d_hidden").value == 96
+    assert widget(again.number_input, "learning_rate").value == 0.003
+    assert widget(again.selectbox, "schedule").value == "cosine"
 
 
 def test_url_that_cannot_be_gives_defaults(train) -> None:
@@ -140,14 +150,17 @@ def test_url_that_cannot_be_gives_defaults(train) -> None:
         bias="maybe", learning_rate="0", seed="x", run="gone",
     )  # fmt: skip
     assert metrics(odd) == metrics(defaults)
-    assert odd.number_input(key="n_layers").value == defaults.number_input(key="n_layers").value
+    assert (
+        widget(odd.number_input, "n_layers").value
+        == widget(defaults.number_input, "n_layers").value
+    )
     assert "no run gone" in odd.warning[0].value
 
 
 def test_impossible_settings_are_said_and_not_started(train) -> None:
     app = train(**SMALL)
-    app.number_input(key="d_model").set_value(65).run()
-    app.number_input(key="n_heads").set_value(2).run()
+    widget(app.number_input, "d_model").set_value(65).run()
+    widget(app.number_input, "n_heads").set_value(2).run()
     assert "must be divisible by n\\_heads" in app.error[0].value
     assert app.button(key="start").disabled
     app.button(key="reset-all").click().run()
@@ -157,11 +170,11 @@ def test_impossible_settings_are_said_and_not_started(train) -> None:
 
 def test_settings_persist_across_pages(train) -> None:
     app = train(**SMALL)
-    app.number_input(key="n_layers").set_value(5).run()
+    widget(app.number_input, "n_layers").set_value(5).run()
     for page in ("data", "train"):
         app.query_params.clear()  # as a browser does
         app.switch_page(f"pages/{page}.py").run()
-    assert app.number_input(key="n_layers").value == 5
+    assert widget(app.number_input, "n_layers").value == 5
 
 
 def test_predicted_time_learns_from_what_ran_here(tmp_path: Path) -> None:

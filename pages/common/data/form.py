@@ -19,14 +19,12 @@ def show() -> DataConfig | None:
     CHOICES.read_url({"dataset": lambda text: text if text in DATASETS else None})
     CHOICES.write_url()
     name = CHOICES.values.get("dataset", drafts.default_dataset())
-    forms.put("corpus", name)
     st.segmented_control(
         "Corpus",
         list(DATASETS),
         required=True,
         format_func=lambda name: DATASETS[name].title,
-        key="corpus",
-        on_change=lambda: CHOICES.set("dataset", st.session_state["corpus"]),
+        **forms.bound("corpus", name, lambda name: CHOICES.set("dataset", name)),
     )
     info = DATASETS[name]
     st.markdown(

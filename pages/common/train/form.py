@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -56,43 +58,34 @@ def show(draft: Draft) -> None:
 def _choice(
     label: str, name: str, options: list[str], value: str, text: Callable[[str], str] = str
 ) -> None:
-    forms.put(name, value)
     st.segmented_control(
         label,
         options,
-        key=name,
         format_func=text,
         required=True,
-        on_change=_set,
-        args=(name,),
         width="stretch",
+        **_bound(name, value),
     )
 
 
-def _set(name: str) -> None:
-    CHOICES.set(name, st.session_state[name])
+def _bound(name: str, value: Any) -> dict[str, Any]:
+    return forms.bound(name, value, functools.partial(CHOICES.set, name))
 
 
 def _dataset(draft: Draft) -> None:
     names = corpora.available()
-    forms.put("dataset", draft.data.dataset)
     st.selectbox(
         "Dataset",
         names,
-        key="dataset",
         format_func=lambda name: DATASETS[name].title,
-        on_change=_set,
-        args=("dataset",),
         help="The text to learn from. Those that are not here are fetched on the Data page.",
+        **_bound("dataset", draft.data.dataset),
     )
     if draft.data.text_path is not None:
-        forms.put("text", corpora.title(draft.data))
         st.selectbox(
             "Your text",
             list(corpora.uploads()),
-            key="text",
-            on_change=_set,
-            args=("text",),
+            **_bound("text", corpora.title(draft.data)),
         )
     shared = {name: dataset for name, dataset in DATASETS.items() if not dataset.needs_path}
     missing = [dataset.title for name, dataset in shared.items() if name not in names]
@@ -103,16 +96,13 @@ def _dataset(draft: Draft) -> None:
 
 
 def _budget(draft: Draft) -> None:
-    forms.put("budget", draft.budget)
     st.select_slider(
         "**Budget** (training FLOPs)",
         drafts.BUDGETS,
-        key="budget",
         format_func=wording.flops,
-        on_change=_set,
-        args=("budget",),
         help="What the run may spend, forward and backward and optimizer. The number of steps "
         f"follows from it and, under preset {DEFAULT}, so do the model's size and the batch.",
+        **_bound("budget", draft.budget),
     )
 
 

@@ -47,16 +47,18 @@ def _panel(
 
 def _heading(run: Run, now: str, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
     color, text = BADGES[now]
-    forms.put("show_run", run.run_id)
+
+    def choose_another(run_id: str) -> None:
+        st.session_state["run_chosen"] = run_id
+        choose(run_id)
+
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run-heading"):
         st.selectbox(
             "Run",
             list(names),
-            key="show_run",
             format_func=lambda run_id: names[run_id],
-            on_change=_choose_another,
-            args=(choose,),
             label_visibility="collapsed",
+            **forms.bound("show_run", run.run_id, choose_another),
         )
         st.badge(text, color=color)
         _buttons(run, now)
@@ -66,11 +68,6 @@ def _heading(run: Run, now: str, names: Mapping[str, str], choose: Callable[[str
     problem = run.reason or caches.jobs().error(run)
     if problem and now not in BUSY and now != "complete":
         st.warning(wording.plain(problem))
-
-
-def _choose_another(choose: Callable[[str], None]) -> None:
-    st.session_state["run_chosen"] = st.session_state["show_run"]
-    choose(st.session_state["show_run"])
 
 
 def _others(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -> None:

@@ -12,7 +12,7 @@ from lm.runs.prepare import prepare
 from lm.runs.recipes import resolve
 from lm.training import execute
 
-BUDGETS = {"linear": 3e10, "mlp": 1e11, "attention": 1e11, "transformer": 4e11}
+BUDGETS = {"linear": 1e10, "mlp": 3e10, "attention": 3e10, "transformer": 3e11}
 
 
 @pytest.fixture(scope="module")
