@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from lm.base.flops import flops_text
 from lm.runs import Run
 from lm.writing.sampling import Sampling
 from pages.common import caches, corpora, first_run, links, shell, wording, writing
@@ -65,7 +66,7 @@ def show_ladder(runs: list[Run]) -> None:
     st.header(f"{len(rungs)} architectures, one budget", anchor=False)
     run = rungs[0]
     st.markdown(
-        f"Each was trained with at most {wording.flops(budget)} floating-point "
+        f"Each was trained with at most {flops_text(budget)} floating-point "
         f"operations on {wording.plain(corpora.title(run.config.data))}, by the preset "
         f"{run.config.preset}. The loss is the mean surprise per token of the test split, in nats."
     )

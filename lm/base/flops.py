@@ -1,4 +1,4 @@
-"""FLOPs of training, in their three parts."""
+"""FLOPs of training: in their three parts, and in words."""
 
 from __future__ import annotations
 
@@ -38,3 +38,9 @@ class FlopCount:
             "optimizer": self.optimizer,
             "total": self.total,
         }
+
+
+def flops_text(flops: float, digits: int = 3) -> str:
+    """FLOPs as the command line reads a budget, to so many digits: 1e12, 2.5e11."""
+    mantissa, _, exponent = f"{flops:.{digits - 1}e}".partition("e")
+    return f"{float(mantissa):g}e{int(exponent)}"

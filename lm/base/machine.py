@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 
-from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
+from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs] - it has none
 
 
 def n_cores() -> int:

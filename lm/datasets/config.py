@@ -65,7 +65,7 @@ class DataConfig(Config, frozen=True):
     )
     n_chars: int = setting(
         1_000_000,
-        "Length of known_entropy.",
+        "Length of a text that is invented.",
         ge=1_000,
         le=100_000_000,
         unit="characters",
@@ -75,7 +75,7 @@ class DataConfig(Config, frozen=True):
     )
     seed: int = setting(
         0,
-        "Seed of known_entropy.",
+        "Seed of a text that is invented.",
         ge=0,
         le=2**31 - 1,
         applies=_of_dataset(lambda dataset: "seed" in dataset.settings),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from lm.base.files import replacing
 from lm.datasets.folder import datasets_dir
 from lm.datasets.registry import DATASETS, without_files
 from lm.datasets.spec import DatasetError, RemoteFile
@@ -61,7 +61,6 @@ def _is_there(path: Path, file: RemoteFile) -> bool:
 
 
 def _fetch(file: RemoteFile, path: Path, progress: Callable[[int], None]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     digest, n_bytes = hashlib.sha256(), 0
     by_hand = (
         f"Try again, or put the file at {path} by hand; "
@@ -69,13 +68,12 @@ def _fetch(file: RemoteFile, path: Path, progress: Callable[[int], None]) -> Non
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as target:
-                for chunk in _chunks(file.url, by_hand):
-                    target.write(chunk)
-                    digest.update(chunk)
-                    n_bytes += len(chunk)
-                    progress(n_bytes)
+        with replacing(path, shared=True) as target:
+            for chunk in _chunks(file.url, by_hand):
+                target.write(chunk)
+                digest.update(chunk)
+                n_bytes += len(chunk)
+                progress(n_bytes)
             if n_bytes < file.n_bytes:
                 raise DatasetError(
                     f"Could not download {file.url} (it broke off after {n_bytes:,} of "
@@ -87,9 +85,6 @@ def _fetch(file: RemoteFile, path: Path, progress: Callable[[int], None]) -> Non
                     f"{digest.hexdigest()[:12]}…, not {file.sha256[:12]}…), so it was not kept. "
                     f"{by_hand}"
                 )
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         raise DatasetError(f"Could not write {path}: {error.strerror or error}.") from None
 

@@ -15,6 +15,7 @@ class PythonReference(Dataset):
     """The help topics of the running Python, in the order of their names."""
 
     name = "python_reference"
+    suits_a_first_run = True
     title = "Python reference"
     description = "The language reference that comes with the running Python."
     licence = "PSF License"

@@ -88,10 +88,12 @@ class Dataset(ABC):
 
     default_tokenizer: str = "char"
     splits: tuple[str, ...] = ("study",)  # names of its cuts; "study" is one of them
+    split_help: str | None = None  # how its cuts differ, where there are several
     settings: frozenset[str] = frozenset()  # fields of `DataConfig` that it reads
     download: Download | None = None
     needs_file: bool = False  # whether a file must be there before it can be read
     varies: bool = False  # whether the name alone does not say which text it is
+    suits_a_first_run: bool = False  # small models learn something of it in seconds
     sample_prompt: str | None = None  # what samples go on from, if it has a typical line
 
     @property

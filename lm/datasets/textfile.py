@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import os
 import re
 import stat
 from pathlib import Path, PurePosixPath
 
-from lm.base.files import PROJECT
+from lm.base.files import PROJECT, replace_bytes
 from lm.datasets.spec import DatasetError, Original
 
 MAX_BYTES = 100_000_000
@@ -76,20 +75,15 @@ def save_text(name: str, content: bytes, folder: Path | None = None) -> Path:
     folder = folder or PROJECT / "datasets" / "uploads"
     stem = re.sub(r"[^\w.-]+", "_", PurePosixPath(name.replace("\\", "/")).stem).strip("._")[:60]
     path = folder / f"{stem or 'text'}-{hashlib.sha256(content).hexdigest()[:8]}.txt"
-    write_atomically(path, content)
+    _write(path, content)
     return path
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes) -> None:
     """Write a file whole or not at all. Raises `DatasetError`, for example on a full disk."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(content)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        replace_bytes(path, content, shared=True)
     except OSError as error:
         raise DatasetError(f"Could not write {path}: {error.strerror or error}.") from None
 

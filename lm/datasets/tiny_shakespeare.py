@@ -29,6 +29,11 @@ class TinyShakespeare(FolderDataset):
     licence = "public domain"
     source = "https://github.com/karpathy/char-rnn"
     splits = ("study", "nanogpt")
+    split_help = (
+        "study: train, valid and test as the coursework cut them. nanogpt: train and validation as "
+        "nanoGPT does, without a test split."
+    )
+    suits_a_first_run = True
     download = Download((FILE,))
     sample_prompt = "ROMEO:"
 

@@ -54,7 +54,7 @@ def choose(rows: Iterable[Validated]) -> Label | None:
     for row in rows:
         losses.setdefault(row.label, []).append(row.val_loss)
     means = {
-        label: fmean(values)  # type: ignore[arg-type]
+        label: fmean(values)  # type: ignore[arg-type] - None is left out
         for label, values in losses.items()
         if None not in values
     }

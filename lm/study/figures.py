@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lm import charts
+from lm.base.flops import flops_text
 from lm.charts import Look, Panel, few_looks, of_architecture
 from lm.charts.bands import TRAINING, VALIDATION
 from lm.datasets import DATASETS
@@ -18,7 +19,6 @@ from lm.runs import read_run
 from lm.study.knobs import KNOBS
 from lm.study.results import Results, meter_rows
 from lm.study.sections import ARCHITECTURES, CHARACTERS, WORDS
-from lm.study.wording import power
 
 TEST_LL = "Test log-likelihood (nats per character)"
 TEST_LL_WORDS = "Test log-likelihood (nats per word)"
@@ -104,7 +104,7 @@ def _curves(rows: pd.DataFrame) -> Any:
     one = rows.iloc[0]
     color = of_architecture(one.architecture).color
     corpus = DATASETS[one.dataset].title
-    title = f"{one.architecture}, {corpus}, {power(rows['flops'].mean(), 2)} FLOPs"
+    title = f"{one.architecture}, {corpus}, {flops_text(rows['flops'].mean(), 2)} FLOPs"
     return charts.curve_figure(curve_bands(rows), color=color, title=title)
 
 
@@ -156,7 +156,7 @@ def _learning_rate(results: Results, rows: pd.DataFrame) -> Any:
     budget = results.study.scale.knob_budget
     panel = Panel(
         frame=_xy(rows, "rate", "log_likelihood", "architecture"),
-        x_title=f"Peak learning rate, at {power(budget, 2)} FLOPs",
+        x_title=f"Peak learning rate, at {flops_text(budget, 2)} FLOPs",
         y_title=TEST_LL,
         log_x=True,
     )
@@ -178,7 +178,7 @@ def _knobs(results: Results, figure: str) -> Any:
         panels.append(
             Panel(
                 frame=_xy(rows, "value", "log_likelihood", "architecture"),
-                x_title=knob.title + (f", at {power(large, 2)} FLOPs" if knob.large else ""),
+                x_title=knob.title + (f", at {flops_text(large, 2)} FLOPs" if knob.large else ""),
                 y_title=SHORT_LL,
                 log_x=knob.log,
                 line=numbers,
@@ -187,7 +187,7 @@ def _knobs(results: Results, figure: str) -> Any:
         )
     every = _architecture_looks()
     looks = {name: look for name, look in every.items() if name in architectures}
-    title = f"{', '.join(looks)}: {power(scale.knob_budget, 2)} training FLOPs each"
+    title = f"{', '.join(looks)}: {flops_text(scale.knob_budget, 2)} training FLOPs each"
     height = 360 if len(panels) == 1 else 240
     return charts.spread_figure(panels, looks, height=height, title=title)
 
@@ -225,7 +225,7 @@ def _meter(results: Results) -> Any:
 
 def _tokenizers(results: Results) -> Any:
     rows = results.section("tokenizers")
-    rows = rows.assign(series=[f"{power(value, 2)} FLOPs" for value in rows["value"]])
+    rows = rows.assign(series=[f"{flops_text(value, 2)} FLOPs" for value in rows["value"]])
     order = [*results.study.tokenizations()]
     looks = few_looks(dict.fromkeys(rows["series"]))
     costs = rows.drop_duplicates(["name", "value"])

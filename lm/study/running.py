@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lm.base.flops import flops_text
 from lm.datasets import DATASETS
 from lm.jobs.executors import Executor
 from lm.jobs.sweeps import Loader, PlannedRun, SweepProgress, SweepResult, estimate, run_sweep
@@ -16,7 +17,6 @@ from lm.study.choices import best_checkpoints, runs_of, tuned_factors
 from lm.study.families import Family, Study
 from lm.study.results import gather
 from lm.study.sections import SECTIONS
-from lm.study.wording import power
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +155,6 @@ def ship(study: Study, store: RunStore, target: RunStore) -> list[Run]:
 
 def _title(run: Run) -> str:
     """What a model is called in a list to choose from."""
-    flops = power(run.status.flops.total, 2)
+    flops = flops_text(run.status.flops.total, 2)
     corpus = DATASETS[run.config.data.dataset].title
     return f"Study: {run.config.model.architecture}, {corpus}, {flops} FLOPs"

@@ -10,12 +10,6 @@ def signed(value: float) -> str:
     return f"{value:.3f}".replace("-", "−")
 
 
-def power(flops: float, digits: int = 3) -> str:
-    """FLOPs to so many digits: 9.6e11."""
-    mantissa, _, exponent = f"{flops:.{digits - 1}e}".partition("e")
-    return f"{float(mantissa):g}e{int(exponent)}"
-
-
 def listed(items: Iterable[object], last: str = "and") -> str:
     """Items as a phrase: "a, b and c"."""
     *first, end = [str(item) for item in items] or [""]

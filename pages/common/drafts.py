@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lm.architectures import ARCHITECTURES, DEFAULT, n_params
+from lm.base.flops import flops_text
 from lm.base.settings import ConfigError, Setting, settings
 from lm.datasets import DATASETS, Corpus, DatasetError
 from lm.datasets.config import DataConfig
@@ -18,7 +19,7 @@ from lm.runs.prepare import check_length
 from lm.runs.presets import PRESETS
 from lm.runs.presets.sized import REFERENCE_VOCAB_SIZE
 from lm.updates.config import TrainingConfig
-from pages.common import corpora, forms, wording
+from pages.common import corpora, forms
 
 MANTISSAS = (1, 1.5, 2, 3, 5, 7)
 BUDGETS = (*(m * 10.0**e for e in range(9, 14) for m in MANTISSAS), 1e14)
@@ -247,7 +248,7 @@ def flat(config: RunConfig) -> dict[str, Any]:
 def value_text(value: Any, name: str = "") -> str:
     """A setting's value in a few characters."""
     if name == "budget" and value:
-        return wording.flops(value)
+        return flops_text(value)
     if value is None:
         return "none"
     if isinstance(value, bool):

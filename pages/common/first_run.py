@@ -4,26 +4,27 @@ import streamlit as st
 
 from lm import datasets
 from lm.architectures import ARCHITECTURES, DEFAULT
+from lm.base.flops import flops_text
 from lm.datasets.config import DataConfig
 from lm.runs import Run, recipes
 from lm.runs.prepare import prepare
-from pages.common import caches, corpora, links, wording
+from pages.common import caches, corpora, drafts, links
 
 BUDGET = 1e11
 ABOUT = "about 20 s"
-CORPORA = ("tiny_shakespeare", "python_reference", "known_entropy")  # the last needs no file
 
 
 def corpus_name() -> str:
-    """The first corpus of `CORPORA` that can be read here."""
-    return next(name for name in CORPORA if datasets.DATASETS[name].available)
+    """The first corpus that suits a first run and can be read here."""
+    suited = [each for each in datasets.DATASETS.values() if each.suits_a_first_run]
+    return next((each.name for each in suited if each.available), drafts.default_dataset())
 
 
 def describe() -> str:
     """What the button will do, in one line."""
     title = datasets.DATASETS[corpus_name()].title
     architecture = ARCHITECTURES[DEFAULT].title.lower()
-    return f"A small {architecture} on {title}, for {wording.flops(BUDGET)} FLOPs."
+    return f"A small {architecture} on {title}, for {flops_text(BUDGET)} FLOPs."
 
 
 def start() -> Run:

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from lm import charts
+from lm.base.flops import flops_text
 from lm.base.records import Evaluation
 from lm.datasets import DATASETS
 from lm.datasets.tokenizers import TOKENIZERS
@@ -126,7 +127,7 @@ def _named(name: str, value: Any) -> str:
     if name == "architecture":
         return wording.architecture(value)
     if name == "budget":
-        return f"{wording.flops(value)} FLOPs" if value else "no budget"
+        return f"{flops_text(value)} FLOPs" if value else "no budget"
     return f"{name} {drafts.value_text(value, name)}"
 
 
@@ -157,7 +158,7 @@ def table(group: Group, runs: Sequence[Run]) -> pd.DataFrame:
                 "Loss": charts.sparkline(metrics(run)["train_loss"].to_numpy()),
                 "Validation": group.score(run.status.valid),
                 "Test": group.score(run.status.test),
-                "FLOPs": wording.flops(run.status.flops.total) if run.status.flops.total else "0",
+                "FLOPs": flops_text(run.status.flops.total) if run.status.flops.total else "0",
                 "Parameters": run.n_params,
                 "Time": round(run.status.seconds, 1),
                 "State": state(run),

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import streamlit as st
 
 from lm.architectures import ARCHITECTURES
+from lm.base.flops import flops_text
 from lm.runs import Run
 from pages.common import corpora
 
@@ -36,12 +37,6 @@ def short(number: float) -> str:
         if abs(number) >= size:
             return f"{number / size:.3g} {prefix}"
     return f"{number:.3g}"
-
-
-def flops(number: float) -> str:
-    """FLOPs as the command line writes a budget: 1e12, 2.5e11."""
-    mantissa, exponent = f"{number:.2e}".split("e")
-    return f"{float(mantissa):g}e{int(exponent)}"
 
 
 def architecture(name: str) -> str:
@@ -77,7 +72,7 @@ def run_facts(run: Run) -> str:
     facts = [
         f"{architecture(run.config.model.architecture)} of {count(run.n_params)} parameters",
         plain(corpora.title(run.config.data)),
-        f"{flops(run.status.flops.total)} training FLOPs",
+        f"{flops_text(run.status.flops.total)} training FLOPs",
     ]
     if run.status.test:
         facts.append(f"test loss {run.status.test.loss:.3f}")

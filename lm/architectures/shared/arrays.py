@@ -41,17 +41,11 @@ def activate(kind: str, x: np.ndarray) -> np.ndarray:
         x = np.maximum(x, 0, out=x)
         return np.multiply(x, x, out=x)
     if kind == "gelu":
-        return (0.5 * x * (1 + _erf(x * math.sqrt(0.5)))).astype(np.float32)
+        # late, for it takes a tenth of a second, and few models need it
+        from scipy.special import erf  # pyright: ignore - scipy has no type stubs
+
+        return 0.5 * x * (1 + erf(x * np.float32(math.sqrt(0.5))))
     return x / (1 + np.exp(-x))  # silu, the gate of swiglu
-
-
-def _erf(x: np.ndarray) -> np.ndarray:
-    """Abramowitz and Stegun 7.1.26, exact to 1.5e-7."""
-    positive = np.abs(x.astype(np.float64))
-    t = 1 / (1 + 0.3275911 * positive)
-    factors = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
-    series = np.polyval([*factors, 0.0], t)
-    return np.sign(x) * (1 - series * np.exp(-(positive**2)))
 
 
 def as_float32(weights: Arrays) -> Arrays:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jinja2
 
+from lm.base.flops import flops_text
 from lm.datasets import DATASETS
 from lm.runs import RunStore, forecast
 from lm.study.report import findings, sections, takeaways
@@ -20,7 +21,7 @@ from lm.study.report.samples import samples
 from lm.study.report.tables import tables
 from lm.study.results import Results
 from lm.study.sections import ARCHITECTURES, CHARACTERS, SECTIONS, WORDS
-from lm.study.wording import listed, power, sentence, signed, table
+from lm.study.wording import listed, sentence, signed, table
 
 __all__ = ["report", "tables"]
 
@@ -58,7 +59,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "listed": listed,
         "title_of": lambda dataset: DATASETS[dataset].title,
-        "power": power,
+        "flops_text": flops_text,
         "sentence": sentence,
         "signed": signed,
     }

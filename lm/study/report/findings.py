@@ -76,7 +76,7 @@ def _context(results: Results) -> dict[str, Any] | None:
         choice = results.choices.get((CONTEXT, architecture))
         if choice is None or choice.value not in scores:
             continue
-        least, most = min(scores), max(scores)  # type: ignore[type-var]
+        least, most = min(scores), max(scores)  # type: ignore[type-var] - numbers
         choices.append(f"{choice.value} for {architecture} (of {least} to {most})")
         cost = difference(scores[most], scores[choice.value])
         if cost.gain:

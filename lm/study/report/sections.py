@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pandas as pd
 
+from lm.base.flops import flops_text
 from lm.datasets import DATASETS
 from lm.study.claims import LOG_LIKELIHOOD, Interval, difference, few_seeds, intervals
 from lm.study.knobs import KNOBS, Knob
@@ -15,7 +16,7 @@ from lm.study.report.comparing import by_budget, compared, knob_intervals, leade
 from lm.study.report.tables import learning_rates
 from lm.study.results import Results, meter_rows
 from lm.study.sections import ALL_POSITIONS, ARCHITECTURES, LAST_POSITION, WORDS
-from lm.study.wording import power, signed
+from lm.study.wording import signed
 
 
 def sections(results: Results) -> dict[str, Any]:
@@ -39,16 +40,16 @@ def _sibling(results: Results, published: Published) -> list[str] | None:
     if choice is None or choice.value not in losses:
         return None
     flops = rows[rows["value"] == choice.value]["flops"].mean()
-    budgets = sorted(losses)  # type: ignore[type-var]
+    budgets = sorted(losses)  # type: ignore[type-var] - numbers
     sufficient = [budget for budget in budgets if losses[budget].mean < published.test_loss]
     return [
         published.name,
         f"{published.test_loss:.3f}",
         f"**{losses[choice.value]}**",
-        power(published.flops),
-        power(flops),
+        flops_text(published.flops),
+        flops_text(flops),
         f"{published.flops / flops:.3g}×",
-        power(sufficient[0]) if sufficient else "never",
+        flops_text(sufficient[0]) if sufficient else "never",
     ]
 
 
@@ -57,7 +58,7 @@ def _frontier(results: Results) -> dict[str, Any] | None:
     if not budgets:
         return None
     return {
-        "heading": ["architecture", *(power(budget) for budget in budgets)],
+        "heading": ["architecture", *(flops_text(budget) for budget in budgets)],
         "rows": [
             [name, *(str(scores.get(name, "")) for scores in budgets.values())]
             for name in ARCHITECTURES
@@ -155,8 +156,8 @@ def _meter(results: Results) -> list[list[str]]:
         [
             f"{run.architecture}, {run.setup}",
             f"{run.n_params:,}",
-            power(run.formula),
-            power(run.flops),
+            flops_text(run.formula),
+            flops_text(run.flops),
             f"{run.ratio:.2f}×",
         ]
         for run in _named_tuples(meter_rows(results))
@@ -203,7 +204,7 @@ def _word_corpus(results: Results, dataset: str) -> dict[str, Any] | None:
         "title": DATASETS[dataset].title,
         "rows": [
             [
-                power(run.flops),
+                flops_text(run.flops),
                 f"{run.n_params:,}",
                 f"{run.val_loss:.3f}",
                 f"{run.test_loss:.3f}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lm.base.flops import flops_text
 from lm.study.claims import difference, few_seeds, intervals
 from lm.study.knobs import KNOBS
 from lm.study.published import PUBLISHED_RATES
@@ -18,7 +19,7 @@ from lm.study.report.comparing import (
     reach,
 )
 from lm.study.results import Results
-from lm.study.wording import listed, power, sentence
+from lm.study.wording import listed, sentence
 
 
 def takeaways(results: Results) -> dict[str, Any]:
@@ -70,11 +71,11 @@ def _verdict(
             continue
         worst = min(gaps, key=lambda name: gaps[name].mean)
         if gaps[worst].loss:
-            budgets[behind].append(f"at {power(budget)} ({worst}, by {gaps[worst]} nats)")
+            budgets[behind].append(f"at {flops_text(budget)} ({worst}, by {gaps[worst]} nats)")
         elif all(gap.clear for gap in gaps.values()):
-            budgets[ahead].append(f"at {power(budget)} (by {gaps[worst]} nats over {worst})")
+            budgets[ahead].append(f"at {flops_text(budget)} (by {gaps[worst]} nats over {worst})")
         else:
-            budgets[undecided].append(f"at {power(budget)}")
+            budgets[undecided].append(f"at {flops_text(budget)}")
     if not any(budgets.values()):
         return None
     clauses = [f"{clause} {listed(places)}" for clause, places in budgets.items() if places]
@@ -90,7 +91,7 @@ def _context(results: Results, architecture: str) -> dict[str, Any] | None:
     choice = results.choices.get((CONTEXT, architecture))
     if len(scores) < 2 or choice is None or choice.value not in scores:
         return None
-    values = sorted(scores)  # type: ignore[type-var]
+    values = sorted(scores)  # type: ignore[type-var] - numbers
     context = {"architecture": architecture, "tried": values, "choice": choice.value}
     if few_seeds(scores):
         return {**context, "claim": sentence(ONE_SEED)}

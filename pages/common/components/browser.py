@@ -13,7 +13,7 @@ import streamlit as st
 
 def component(name: str) -> Callable[..., Any]:
     """The component whose files are `<name>.css` and `<name>.js`."""
-    return st.components.v2.component(  # pyright: ignore[reportAttributeAccessIssue]: loaded late
+    return st.components.v2.component(  # pyright: ignore[reportAttributeAccessIssue] - loaded late
         f"lm_{name}",
         html='<div class="root"></div>',
         css=read(f"{name}.css"),

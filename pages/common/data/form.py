@@ -68,8 +68,7 @@ def _configure(info: Dataset) -> DataConfig | None:
                 required=True,
                 key="split",
                 persist_state="session",
-                help="study: train, valid and test as the coursework cut them. nanogpt: train and "
-                "validation as nanoGPT does, without a test split.",
+                help=info.split_help,
             )
         for name in ("n_chars", "seed"):
             if name in info.settings:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from lm import charts, datasets
 from lm.base.files import PROJECT
+from lm.base.flops import flops_text
 from lm.base.machine import n_cores
 from lm.datasets import DATASETS
 from lm.jobs.sweeps import remembered
@@ -171,7 +172,7 @@ def _cost(scale: str, corpora: tuple[str, ...], store: RunStore, work: Work | No
         st.metric("To train", wording.count(n_left), width="content")
         st.metric(
             "FLOPs in all",
-            wording.flops(sum(cost.flops for cost in costs)),
+            flops_text(sum(cost.flops for cost in costs)),
             width="content",
             help=f"Training FLOPs. {wording.NOT_COUNTED}",
         )
@@ -191,7 +192,7 @@ def _cost(scale: str, corpora: tuple[str, ...], store: RunStore, work: Work | No
                     "Section": cost.title,
                     "Runs": len(cost.runs),
                     "To train": cost.n_left,
-                    "FLOPs": wording.flops(cost.flops),
+                    "FLOPs": flops_text(cost.flops),
                     "Time left": forecast.in_words(cost.seconds_left / n_cores())
                     if cost.n_left
                     else "–",

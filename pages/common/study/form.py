@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from lm.architectures import ARCHITECTURES
+from lm.base.flops import flops_text
 from lm.base.settings import ConfigError
 from lm.datasets import DATASETS
 from lm.jobs.sweeps import Sweep
@@ -62,7 +63,7 @@ def _controls() -> dict[str, Any]:
         "Budgets (training FLOPs), from and to",
         drafts.BUDGETS,
         (1e9, 1e11),
-        format_func=wording.flops,
+        format_func=flops_text,
         key="sweep_budgets",
         persist_state="session",
         help="A ladder of budgets in equal ratios. Drag both ends together for one budget. Under "

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from lm import datasets
+from lm.base.flops import flops_text
 from lm.base.settings import ConfigError
 from lm.datasets import DatasetError
 from lm.jobs.sweeps import Estimate, Sweep, estimate, remembered, run_sweep
@@ -58,7 +59,7 @@ def _cost(planned: Estimate) -> None:
         st.metric("To train", wording.count(planned.n_left), width="content")
         st.metric(
             "FLOPs to come",
-            wording.flops(planned.flops_left) if planned.n_left else "0",
+            flops_text(planned.flops_left) if planned.n_left else "0",
             width="content",
             help=f"Training FLOPs. {wording.NOT_COUNTED}",
         )
@@ -81,7 +82,7 @@ def _cost(planned: Estimate) -> None:
                     "Run": run.run_id,
                     "Parameters": run.n_params,
                     "Steps": run.n_steps,
-                    "FLOPs": wording.flops(run.flops),
+                    "FLOPs": flops_text(run.flops),
                     "Time": forecast.in_words(run.seconds),
                     "State": run.state,
                 }

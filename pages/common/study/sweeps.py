@@ -12,6 +12,7 @@ import streamlit as st
 
 from lm.architectures import ARCHITECTURES
 from lm.base.files import PROJECT
+from lm.base.flops import flops_text
 from lm.base.settings import ConfigError, Setting, rule
 from lm.jobs import sweeps as jobs_sweeps
 from lm.jobs.sweeps import Sweep
@@ -167,7 +168,7 @@ def short(name: str) -> str:
 
 def _text(value: Any) -> str:
     return (
-        wording.flops(value)
+        flops_text(value)
         if isinstance(value, float) and value >= 1e6
         else jobs_sweeps.in_words(value)
     )

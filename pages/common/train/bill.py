@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from lm.architectures import modules
+from lm.base.flops import flops_text
 from lm.runs import Run, forecast
 from lm.runs.flops import step_flops_by_module
 from pages.common import wording
@@ -20,10 +21,10 @@ def show(draft: Draft, runs: list[Run]) -> None:
     with st.container(horizontal=True, gap="medium", key="bill"):
         st.metric("Parameters", wording.count(draft.n_params), width="content")
         st.metric("Steps", wording.count(steps.n_steps), width="content")
-        st.metric("FLOPs per step", wording.flops(steps.step.total), width="content")
+        st.metric("FLOPs per step", flops_text(steps.step.total), width="content")
         st.metric(
             "Training FLOPs",
-            wording.flops(steps.flops.total),
+            flops_text(steps.flops.total),
             width="content",
             help=wording.NOT_COUNTED,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from lm.base.flops import flops_text
 from lm.base.records import Evaluation
 from lm.runs import Run, forecast
 from pages.common import corpora, wording
@@ -67,10 +68,10 @@ def _spent(run: Run, metrics: pd.DataFrame, busy: bool) -> list[Figure]:
     speed = _speed(metrics[["tokens", "flops", "seconds"]])
     done, planned = run.status.flops.total, run.facts.flops.total
     text = (
-        f"Training FLOPs: forward + backward + optimizer, of {wording.flops(planned)} planned. "
+        f"Training FLOPs: forward + backward + optimizer, of {flops_text(planned)} planned. "
         f"{wording.NOT_COUNTED}"
     )
-    figures = [("FLOPs", wording.flops(done) if done else "0", text)]
+    figures = [("FLOPs", flops_text(done) if done else "0", text)]
     if speed:
         figures.append(("Tokens/s", wording.short(speed.tokens), "Training tokens per second."))
         figures.append(("FLOP/s", wording.short(speed.flops), "Training FLOPs per second."))

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from lm.architectures import ARCHITECTURES
+from lm.base.flops import flops_text
 from lm.base.settings import Setting
 from lm.datasets import DATASETS
 from lm.runs.presets import DEFAULT, PRESETS
@@ -99,7 +100,7 @@ def _budget(draft: Draft) -> None:
     st.select_slider(
         "**Budget** (training FLOPs)",
         drafts.BUDGETS,
-        format_func=wording.flops,
+        format_func=flops_text,
         help="What the run may spend, forward and backward and optimizer. The number of steps "
         f"follows from it and, under preset {DEFAULT}, so do the model's size and the batch.",
         **_bound("budget", draft.budget),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from lm.base.flops import flops_text
 from lm.datasets import DatasetError
 from lm.runs import Run, RunError, presets
 from lm.runs.config import RunConfig
@@ -66,7 +67,7 @@ def _name(config: RunConfig, draft: Draft, runs: list[Run]) -> str:
     """A name for the run: architecture, size, budget, and settings made by hand; not in use yet."""
     size = wording.short(draft.n_params).replace(" ", "")
     architecture = wording.architecture(config.model.architecture)
-    parts = [f"{architecture} {size}", wording.flops(draft.budget)]
+    parts = [f"{architecture} {size}", flops_text(draft.budget)]
     if config.preset != presets.DEFAULT:
         parts.append(config.preset)
     model = drafts.model_settings(config.model.architecture)

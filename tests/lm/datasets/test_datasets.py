@@ -343,8 +343,8 @@ FULL = Path("/dev/full")
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full, a device that is always full")
 def test_on_a_full_disk_an_upload_gets_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    write_bytes = Path.write_bytes
-    monkeypatch.setattr(Path, "write_bytes", lambda _, content: write_bytes(FULL, content))
+    open_file = Path.open
+    monkeypatch.setattr(Path, "open", lambda _, mode: open_file(FULL, mode))
     with pytest.raises(DatasetError, match=r"Could not write .*No space left on device"):
         save_text("a.txt", VERSE.encode(), tmp_path)
     assert list(tmp_path.iterdir()) == []

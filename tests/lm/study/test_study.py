@@ -21,6 +21,7 @@ import pytest
 
 from lm import charts, datasets
 from lm.architectures import ARCHITECTURES as REGISTERED
+from lm.base.flops import flops_text
 from lm.cli.app import main
 from lm.cli.command import BAD_INPUT
 from lm.runs import RunStore
@@ -35,7 +36,7 @@ from lm.study.report.comparing import against_others
 from lm.study.results import gather
 from lm.study.scales import SCALES
 from lm.study.sections import ARCHITECTURES, CORPORA, SECTIONS
-from lm.study.wording import listed, power, signed
+from lm.study.wording import listed, signed
 from tests.lm.toys.architecture import BIGRAM
 
 ROOT = Path(__file__).parents[3]
@@ -320,7 +321,7 @@ def test_lists_are_written_as_in_a_sentence():
 
 
 def test_flops_are_written_as_powers_of_ten():
-    assert [power(flops) for flops in (1e8, 9.6e11, 3.123e12, 0.0)] == [
+    assert [flops_text(flops) for flops in (1e8, 9.6e11, 3.123e12, 0.0)] == [
         "1e8",
         "9.6e11",
         "3.12e12",
