@@ -1,5 +1,6 @@
 """Charts: what is thinned away, what stays put, what tells runs apart."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from lm import charts
 from lm.architectures import ARCHITECTURES
+from lm.charts.ends import spread_out
 
 REFERENCES = {"uniform": 4.17, "unigram": 3.31, "bigram": 2.5}
 
@@ -110,10 +112,13 @@ def test_references_have_one_form() -> None:
         ),
     ]
     for chart in drawn:
-        lines = [layer for layer in chart.to_dict()["layer"] if "values" in layer.get("data", {})]
-        assert [layer["mark"]["type"] for layer in lines] == ["rule", "text"]
-        for layer in lines:
-            assert layer["data"]["values"] == [{"reference": "6-gram 1.50", "y": 1.5}]
+        layers = [each for each in chart.to_dict()["layer"] if "values" in each.get("data", {})]
+        rules = [each for each in layers if "strokeDash" in each["mark"]]
+        texts = [each for each in layers if each["mark"]["type"] == "text"]
+        assert [row["y"] for layer in rules for row in layer["data"]["values"]] == [1.5]
+        written = [list(row.values()) for layer in texts for row in layer["data"]["values"]]
+        assert sum("6-gram 1.50" in row for row in written) == 1
+        assert not any("far" in str(row) for row in written)
     assert charts.labelled({"6-gram": 1.5}, sign=-1) == {"6-gram −1.50": -1.5}
 
 
@@ -152,11 +157,53 @@ def test_unchecking_a_run_takes_its_line_and_nothing_else() -> None:
     assert all(before[label] == look for label, look in after.items())
 
 
+def test_labels_of_lines_keep_apart_and_inside() -> None:
+    values = [1.0, 1.01, 1.02, 1.5, 1.99, 2.0]
+    places = spread_out(values, 0.1, 1.0, 2.0)
+    assert places == sorted(places)
+    assert all(b - a > 0.1 - 1e-9 for a, b in itertools.pairwise(places))
+    assert places[3] == 1.5  # one that has room stays
+    assert min(places) >= 1.0 - 1e-9
+    assert max(places) <= 2.0 + 1e-9
+
+
+def rungs() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "series": ["a", "a", "b"],
+            "flops": [1e10, 1e11, 1e10],
+            "mean": [-2.0, -1.5, -1.9],
+            "low": [-2.1, -1.6, -1.9],
+            "high": [-1.9, -1.4, -1.9],
+            "n": [3, 3, 1],
+            "firm": [True, True, False],
+        }
+    )
+
+
+def test_the_frontier_has_lines_bands_hollow_dots_and_own_runs() -> None:
+    looks = {name: charts.Look("#000", label=name.upper()) for name in "ab"}
+    own = [charts.Mark(name="mine", series="b", flops=3e10, y=-1.7, note="0.08 worse")]
+    spec = charts.frontier_chart(
+        rungs(), looks, own, y_title="Log-likelihood", references={"6-gram": -1.45, "far": -5.0}
+    ).to_dict()
+    kinds = [layer["mark"]["type"] for layer in spec["layer"]]
+    assert kinds.count("area") == 1
+    assert kinds.count("point") == 3  # firm means, hollow ones, own runs
+    hollow = [layer for layer in spec["layer"] if layer["mark"].get("filled") is False]
+    assert hollow[0]["transform"] == [{"filter": "!datum.firm"}]
+    (text,) = [layer for layer in spec["layer"] if layer["mark"]["type"] == "text"]
+    assert [row["label"] for row in text["data"]["values"]] == ["B", "A", "6-gram −1.45"]
+    sentence = charts.describe_frontier(rungs(), looks, own, y_title="Log-likelihood")
+    assert "A from -2.00 at 1e+10 to -1.50 at 1e+11" in sentence
+    assert "1 run of yours" in sentence
+
+
 def test_smoothing_keeps_the_raw_line() -> None:
     shown = {"a": charts.Look("#000", label="MLP")}
     spec = charts.training_curves({"a": metrics(50)}, shown, smoothing=0.2).to_dict()
-    fields = [layer["encoding"]["y"]["field"] for layer in spec["layer"]]
-    assert fields == ["sampled_val_loss", "smoothed"]
+    lines = [layer for layer in spec["layer"] if layer["mark"]["type"] == "line"]
+    assert [line["encoding"]["y"]["field"] for line in lines] == ["sampled_val_loss", "smoothed"]
 
 
 @pytest.mark.parametrize("x", ["training.flops", "architecture", "bias"])
@@ -183,6 +230,8 @@ def test_results_take_numbers_and_names(x: str) -> None:
         references={"far": 9.0, "near": 1.4},
     ).to_dict()["layer"]  # fmt: skip
     assert [row["reference"] for row in layers[1]["data"]["values"]] == ["near 1.40"]
+    labels = [row.get("label") for each in layers[2:] for row in each["data"].get("values", [])]
+    assert labels == ([] if x != "training.flops" else ["1", "2"])
     sentence = charts.describe_results(frame, looks, y="test_loss", y_title="Test loss", best="min")
     assert sentence == "Test loss of 2 runs; best is 2 with 1.500."
 
