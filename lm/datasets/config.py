@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import model_validator
 
 from lm.base.settings import Config, Values, one_of, setting
+from lm.base.wording import listed
 from lm.datasets.registry import DATASETS, DEFAULT
 from lm.datasets.spec import Dataset
 from lm.datasets.tokenizers import TOKENIZERS
@@ -98,13 +99,13 @@ class DataConfig(Config, frozen=True):
     def _check(self) -> typing.Self:
         dataset = DATASETS[self.dataset]
         if self.split not in dataset.splits:
-            owners = _listed(lambda other: self.split in other.splits)
+            owners = _owners(lambda other: self.split in other.splits)
             raise ValueError(
                 f"split '{self.split}' belongs to dataset {owners}. "
                 f"Received: dataset='{self.dataset}'."
             )
         if dataset.needs_path != (self.text_path is not None):
-            owners = _listed(lambda other: other.needs_path)
+            owners = _owners(lambda other: other.needs_path)
             raise ValueError(
                 f"text_path goes with dataset {owners}, and only with it. "
                 f"Received: dataset='{self.dataset}', text_path={self.text_path!r}."
@@ -112,6 +113,7 @@ class DataConfig(Config, frozen=True):
         return self
 
 
-def _listed(condition: Callable[[Dataset], bool]) -> str:
+def _owners(condition: Callable[[Dataset], bool]) -> str:
     """The datasets of which something holds: "'ptb' or 'text'"."""
-    return " or ".join(f"'{name}'" for name, dataset in DATASETS.items() if condition(dataset))
+    names = [f"'{name}'" for name, dataset in DATASETS.items() if condition(dataset)]
+    return listed(names, "or")

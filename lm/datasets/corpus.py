@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lm.base.wording import listed
 from lm.datasets.config import DataConfig
 from lm.datasets.registry import DATASETS, without_files
 from lm.datasets.spec import Dataset, DatasetError, Original, Splits
@@ -117,7 +118,7 @@ def load_text(data: DataConfig) -> Splits:
         raise DatasetError(
             f"{dataset.title} is not here: {missing} is missing. "
             f"{fetch if dataset.download else 'Put'} the file there by hand, "
-            f"or use {' or '.join(without_files())}, which need no file."
+            f"or use {listed(without_files(), 'or')}, which need no file."
         )
     return dataset.read(data)
 

@@ -10,6 +10,7 @@ from pydantic import SerializeAsAny, field_validator, model_validator
 
 from lm.architectures import ArchitectureConfig, model_config, modules
 from lm.base.settings import Config
+from lm.base.wording import listed
 from lm.datasets.config import DataConfig
 from lm.updates import UPDATES
 from lm.updates.config import TrainingConfig
@@ -45,7 +46,7 @@ class RunConfig(Config, frozen=True):
         parts = modules(model, vocab_size=2)
         reasons = {name: update.refuses(parts) for name, update in UPDATES.items()}
         if (reason := reasons[self.training.optimizer]) is not None:
-            fitting = " or ".join(name for name, reason in reasons.items() if reason is None)
+            fitting = listed((name for name, reason in reasons.items() if reason is None), "or")
             raise ValueError(
                 f"training.optimizer must be {fitting} for {model.architecture}, {reason}. "
                 f"Received: {self.training.optimizer!r}."

@@ -9,6 +9,7 @@ from lm.architectures import ARCHITECTURES
 from lm.architectures import architecture as architecture_named
 from lm.base.registry import must_be_one_of
 from lm.base.settings import ConfigError
+from lm.base.wording import listed
 from lm.datasets.config import DataConfig
 from lm.runs import presets
 from lm.runs.config import RunConfig
@@ -76,6 +77,6 @@ def resolve(
 def _unsuited(preset: str, architecture: str) -> str:
     suited = [f"'{name}'" for name in ARCHITECTURES if PRESETS[preset].suits(ARCHITECTURES[name])]
     return (
-        f"preset '{preset}' belongs to architecture {' or '.join(suited)}. "
+        f"preset '{preset}' belongs to architecture {listed(suited, 'or')}. "
         f"Received: {architecture!r}."
     )

@@ -12,13 +12,14 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lm.base.files import PROJECT, json_bytes, replace_json
 from lm.base.registry import did_you_mean
+from lm.base.wording import listed
 from lm.datasets.tokenizers import Tokenizer
 from lm.runs import table
 from lm.runs.config import SCHEMA_VERSION, RunConfig
@@ -124,15 +125,13 @@ class RunStore:
         if len(matches) == 1:
             return matches[0]
         if matches:
-            raise RunNotFoundError(
-                f"{text!r} could be any of {_listed(run.run_id for run in matches)}. "
-                "Give more of the id."
-            )
+            ids = listed((run.run_id for run in matches), "or", most=5)
+            raise RunNotFoundError(f"{text!r} could be any of {ids}. Give more of the id.")
         names = {run.run_id for run in runs} | {run.name for run in runs}
         near = did_you_mean(text, names)
         hint = f"Did you mean {near}?" if near else ""
         if not near:
-            ids = _listed(run.run_id for run in runs)
+            ids = listed((run.run_id for run in runs), most=5)
             hint = f"There are {ids}." if runs else "There are no runs yet."
         raise RunNotFoundError(f"No run in {self.root} is called {text!r}. {hint}")
 
@@ -281,10 +280,3 @@ def _checked_name(name: str) -> str:
     if not (1 <= len(name) <= 80 and name.isprintable()):
         raise RunError(f"A name must be 1 to 80 characters on one line. Received: {name!r}.")
     return name
-
-
-def _listed(names: Iterable[str]) -> str:
-    """The first names of some, and how many more there are: "a, b, c, d, e and 4 more"."""
-    names = list(names)
-    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more

@@ -1,4 +1,4 @@
-"""Numbers, lists and tables as the report writes them."""
+"""Numbers, sentences and tables as the report writes them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,6 @@ from collections.abc import Iterable, Sequence
 def signed(value: float) -> str:
     """A number with three decimals, and with a true minus sign."""
     return f"{value:.3f}".replace("-", "−")
-
-
-def listed(items: Iterable[object], last: str = "and") -> str:
-    """Items as a phrase: "a, b and c"."""
-    *first, end = [str(item) for item in items] or [""]
-    return f"{', '.join(first)} {last} {end}" if first else end
 
 
 def sentence(text: str) -> str:

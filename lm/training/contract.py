@@ -50,7 +50,7 @@ def _tokens(config: ArchitectureConfig, vocab_size: int, seed: int = 0) -> Tenso
     return torch.randint(vocab_size, (ROWS, length), generator=generator)
 
 
-def _model(
+def awake(
     architecture: AnyArchitecture, config: ArchitectureConfig, vocab_size: int, seed: int = 0
 ) -> LanguageModel:
     """A model none of whose weights is at zero, so that every one of them matters."""
@@ -82,7 +82,7 @@ def says_what_it_is(architecture: AnyArchitecture, config: Any, vocab_size: int)
 def maps_ids_to_logits(architecture: AnyArchitecture, config: Any, vocab_size: int) -> None:
     """(B, T) ids become (B, T, V) finite float32 logits."""
     rows = _tokens(config, vocab_size)
-    logits = _model(architecture, config, vocab_size)(rows)
+    logits = awake(architecture, config, vocab_size)(rows)
     _demand(
         logits.shape == (*rows.shape, vocab_size),
         f"Logits must be {(*rows.shape, vocab_size)}. Received: {tuple(logits.shape)}.",
@@ -107,7 +107,7 @@ def begins_near_uniform(architecture: AnyArchitecture, config: Any, vocab_size: 
 @_checked
 def the_future_changes_nothing(architecture: AnyArchitecture, config: Any, vocab_size: int) -> None:
     """A token changes the logits from its own position on, and none before."""
-    model, rows = _model(architecture, config, vocab_size), _tokens(config, vocab_size)
+    model, rows = awake(architecture, config, vocab_size), _tokens(config, vocab_size)
     before = model(rows)
     for t in range(1, rows.shape[1]):
         changed = rows.clone()
@@ -126,7 +126,7 @@ def the_future_changes_nothing(architecture: AnyArchitecture, config: Any, vocab
 @_checked
 def rows_keep_to_themselves(architecture: AnyArchitecture, config: Any, vocab_size: int) -> None:
     """A row's logits depend neither on its neighbours nor on calls before."""
-    model, rows = _model(architecture, config, vocab_size), _tokens(config, vocab_size)
+    model, rows = awake(architecture, config, vocab_size), _tokens(config, vocab_size)
     together = model(rows)
     alone = torch.cat([model(row[None]) for row in rows])
     _demand(torch.allclose(together, alone, atol=1e-4), "A row's logits depend on other rows.")
@@ -138,7 +138,7 @@ def the_lookback_completes_a_row(
     architecture: AnyArchitecture, config: Any, vocab_size: int
 ) -> None:
     """Given the `lookback` tokens before it, a row has the logits it has in the whole text."""
-    model, text = _model(architecture, config, vocab_size), _tokens(config, vocab_size)
+    model, text = awake(architecture, config, vocab_size), _tokens(config, vocab_size)
     n = config.lookback
     if not n:
         return
@@ -152,7 +152,7 @@ def first_weights_follow_the_seed(
 ) -> None:
     """The same seed gives the same weights, another gives others."""
     one, same, other = (
-        weights(_model(architecture, config, vocab_size, seed)) for seed in (0, 0, 1)
+        weights(awake(architecture, config, vocab_size, seed)) for seed in (0, 0, 1)
     )
     _demand(all(torch.equal(one[name], same[name]) for name in one), "A seed gives other weights.")
     _demand(any(not torch.equal(one[name], other[name]) for name in one), "Seeds change nothing.")
@@ -162,7 +162,7 @@ def first_weights_follow_the_seed(
 def weights_restore_it(architecture: AnyArchitecture, config: Any, vocab_size: int) -> None:
     """A model that is given another's weights has the same logits."""
     rows = _tokens(config, vocab_size)
-    one, other = (_model(architecture, config, vocab_size, seed) for seed in (0, 1))
+    one, other = (awake(architecture, config, vocab_size, seed) for seed in (0, 1))
     load_weights(other, {name: tensor.clone() for name, tensor in weights(one).items()})
     _demand(torch.equal(one(rows), other(rows)), "Its weights are not all there is to a model.")
 
@@ -172,7 +172,7 @@ def its_modules_are_its_parameters(
     architecture: AnyArchitecture, config: Any, vocab_size: int
 ) -> None:
     """`modules` counts the parameters that the model has, under the same names."""
-    model = _model(architecture, config, vocab_size)
+    model = awake(architecture, config, vocab_size)
     listed = {part.name: part.n_params for part in architecture.modules(config, vocab_size)}
     held: dict[str, int] = dict.fromkeys(listed, 0)
     for name, tensor in weights(model).items():
@@ -218,7 +218,7 @@ def its_head_scores_as_it_learns(
     architecture: AnyArchitecture, config: Any, vocab_size: int
 ) -> None:
     """The head's `loss` and `nats` are the cross-entropy of its logits."""
-    model, rows = _model(architecture, config, vocab_size), _tokens(config, vocab_size)
+    model, rows = awake(architecture, config, vocab_size), _tokens(config, vocab_size)
     features, targets = model.features(rows), rows.roll(1, dims=1)
     expected = F.cross_entropy(
         model.head(features).flatten(0, 1), targets.flatten(), reduction="none"
@@ -233,7 +233,7 @@ def its_head_scores_as_it_learns(
 @_checked
 def writes_what_it_predicts(architecture: AnyArchitecture, config: Any, vocab_size: int) -> None:
     """The decoder has the model's logits after each token of a text that grows."""
-    model = _model(architecture, config, vocab_size)
+    model = awake(architecture, config, vocab_size)
     arrays = {name: tensor.numpy() for name, tensor in weights(model).items()}
     decoder = architecture.decoder(config, vocab_size, arrays).fresh()
     texts = torch.randint(vocab_size, (2, 40), generator=torch.Generator().manual_seed(1))

@@ -19,7 +19,7 @@ class AdamW(Update):
     """torch.optim.AdamW."""
 
     name = "adamw"
-    settings = frozenset({"beta1", "beta2"})
+    settings = frozenset({"weight_decay", "beta1", "beta2"})
     moments = 2
 
     def build(

@@ -82,7 +82,13 @@ class TrainingConfig(Config, frozen=True):
         log=True,
         applies=_read_by_optimizer("adamw_learning_rate"),
     )
-    weight_decay: float = setting(0.1, "Decoupled shrinking of matrices.", ge=0, le=100)
+    weight_decay: float = setting(
+        0.1,
+        "Decoupled shrinking of matrices.",
+        ge=0,
+        le=100,
+        applies=_read_by_optimizer("weight_decay"),
+    )
     beta1: float = setting(
         0.9,
         "AdamW: memory of the mean gradient.",

@@ -22,7 +22,7 @@ class Muon(Update):
     """torch.optim.Muon for the matrices between layers, AdamW for everything else."""
 
     name = "muon"
-    settings = frozenset({"momentum", "adamw_learning_rate", "beta1", "beta2"})
+    settings = frozenset({"weight_decay", "momentum", "adamw_learning_rate", "beta1", "beta2"})
     moments = 2  # AdamW's; Muon itself has one for each number of its matrices
 
     def flops(self, module: Module) -> int:

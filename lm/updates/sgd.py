@@ -19,7 +19,7 @@ class SGD(Update):
     """torch.optim.SGD."""
 
     name = "sgd"
-    settings = frozenset({"momentum"})
+    settings = frozenset({"weight_decay", "momentum"})
     moments = 1
 
     def build(

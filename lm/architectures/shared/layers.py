@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lm.architectures.shared.embeddings import EmbeddingModel
+from lm.architectures.shared.model import LanguageModel
 
 
 class ReLUSquared(nn.Module):
@@ -23,9 +23,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "relu2": ReLUSquared, "swiglu":
 
 
 @torch.no_grad()
-def initialize(
-    model: EmbeddingModel, kind: str, residual_outputs: Sequence[nn.Linear] = ()
-) -> None:
+def initialize(model: LanguageModel, kind: str, residual_outputs: Sequence[nn.Linear] = ()) -> None:
     """Set the first weights; `residual_outputs` are the maps that write to the residual stream.
 
     Under every kind the first loss is near ln V. A tied matrix is initialised as a head.

@@ -6,13 +6,14 @@ import itertools
 import json
 import math
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lm.base.registry import did_you_mean
 from lm.base.settings import ConfigError
+from lm.base.wording import listed
 from lm.runs.config import RunConfig
 from lm.runs.recipes import SHORT_NAMES
 
@@ -174,10 +175,6 @@ def _check_name(where: str, name: str) -> None:
     near = did_you_mean(name, NAMES)
     hint = f" Did you mean {near}?" if near else ""
     raise ConfigError(
-        f"{where}: a setting is one of {listed(NAMES)}, or model.NAME, training.NAME or "
+        f"{where}: a setting is one of {', '.join(NAMES)}, or model.NAME, training.NAME or "
         f"data.NAME. Received: {name!r}.{hint}"
     )
-
-
-def listed(names: Iterable[str]) -> str:
-    return ", ".join(names)

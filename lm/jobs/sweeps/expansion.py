@@ -11,7 +11,7 @@ from lm.architectures import DEFAULT
 from lm.base.settings import ConfigError
 from lm.datasets import OWN_TEXT, Corpus, DatasetError, load
 from lm.datasets.config import DataConfig
-from lm.jobs.sweeps.definition import Point, Sweep, in_words, listed
+from lm.jobs.sweeps.definition import Point, Sweep, in_words
 from lm.runs import Run, RunError, RunStore, read_run
 from lm.runs.config import RunConfig
 from lm.runs.plan import BudgetError, plan
@@ -42,7 +42,7 @@ def expand(sweep: Sweep, load: Loader = load) -> list[RunConfig]:
         try:
             configs[_config(point, load)] = None
         except (ConfigError, DatasetError, BudgetError) as error:
-            settings = listed(f"{name} = {in_words(value)}" for name, value in chosen.items())
+            settings = ", ".join(f"{name} = {in_words(value)}" for name, value in chosen.items())
             where = f" ({settings})" if settings else ""
             raise ConfigError(f"{sweep.name}{where}: {error}") from None
     return list(configs)

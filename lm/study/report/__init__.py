@@ -14,6 +14,7 @@ from pathlib import Path
 import jinja2
 
 from lm.base.flops import flops_text
+from lm.base.wording import listed
 from lm.datasets import DATASETS
 from lm.runs import RunStore, forecast
 from lm.study.report import findings, sections, takeaways
@@ -21,7 +22,7 @@ from lm.study.report.samples import samples
 from lm.study.report.tables import tables
 from lm.study.results import Results
 from lm.study.sections import ARCHITECTURES, CHARACTERS, SECTIONS, WORDS
-from lm.study.wording import listed, sentence, signed, table
+from lm.study.wording import sentence, signed, table
 
 __all__ = ["report", "tables"]
 

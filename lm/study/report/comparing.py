@@ -7,9 +7,9 @@ from typing import cast
 
 import pandas as pd
 
+from lm.base.wording import listed
 from lm.study.claims import Difference, Interval, difference, few_seeds, intervals
 from lm.study.results import Results
-from lm.study.wording import listed
 
 CONTEXT = "context-length/context"  # the hyperparameter that every architecture has
 ONE_SEED = "fewer than three seeds, so no difference is claimed"

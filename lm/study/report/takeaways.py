@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lm.base.flops import flops_text
+from lm.base.wording import listed
 from lm.study.claims import difference, few_seeds, intervals
 from lm.study.knobs import KNOBS
 from lm.study.published import PUBLISHED_RATES
@@ -19,7 +20,7 @@ from lm.study.report.comparing import (
     reach,
 )
 from lm.study.results import Results
-from lm.study.wording import listed, sentence
+from lm.study.wording import sentence
 
 
 def takeaways(results: Results) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from hypothesis import strategies as st
 
-from lm.architectures import ArchitectureConfig
+from lm.architectures import ArchitectureConfig, modules
 from lm.architectures.attention.config import AttentionConfig
 from lm.architectures.linear.config import LinearConfig
 from lm.architectures.mlp.config import MLPConfig
 from lm.architectures.transformer.config import TransformerConfig
+from lm.updates import UPDATES
 from lm.updates.config import TrainingConfig
 
 INITIALIZATIONS = st.sampled_from(["pytorch", "gpt2", "zero_output"])
@@ -93,7 +94,8 @@ def model_configs() -> st.SearchStrategy[ArchitectureConfig]:
 
 @st.composite
 def training_configs(draw: st.DrawFn, model: ArchitectureConfig) -> TrainingConfig:
-    optimizers = ["adamw", "sgd"] + ["muon"] * (model.architecture != "linear")
+    parts = modules(model, vocab_size=2)
+    optimizers = [name for name, update in UPDATES.items() if update.refuses(parts) is None]
     return TrainingConfig(
         steps=3,
         optimizer=draw(st.sampled_from(optimizers)),

@@ -11,7 +11,11 @@ from tests.lm.architectures.strategies import model_configs
 from tests.lm.architectures.test_models import SMALL
 from tests.lm.toys.architecture import BIGRAM, BigramConfig
 
-CONFIGS = {**SMALL, "a toy": BigramConfig()}  # a new architecture's own goes here
+CONFIGS = {
+    **SMALL,
+    "a toy": BigramConfig(),
+    # a small config of each further architecture goes here
+}
 
 
 @pytest.fixture(autouse=True)

@@ -5,16 +5,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lm.architectures import build_model
 from lm.writing.generation import as_decoder
 from tests.lm.architectures.strategies import model_configs
-from tests.lm.architectures.test_models import awake
 
 
 @settings(max_examples=60, deadline=None)
 @given(config=model_configs(), seed=st.integers(0, 9), data=st.data())
 def test_logits_are_those_of_the_model(config, seed, data):
     vocab_size, n_texts = 11, data.draw(st.integers(1, 3))
-    model = awake(config, seed, vocab_size)
+    model = build_model(config, vocab_size, seed).eval()
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from lm.architectures import build_model, model_config, modules, n_params
+from lm.architectures import ARCHITECTURES, build_model, model_config, modules, n_params
 from lm.architectures.attention.config import AttentionConfig
 from lm.architectures.linear.config import LinearConfig
 from lm.architectures.mlp.config import MLPConfig
 from lm.architectures.shared.model import load_weights, weights
 from lm.architectures.transformer.config import TransformerConfig
 from lm.architectures.transformer.recipes import NANOGPT, RECIPES
+from lm.training import contract
 from tests.lm.architectures.strategies import model_configs
 
 VOCAB_SIZE = 11
@@ -36,11 +37,8 @@ def tokens(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def awake(config, seed: int = 0, vocab_size: int = VOCAB_SIZE):
-    """A model whose every weight matters: no zero-initialised outputs."""
-    model = build_model(config.replace(initialization="pytorch"), vocab_size, seed)
-    if model.ngram_embedding is not None:
-        nn.init.normal_(model.ngram_embedding.weight, generator=torch.Generator().manual_seed(seed))
-    return model.eval()
+    """A model whose every weight matters: no output is at zero."""
+    return contract.awake(ARCHITECTURES[config.architecture], config, vocab_size, seed)
 
 
 @every_architecture

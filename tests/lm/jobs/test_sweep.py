@@ -155,7 +155,7 @@ def test_a_text_is_looked_for_beside_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"axis": {}}, "A sweep has name, base, axes. Received: 'axis'."),
+        ({"axis": {}}, "A sweep has name, base and axes. Received: 'axis'."),
         ({"name": 3}, "name must be text"),
         ({"base": []}, "base must be a table"),
         ({"base": {"sede": 1}}, "Did you mean seed?"),

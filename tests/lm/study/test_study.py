@@ -36,7 +36,7 @@ from lm.study.report.comparing import against_others
 from lm.study.results import gather
 from lm.study.scales import SCALES
 from lm.study.sections import ARCHITECTURES, CORPORA, SECTIONS
-from lm.study.wording import listed, signed
+from lm.study.wording import signed
 from tests.lm.toys.architecture import BIGRAM
 
 ROOT = Path(__file__).parents[3]
@@ -309,16 +309,6 @@ def test_claims_are_worded_by_what_is_shown():
     assert against_others("a", {name: found[name] for name in "ac"}, "nats") == (
         "no difference is shown between a and c"
     )
-
-
-def test_lists_are_written_as_in_a_sentence():
-    assert [listed(items) for items in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
-        "",
-        "a",
-        "a and b",
-        "a, b and c",
-    ]
-    assert listed([1, 2], "or") == "1 or 2"
 
 
 def test_flops_are_written_as_powers_of_ten():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from lm.architectures.shared.heads import SoftmaxHead
+from lm.architectures.shared.layers import initialize
 from lm.architectures.shared.model import LanguageModel
 
 
@@ -13,7 +14,7 @@ class BigramModel(LanguageModel):
         super().__init__(config, vocab_size)
         self.embedding = nn.Embedding(vocab_size, config.d_embed)
         self.head = SoftmaxHead(config.d_embed, vocab_size)
-        nn.init.normal_(self.head.weight, std=0.02)
+        initialize(self, "zero_output")
 
     def features(self, token_ids: Tensor, before: Tensor | None = None) -> Tensor:
         return self.embedding(token_ids)

@@ -86,20 +86,30 @@ def test_its_state_resumes_bit_for_bit(name):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_its_settings_are_settings_of_training(name):
-    update = UPDATES[name]
+    assert UPDATES[name].settings <= set(settings(TrainingConfig))
+    assert UPDATES[name].moments in (0, 1, 2)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_what_an_optimizer_reads_is_what_applies_and_no_more(name):
     by_name = settings(TrainingConfig)
-    assert update.settings <= set(by_name)
-    assert update.moments in (0, 1, 2)
-    for other in UPDATES.values():  # a setting of it alone applies under it alone
-        for setting in other.settings - update.settings:
-            assert not by_name[setting].applies({"optimizer": name, "schedule": "linear"})
+    for setting in {"weight_decay"}.union(*(update.settings for update in UPDATES.values())):
+        reads = setting in UPDATES[name].settings
+        assert by_name[setting].applies({"optimizer": name, "schedule": "linear"}) == reads
+        ends = []
+        for value in (0.1, 0.6) if by_name[setting].kind == "float" else ():
+            training = TrainingConfig(
+                steps=4, optimizer=name, **{"learning_rate": 0.02, setting: value}
+            )
+            state, steps = start(training)
+            list(steps)
+            ends.append(torch.cat([p.detach().flatten() for p in state.model.parameters()]))
+        assert not ends or torch.equal(*ends) == (not reads)
 
 
 def test_an_optimizer_that_cannot_train_a_model_is_refused_in_a_sentence():
     assert UPDATES["muon"].refuses(modules(MODEL, VOCAB_SIZE)) is None
-    with pytest.raises(
-        ConfigError, match=r"must be adamw or sgd or .*signsgd for linear, which has"
-    ):
+    with pytest.raises(ConfigError, match=r"must be adamw, sgd.* or signsgd for linear, which has"):
         RunConfig(
             data=DataConfig(),
             model=SMALL["linear"],
