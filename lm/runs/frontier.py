@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from lm.base.records import Evaluation
 from lm.runs.run import Run
 
 LEAST_SEEDS = 3  # from which on the seeds of a budget say how much chance decides
@@ -47,21 +46,29 @@ class Rung:
         return self.n_seeds >= LEAST_SEEDS
 
 
-def result_of(run: Run, score: Callable[[Evaluation], float]) -> Result | None:
-    """What a run came to by `score`, which reads a scored split; None before it is scored.
-
-    The split is test, or validation where a text has no test split.
-    """
-    scored = run.status.test or run.status.valid
-    if scored is None:
-        return None
+def result_of(run: Run, score: Callable[[Run], float | None]) -> Result | None:
+    """What a run came to by `score`; None where that says None, before the run is scored."""
+    value = score(run)
     flops = run.status.flops.total
+    if value is None:
+        return None
     return Result(
         architecture=run.config.model.architecture,
         budget=run.config.training.budget or flops,
         flops=flops,
-        score=score(scored),
+        score=value,
     )
+
+
+def loss_on_test(run: Run) -> float | None:
+    """Nats per token on test or, where a text has no test split, on validation."""
+    scored = run.status.test or run.status.valid
+    return scored.loss if scored else None
+
+
+def loss_on_validation(run: Run) -> float | None:
+    """Nats per token on validation."""
+    return run.status.valid.loss if run.status.valid else None
 
 
 Line = tuple[Rung, ...]  # of one architecture, at rising FLOPs

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import streamlit as st
 
 from lm.base.flops import flops_text
-from lm.base.records import Evaluation
+from lm.base.wording import listed
 from lm.jobs.ladder import ladder_store
 from lm.runs import Run, RunError, RunStore
-from lm.runs.frontier import Distance, Frontier, Lead, result_of
+from lm.runs.frontier import Distance, Frontier, Lead, loss_on_test, result_of
 from lm.runs.presets import DEFAULT, PRESETS
 from lm.study.shipped import compared_run_ids
 from pages.common import caches, wording
@@ -31,24 +31,30 @@ def presets(ladder: Iterable[Run]) -> list[str]:
     return sorted(there, key=lambda name: (name != DEFAULT, list(PRESETS).index(name)))
 
 
-def frontier(ladder: Iterable[Run], preset: str, *, in_bits: bool = False) -> Frontier:
+def of_text(like: Run) -> list[Run]:
+    """The ladder's runs on the text, the tokens and by the preset of a run."""
+    data = like.config.data
+    return [
+        run
+        for run in runs()
+        if run.config.preset == like.config.preset
+        and run.facts.sha256 == like.facts.sha256
+        and (run.config.data.split, run.config.data.tokenizer) == (data.split, data.tokenizer)
+        and run.vocab_size == like.vocab_size
+    ]
+
+
+def frontier(
+    ladder: Iterable[Run], preset: str, score: Callable[[Run], float | None] = loss_on_test
+) -> Frontier:
     """The frontier of the ladder's runs by one preset; its runs are of one text and its tokens."""
-    results = (result_of(run, score(in_bits)) for run in ladder if run.config.preset == preset)
+    results = (result_of(run, score) for run in ladder if run.config.preset == preset)
     return Frontier(filter(None, results))
-
-
-def score(in_bits: bool):
-    """What is compared of a scored split: bits per character, or nats per token."""
-
-    def read(scored: Evaluation) -> float:
-        return scored.bits_per_char if in_bits else scored.loss
-
-    return read
 
 
 def distance(run: Run, frontier: Frontier) -> Distance | None:
     """How far a run is from a frontier; None before it is scored, and beyond the ladder."""
-    result = result_of(run, score(False))
+    result = result_of(run, loss_on_test)
     return frontier.distance(result.flops, result.score) if result else None
 
 
@@ -77,11 +83,11 @@ def leads_text(leads: Sequence[Lead]) -> str:
     ]
     close = [_span(lead, leads) for lead in leads if lead.architecture is None and lead.firm]
     few = [_span(lead, leads) for lead in leads if not lead.firm]
-    sentences = [f"{_listed(led)}."] if led else []
+    sentences = [f"{listed(led)}."] if led else []
     if close:
-        sentences.append(f"{_sentence(_listed(close))} seeds differ more than architectures.")
+        sentences.append(f"{_sentence(listed(close))} seeds differ more than architectures.")
     if few:
-        sentences.append(f"{_sentence(_listed(few))} there are too few seeds to tell.")
+        sentences.append(f"{_sentence(listed(few))} there are too few seeds to tell.")
     return " ".join(sentences)
 
 
@@ -93,11 +99,6 @@ def _span(lead: Lead, leads: Sequence[Lead]) -> str:
     if lead.low == lead.high:
         return f"at {low}"
     return f"from {low} on" if lead is leads[-1] and len(leads) > 1 else f"from {low} to {high}"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    *first, last = parts
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _sentence(text: str) -> str:
