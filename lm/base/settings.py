@@ -48,6 +48,16 @@ class Config(BaseModel, frozen=True):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Switch:
+    """A form shows a setting as a switch too: something that a model has, or has not."""
+
+    label: str  # what the switch is called
+    help: str  # sentences: what the model has when it is on
+    off: Any  # the setting's value where the model has it not
+    on: Any  # its value where nothing else says how much of it there is
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Form:
     """What a field says about how it is shown."""
 
@@ -56,6 +66,7 @@ class _Form:
     basic: bool = False
     step: float | None = None
     tells: Tells = "also"
+    switch: Switch | None = None
     applies: Callable[[Values], bool] | None = None
 
 
@@ -72,6 +83,7 @@ def setting(
     basic: bool = False,
     step: float | None = None,
     tells: Tells = "also",
+    switch: Switch | None = None,
     applies: Callable[[Values], bool] | None = None,
 ) -> Any:
     """A field of a config, with all that forms, options and errors say of it.
@@ -85,9 +97,12 @@ def setting(
         basic: A form shows it first.
         step: What + and - of a form add to it.
         tells: Whether it names runs: "first" those that say most, "never" what changes no result.
+        switch: How a form turns it off and on at one click.
         applies: Whether it has an effect, given the settings beside it.
     """
-    form = _Form(unit=unit, log=log, basic=basic, step=step, tells=tells, applies=applies)
+    form = _Form(
+        unit=unit, log=log, basic=basic, step=step, tells=tells, switch=switch, applies=applies
+    )
     extra: dict[str, Any] = {"form": form}
     return Field(default, ge=ge, gt=gt, le=le, lt=lt, description=help, json_schema_extra=extra)
 
@@ -135,6 +150,7 @@ class Setting:
     basic: bool
     step: float | None
     tells: Tells
+    switch: Switch | None
     applies: Callable[[Values], bool]
 
     def allows(self, value: float) -> bool:
@@ -189,6 +205,7 @@ def _setting(name: str, field: FieldInfo) -> Setting:
         basic=form.basic,
         step=form.step,
         tells=form.tells,
+        switch=form.switch,
         applies=form.applies or (lambda values: True),
     )
 

@@ -3,18 +3,22 @@
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lm.jobs import JobQueue
 from lm.runs import Run, RunStore
 from lm.runs.config import RunConfig
+from pages.common import shell
 from tests.pages.conftest import serve, widget
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +43,14 @@ def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         return app
 
     return open_page
+
+
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a click on Start make a run that nobody trains."""
+    # AppTest is a fresh server on every run, whose first rerun would swallow a click
+    monkeypatch.setattr(shell, "PagesManager", SimpleNamespace(uses_pages_directory=False))
+    monkeypatch.setattr(JobQueue, "start", lambda queue, run, until_step=None: None)
 
 
 def metrics(app: AppTest) -> dict[str, str]:
@@ -113,6 +125,35 @@ def test_settings_follow_the_budget_until_set_and_again_after_reset(train) -> No
     app.button(key="reset-d_model").click().run()
     assert widget(app.number_input, "d_model").value == small
     assert "d_model" not in app.query_params
+
+
+def test_tables_of_ngrams_go_at_one_click_and_the_bill_says_how_many_parameters_they_had(train):
+    app = train(**SMALL, architecture="linear", budget="1e10")
+    parameters = next(each for each in app.metric if each.label == "Parameters")
+    table = app.dataframe[0].value.set_index("Module")
+    in_tables = table.loc["ngram_embedding (tables of n-grams)", "Parameters"]
+    said = f"{parameters.value} parameters, {in_tables:,} of them in tables of n-grams"
+    assert any(said in caption.value for caption in app.caption)
+    assert f"{in_tables:,} of them" in parameters.help
+    switch = widget(app.toggle, "switch-ngram_order")
+    assert switch.value
+    switch.set_value(False).run()
+    assert app.query_params["ngram_order"] == "1"
+    assert app.dataframe[0].value["Module"].tolist()[:2] == ["embedding", "head"]
+    assert not any("in tables of n-grams" in caption.value for caption in app.caption)
+    widget(app.toggle, "switch-ngram_order").set_value(True).run()
+    assert "ngram_order" not in app.query_params  # it follows the preset again
+    assert metrics(app)["Parameters"] == parameters.value
+
+
+def test_a_name_says_that_a_run_has_tables_of_ngrams(train, idle, tmp_path: Path) -> None:
+    app = train(**SMALL, architecture="linear", budget="1e9")
+    app.button(key="start").click().run()
+    widget(app.toggle, "switch-ngram_order").set_value(False).run()
+    app.button(key="start").click().run()
+    without, having = RunStore(tmp_path / "runs").list()
+    assert re.fullmatch(r"Linear [\d.]+k \+ n-grams, 1e9", having.name)
+    assert re.fullmatch(r"Linear [\d.]+k, 1e9", without.name)
 
 
 def test_a_browser_that_is_behind_sets_nothing_that_its_user_did_not_touch(train) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from lm.base.settings import Values, setting
+from lm.base.settings import Switch, Values, setting
 
 Activation = Literal["relu", "gelu", "relu2", "swiglu"]
 Initialization = Literal["pytorch", "gpt2", "zero_output"]
@@ -46,6 +46,16 @@ def ngram_order() -> Any:
         ge=1,
         le=8,
         unit="tokens",
+        basic=True,
+        switch=Switch(
+            label="N-gram tables",
+            help="Besides each token, the runs of two and more tokens that end at it are looked "
+            "up, each in a table of its own. That costs no FLOPs and lowers the loss of every "
+            "architecture, so much that they come to lie close together. Turn them off to compare "
+            "the architectures alone.",
+            off=1,
+            on=4,
+        ),
     )
 
 

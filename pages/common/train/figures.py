@@ -25,8 +25,9 @@ def show(run: Run, metrics: pd.DataFrame, busy: bool) -> None:
             st.metric(label, value, help=help_text, width="content")
     threads = run.facts.threads
     st.caption(
-        f"{wording.architecture(run.config.model.architecture)} of {wording.count(run.n_params)} "
-        f"parameters · {wording.plain(corpora.title(run.config.data))} · "
+        f"{wording.architecture(run.config.model.architecture)} of "
+        f"{wording.parameters(run.n_params, wording.in_tables(run))} · "
+        f"{wording.plain(corpora.title(run.config.data))} · "
         f"seed {run.config.training.seed} · {threads} thread{'s'[: threads > 1]} · "
         f"{wording.plain(run.run_id)}"
     )

@@ -10,7 +10,7 @@ import streamlit as st
 
 from lm.architectures import ARCHITECTURES
 from lm.base.flops import flops_text
-from lm.base.settings import Setting
+from lm.base.settings import Setting, Switch
 from lm.datasets import DATASETS
 from lm.runs.presets import DEFAULT, PRESETS
 from pages.common import corpora, drafts, forms, wording
@@ -31,7 +31,11 @@ def show(draft: Draft) -> None:
     _dataset(draft)
     _budget(draft)
     model, training = drafts.model_settings(draft.architecture), drafts.training_settings()
-    basics = [n for n in (*model, *training) if {**model, **training}[n].basic]
+    basics = [s for s in {**model, **training}.values() if s.basic]
+    for setting in basics:
+        if setting.switch is not None:
+            _switch(draft, setting, setting.switch)
+    basics = [setting.name for setting in basics if setting.switch is None]
     _controls(draft, {**model, **training}, basics)
     with st.expander("More settings", key="more"):
         for title, settings in (
@@ -39,7 +43,7 @@ def show(draft: Draft) -> None:
             ("Model", model),
             ("Training", training),
         ):
-            names = [n for n in settings if n not in basics]
+            names = [n for n in settings if n not in basics]  # those with a switch are here too
             names = [n for n in names if settings[n].applies(draft.values)]
             if names:
                 st.markdown(f"**{title}**")
@@ -107,9 +111,31 @@ def _budget(draft: Draft) -> None:
     )
 
 
+def _switch(draft: Draft, setting: Setting, switch: Switch) -> None:
+    """What a model has or has not, at one click; how much of it there is stands under "More"."""
+    is_set = setting.name in CHOICES.values
+    on = draft.values.get(setting.name, setting.default) != switch.off
+
+    def change(on: bool) -> None:
+        changed = drafts.switched(CHOICES.values, setting, on)
+        CHOICES.reset(setting.name)
+        CHOICES.values.update(changed)
+
+    st.toggle(
+        f"**{switch.label}**" if is_set else switch.label,
+        help=f"{switch.help} More about them stands under More settings. "
+        + ("Set by you." if is_set else f"Follows {_follows(draft)}."),
+        **forms.bound(f"switch-{setting.name}", on, change),
+    )
+
+
+def _follows(draft: Draft) -> str:
+    """What decides the settings that the user has not set."""
+    return "the budget" if PRESETS[draft.preset].follows_budget else f"preset {draft.preset}"
+
+
 def _controls(draft: Draft, settings: Mapping[str, Setting], names: list[str]) -> None:
     """The settings two in a row."""
-    follows = "the budget" if PRESETS[draft.preset].follows_budget else f"preset {draft.preset}"
     for row in (names[i : i + 2] for i in range(0, len(names), 2)):
         for column, name in zip(st.columns(2, gap="small"), row, strict=False):
             with column:
@@ -122,6 +148,6 @@ def _controls(draft: Draft, settings: Mapping[str, Setting], names: list[str]) -
                     draft.values.get(name, settings[name].default),
                     CHOICES,
                     name=name,
-                    follows=follows,
+                    follows=_follows(draft),
                     placeholder=placeholder,
                 )

@@ -64,10 +64,10 @@ def _listed(changes: list[str], most: int = 2) -> str:
 
 
 def _name(config: RunConfig, draft: Draft, runs: list[Run]) -> str:
-    """A name for the run: architecture, size, budget, and settings made by hand; not in use yet."""
+    """A name that is not in use: architecture, size, tables, budget, settings made by hand."""
     size = wording.short(draft.n_params).replace(" ", "")
-    architecture = wording.architecture(config.model.architecture)
-    parts = [f"{architecture} {size}", flops_text(draft.budget)]
+    sized = f"{wording.architecture(config.model.architecture)} {size}"
+    parts = [wording.with_tables(sized, draft.n_table_params), flops_text(draft.budget)]
     if config.preset != presets.DEFAULT:
         parts.append(config.preset)
     model = drafts.model_settings(config.model.architecture)
