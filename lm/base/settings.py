@@ -61,6 +61,7 @@ class Switch:
 class _Form:
     """What a field says about how it is shown."""
 
+    label: str = ""
     unit: str = ""
     log: bool = False
     basic: bool = False
@@ -78,6 +79,7 @@ def setting(
     gt: float | None = None,
     le: float | None = None,
     lt: float | None = None,
+    label: str = "",
     unit: str = "",
     log: bool = False,
     basic: bool = False,
@@ -92,6 +94,7 @@ def setting(
         default: Its value where nothing is given.
         help: A sentence that says what it does.
         ge, gt, le, lt: Its range.
+        label: What a form calls it, in plain words; nothing: the words of its name.
         unit: What a number counts.
         log: A form shows it on a logarithmic scale.
         basic: A form shows it first.
@@ -101,7 +104,14 @@ def setting(
         applies: Whether it has an effect, given the settings beside it.
     """
     form = _Form(
-        unit=unit, log=log, basic=basic, step=step, tells=tells, switch=switch, applies=applies
+        label=label,
+        unit=unit,
+        log=log,
+        basic=basic,
+        step=step,
+        tells=tells,
+        switch=switch,
+        applies=applies,
     )
     extra: dict[str, Any] = {"form": form}
     return Field(default, ge=ge, gt=gt, le=le, lt=lt, description=help, json_schema_extra=extra)
@@ -144,6 +154,7 @@ class Setting:
     exclusive_minimum: bool
     exclusive_maximum: bool
     choices: tuple[str, ...]
+    label: str
     unit: str
     help: str
     log: bool
@@ -199,6 +210,7 @@ def _setting(name: str, field: FieldInfo) -> Setting:
         exclusive_minimum="gt" in bound,
         exclusive_maximum="lt" in bound,
         choices=choices,
+        label=form.label or name.replace("_", " ").capitalize(),
         help=field.description or "",
         unit=form.unit,
         log=form.log,

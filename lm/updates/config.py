@@ -81,6 +81,7 @@ class TrainingConfig(Config, frozen=True):
         le=100,
         log=True,
         applies=_read_by_optimizer("adamw_learning_rate"),
+        label="AdamW learning rate",
     )
     weight_decay: float = setting(0.1, "Decoupled shrinking of matrices.", ge=0, le=100)
     beta1: float = setting(
@@ -89,6 +90,7 @@ class TrainingConfig(Config, frozen=True):
         ge=0,
         lt=1,
         applies=_read_by_optimizer("beta1"),
+        label="AdamW β₁",
     )
     beta2: float = setting(
         0.99,
@@ -96,6 +98,7 @@ class TrainingConfig(Config, frozen=True):
         ge=0,
         lt=1,
         applies=_read_by_optimizer("beta2"),
+        label="AdamW β₂",
     )
     momentum: float = setting(
         0.95,
@@ -110,7 +113,7 @@ class TrainingConfig(Config, frozen=True):
         "stable, then a straight line over the last part.",
     )
     warmup_fraction: float = setting(
-        0.02, "Share of the steps in which the learning rate rises.", ge=0, le=0.9
+        0.02, "Share of the steps in which the learning rate rises.", ge=0, le=0.9, label="Warm-up"
     )
     decay_fraction: float = setting(
         0.2,
@@ -118,6 +121,7 @@ class TrainingConfig(Config, frozen=True):
         gt=0,
         le=1,
         applies=lambda values: SCHEDULES[values["schedule"]].late,
+        label="Decay",
     )
     final_lr_fraction: float = setting(
         0.0,
@@ -125,6 +129,7 @@ class TrainingConfig(Config, frozen=True):
         ge=0,
         le=1,
         applies=lambda values: SCHEDULES[values["schedule"]].decays,
+        label="Final learning rate",
     )
     z_loss: float = setting(
         0.0,
@@ -132,8 +137,11 @@ class TrainingConfig(Config, frozen=True):
         "regulariser that holds logits, and with them confidence, back.",
         ge=0,
         le=100,
+        label="Weight of z-loss",
     )
-    grad_clip: float = setting(1.0, "Largest gradient norm; 0 clips nothing.", ge=0, le=1e6)
+    grad_clip: float = setting(
+        1.0, "Largest gradient norm; 0 clips nothing.", ge=0, le=1e6, label="Gradient clipping"
+    )
     seed: int = setting(0, "First weights, data order and dropout.", ge=0, le=2**31 - 1)
     threads: int | None = setting(
         None,

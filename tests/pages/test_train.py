@@ -15,9 +15,11 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lm.architectures import ARCHITECTURES
 from lm.jobs import JobQueue
 from lm.runs import Run, RunStore
 from lm.runs.config import RunConfig
+from lm.runs.presets import PRESETS
 from pages.common import shell
 from tests.pages.conftest import serve, widget
 
@@ -154,6 +156,27 @@ def test_a_name_says_that_a_run_has_tables_of_ngrams(train, idle, tmp_path: Path
     without, having = RunStore(tmp_path / "runs").list()
     assert re.fullmatch(r"Linear [\d.]+k \+ n-grams, 1e9", having.name)
     assert re.fullmatch(r"Linear [\d.]+k, 1e9", without.name)
+
+
+def test_presets_that_suit_are_explained_and_no_others(train) -> None:
+    app = train(**SMALL, architecture="linear")
+    radio = widget(app.radio, "preset")
+    suited = [preset for preset in PRESETS.values() if preset.suits(ARCHITECTURES["linear"])]
+    assert radio.options == [preset.name for preset in suited]
+    assert list(radio.proto.captions) == [preset.help for preset in suited]
+    radio.set_value("study").run()
+    assert app.query_params["preset"] == "study"
+    assert not widget(app.toggle, "switch-ngram_order").value
+    widget(app.toggle, "switch-ngram_order").set_value(True).run()  # where the preset has none
+    assert int(app.query_params["ngram_order"]) > 1
+    assert not app.error
+
+
+def test_a_control_says_in_words_what_it_is_and_then_its_symbol(train) -> None:
+    app = train(**SMALL)
+    assert widget(app.number_input, "n_layers").label == "Layers · `n_layers`"
+    assert widget(app.number_input, "learning_rate").label == "Learning rate"  # its symbol's words
+    assert widget(app.number_input, "data_seed").label == "Seed of the text · `data_seed`"
 
 
 def test_a_browser_that_is_behind_sets_nothing_that_its_user_did_not_touch(train) -> None:

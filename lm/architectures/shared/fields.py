@@ -35,6 +35,7 @@ def d_embed(default: int, *, basic: bool = False) -> Any:
         basic=basic,
         step=8,
         tells="first",
+        label="Embedding width",
     )
 
 
@@ -56,6 +57,7 @@ def ngram_order() -> Any:
             off=1,
             on=4,
         ),
+        label="Longest n-gram",
     )
 
 
@@ -72,6 +74,7 @@ def ngram_rows() -> Any:
         unit="rows",
         log=True,
         applies=_has_ngrams,
+        label="Rows per table",
     )
 
 
@@ -84,6 +87,7 @@ def ngram_width() -> Any:
         unit="features",
         log=True,
         applies=_has_ngrams,
+        label="N-gram width",
     )
 
 
@@ -94,6 +98,7 @@ def ngram_dropout() -> Any:
         ge=0,
         lt=1,
         applies=_has_ngrams,
+        label="N-gram dropout",
     )
 
 

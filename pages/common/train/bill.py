@@ -102,7 +102,7 @@ def breakdown(draft: Draft) -> None:
         alt="Parameters and FLOPs of every module, of one step and of the whole run",
     )
     st.caption(
-        "One multiply-add is 2 FLOPs; what is looked up, in embeddings and tables of n-grams, is none. "
+        "One multiply-add is 2 FLOPs; looking up embeddings and tables of n-grams is none. "
         "A linear map costs 2 · d_in · d_out per token, attention "
         "4 · T · n_heads · d_head; backward costs twice the forward, since each product has two "
         "factors to be differentiated. The optimizer's matrix products are Muon's; AdamW and SGD "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -20,16 +20,22 @@ CHOICES = forms.Choices("train")
 
 
 def show(draft: Draft) -> None:
-    """Architecture, preset, corpus; the budget; the basic settings; the rest."""
+    """Architecture and corpus; the budget; the preset; the basic settings; the rest."""
     architecture = ARCHITECTURES[draft.architecture]
     names = list(ARCHITECTURES)
-    _choice("Architecture", "architecture", names, architecture.name, wording.architecture)
+    st.segmented_control(
+        "Architecture",
+        names,
+        format_func=wording.architecture,
+        required=True,
+        width="stretch",
+        wrap=True,
+        **_bound("architecture", architecture.name),
+    )
     st.caption(architecture.sentence)
-    presets = [name for name, preset in PRESETS.items() if preset.suits(architecture)]
-    _choice("Preset", "preset", presets, draft.preset)
-    st.caption(PRESETS[draft.preset].help)
     _dataset(draft)
     _budget(draft)
+    _preset(draft)
     model, training = drafts.model_settings(draft.architecture), drafts.training_settings()
     basics = [s for s in {**model, **training}.values() if s.basic]
     for setting in basics:
@@ -60,16 +66,15 @@ def show(draft: Draft) -> None:
         )
 
 
-def _choice(
-    label: str, name: str, options: list[str], value: str, text: Callable[[str], str] = str
-) -> None:
-    st.segmented_control(
-        label,
-        options,
-        format_func=text,
-        required=True,
-        width="stretch",
-        **_bound(name, value),
+def _preset(draft: Draft) -> None:
+    """The presets that suit the architecture, each with what it is for."""
+    suited = [p for p in PRESETS.values() if p.suits(ARCHITECTURES[draft.architecture])]
+    names = [preset.name for preset in suited]
+    st.radio(
+        "Preset",
+        names,
+        captions=[preset.help for preset in suited],
+        **_bound("preset", draft.preset),
     )
 
 
@@ -137,7 +142,9 @@ def _follows(draft: Draft) -> str:
 def _controls(draft: Draft, settings: Mapping[str, Setting], names: list[str]) -> None:
     """The settings two in a row."""
     for row in (names[i : i + 2] for i in range(0, len(names), 2)):
-        for column, name in zip(st.columns(2, gap="small"), row, strict=False):
+        for column, name in zip(
+            st.columns(2, gap="small", vertical_alignment="bottom"), row, strict=False
+        ):
             with column:
                 placeholder = {
                     "sequence_length": str(draft.values.get("context_length")),
