@@ -21,6 +21,7 @@ from lm.runs import Run, RunStore
 from lm.runs.config import RunConfig
 from lm.runs.presets import PRESETS
 from pages.common import shell
+from pages.common.train import curve
 from tests.pages.conftest import serve, widget
 
 ROOT = Path(__file__).parents[2]
@@ -49,10 +50,13 @@ def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 @pytest.fixture
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a click on Start make a run that nobody trains."""
+    """Let a click on Start make a run that waits for ever."""
     # AppTest is a fresh server on every run, whose first rerun would swallow a click
     monkeypatch.setattr(shell, "PagesManager", SimpleNamespace(uses_pages_directory=False))
-    monkeypatch.setattr(JobQueue, "start", lambda queue, run, until_step=None: None)
+    waiting: list[str] = []
+    monkeypatch.setattr(JobQueue, "start", lambda queue, run: waiting.append(run.run_id))
+    monkeypatch.setattr(JobQueue, "stop", lambda queue, run: waiting.remove(run.run_id))
+    monkeypatch.setattr(JobQueue, "waiting", lambda queue: waiting)
 
 
 def metrics(app: AppTest) -> dict[str, str]:
@@ -177,6 +181,27 @@ def test_a_control_says_in_words_what_it_is_and_then_its_symbol(train) -> None:
     assert widget(app.number_input, "n_layers").label == "Layers · `n_layers`"
     assert widget(app.number_input, "learning_rate").label == "Learning rate"  # its symbol's words
     assert widget(app.number_input, "data_seed").label == "Seed of the text · `data_seed`"
+
+
+def test_a_restart_leaves_the_curve_before_it_behind_the_new_one(
+    train, idle, tmp_path: Path
+) -> None:
+    app = train(**SMALL, budget="1e9")
+    app.button(key="start").click().run()
+    store = RunStore(tmp_path / "runs")
+    (first,) = store.list()
+    widget(app.number_input, "n_layers").set_value(3).run()
+    app.button(key="restart").click().run()
+    second = next(run for run in store.list() if run.run_id != first.run_id)
+    assert second.parent_run_id == first.run_id
+    assert curve.run_before(second).run_id == first.run_id
+    assert any("restarted with n\\_layers" in caption.value for caption in app.caption)
+    widget(app.number_input, "n_chars").set_value(30_000).run()  # a text of its own: no comparison
+    app.button(key="restart").click().run()
+    third = next(run for run in store.list() if run.parent_run_id == second.run_id)
+    assert curve.run_before(third) is None
+    store.delete(first)
+    assert curve.run_before(second) is None
 
 
 def test_a_browser_that_is_behind_sets_nothing_that_its_user_did_not_touch(train) -> None:

@@ -30,7 +30,7 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     start = restart = False
     with st.container(horizontal=True, vertical_alignment="center", key="start-row"):
         if moving:
-            label = f"Restart with: {_listed(changed)}" if changed else "Restart"
+            label = f"Restart with: {wording.listed(changed)}" if changed else "Restart"
             restart = st.button(
                 wording.plain(label), type="primary", disabled=not ready, key="restart",
                 help="Stop this run, keeping its checkpoint, and begin anew. The same settings "
@@ -46,7 +46,11 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
         return
     try:
         fresh = prepare(
-            draft.config, caches.store(), name=_name(draft.config, draft, runs), corpus=draft.corpus
+            draft.config,
+            caches.store(),
+            name=_name(draft.config, draft, runs),
+            corpus=draft.corpus,
+            parent_run_id=run.run_id if restart and run is not None else None,
         )
         if restart and run is not None:
             caches.jobs().stop(run)
@@ -56,11 +60,6 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
         return
     CHOICES.set(links.RUN, fresh.run_id)
     st.rerun()
-
-
-def _listed(changes: list[str], most: int = 2) -> str:
-    more = f" and {len(changes) - most} more" if len(changes) > most else ""
-    return ", ".join(changes[:most]) + more
 
 
 def _name(config: RunConfig, draft: Draft, runs: list[Run]) -> str:

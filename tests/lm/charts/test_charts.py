@@ -53,6 +53,19 @@ def test_growing_curve_changes_nothing_but_its_rows() -> None:
     assert json.dumps(empty) == json.dumps(one)
 
 
+def test_the_run_before_lies_behind_and_ends_where_the_axis_does() -> None:
+    before = metrics(80)
+    one, other = (loss_chart(metrics(n), before=before, x_end=60.0, references={}) for n in (3, 40))
+    rows = one["datasets"]["before"]
+    assert [row["x"] for row in rows] == [10, 20, 30, 40, 50, 60]
+    drawn_from = [layer["data"]["name"] for layer in one["layer"]]
+    assert drawn_from == ["before", "before", "curve", "curve"]  # what comes later lies on top
+    assert one.pop("datasets") != other.pop("datasets")
+    assert json.dumps(one) == json.dumps(other)
+    short = loss_chart(metrics(3), before=metrics(5))["datasets"]["before"]  # no sample scored yet
+    assert [row["loss"] for row in short] == metrics(5)["train_loss"].tolist()
+
+
 def test_live_chart_sends_at_most_500_points_a_line() -> None:
     rows = loss_chart(metrics(20_000))["datasets"]["curve"]
     by_curve = pd.DataFrame(rows).groupby("curve").size()
