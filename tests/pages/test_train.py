@@ -416,6 +416,20 @@ def test_same_settings_and_seed_give_the_same_curve(live, tab) -> None:
     assert len({run.run_id for run in store.list() if run.state == "complete"}) == 2
 
 
+def test_figures_stand_beside_the_curve_on_a_wide_screen_and_below_it_on_a_narrow(live, tab):
+    url, _ = live
+    tab.goto(f"{url}/train?dataset=known_entropy")
+    curve, side = tab.locator(".st-key-run-curve"), tab.locator(".st-key-run-side")
+    curve.locator("svg").first.wait_for()
+    a, b = curve.bounding_box(), side.bounding_box()  # of a window 1,280 pixels wide
+    assert b["x"] >= a["x"] + a["width"]
+    assert b["y"] == a["y"]
+    tab.set_viewport_size({"width": 1100, "height": 900})
+    a, b = curve.bounding_box(), side.bounding_box()
+    assert b["x"] == a["x"]
+    assert b["y"] >= a["y"] + a["height"]
+
+
 @pytest.mark.parametrize("page", ["train", "data", "compare"])
 def test_narrow_screen_does_not_scroll_sideways(live, tab, page: str) -> None:
     url, _ = live

@@ -10,7 +10,7 @@ from lm.datasets import DatasetError
 from lm.runs import Run, RunError
 from pages.common import caches, forms, links, wording
 from pages.common.phases import BADGES, BUSY, busy, phase
-from pages.common.train import curve, figures, samples
+from pages.common.train import curve, figures, layout, samples
 
 SECONDS_BETWEEN_UPDATES = 0.7
 
@@ -38,11 +38,15 @@ def _panel(
     if was_busy != (now in BUSY):
         st.rerun()  # the timer is the page's to start and to end
     metrics = run.metrics()
-    _heading(run, now, names, choose)
-    curve.show(run, metrics, scoring=now == "evaluating")
-    figures.show(run, metrics, now in BUSY)
-    _onward(run, now)
-    samples.show(run)
+    left, right = layout.run()
+    with left:
+        _heading(run, now, names, choose)
+        curve.show(run, metrics, scoring=now == "evaluating")
+    with right:
+        figures.show(run, metrics, now in BUSY)
+        samples.show(run)
+        figures.facts(run)
+        _onward(run, now)
 
 
 def _heading(run: Run, now: str, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
