@@ -14,7 +14,7 @@ from lm.charts.axes import (
     between,
     labelled,
     layered,
-    reference_lines,
+    lines_apart,
 )
 from lm.charts.data import thin
 from lm.charts.looks import NEUTRAL
@@ -76,8 +76,8 @@ def loss_chart(
     dots = curve.mark_circle(color=color, size=34, clip=True, aria=False).transform_filter(
         alt.datum.curve != TRAIN
     )
-    scale = alt.Scale(domain=[low, high], zero=False, nice=False)
-    guesses = reference_lines(labelled(between(references, low, high)), scale)
+    lines = labelled(between(references, low, high))
+    guesses = lines_apart(lines, y_domain, height)
     layers = [*guesses, line, dots.encode(strokeWidth=alt.value(0))]
     datasets: dict[str, list[dict[str, float | str]]] = {"curve": _rows(metrics, x)}
     if before is not None:

@@ -1,5 +1,6 @@
 """Charts: what is thinned away, what stays put, what tells runs apart."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -7,9 +8,12 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lm import charts
 from lm.architectures import ARCHITECTURES
+from lm.charts.labels import TEXT, places
 
 REFERENCES = {"uniform": 4.17, "unigram": 3.31, "bigram": 2.5}
 
@@ -126,8 +130,25 @@ def test_references_have_one_form() -> None:
         lines = [layer for layer in chart.to_dict()["layer"] if "values" in layer.get("data", {})]
         assert [layer["mark"]["type"] for layer in lines] == ["rule", "text"]
         for layer in lines:
-            assert layer["data"]["values"] == [{"reference": "6-gram 1.50", "y": 1.5}]
+            (row,) = layer["data"]["values"]
+            assert (row["reference"], row["y"]) == ("6-gram 1.50", 1.5)
     assert charts.labelled({"6-gram": 1.5}, sign=-1) == {"6-gram −1.50": -1.5}
+
+
+@given(heights=st.lists(st.floats(10, 310), min_size=1, max_size=5), close=st.booleans())
+def test_names_of_lines_lie_on_no_other_name(heights: list[float], close: bool) -> None:
+    if close:  # within the height of two lines of text
+        heights = [200 + 30 * height / 310 for height in heights[:4]]
+    chosen = places(tuple(heights), 325)
+    named = [(place.end, at + place.offset) for at, place in zip(heights, chosen, strict=True)]
+    for (end, middle), (other_end, other) in itertools.combinations(named, 2):
+        assert end != other_end or abs(middle - other) >= TEXT - 0.01
+
+
+def test_lines_far_apart_are_named_off_a_falling_curve() -> None:
+    high, low = places((20.0, 290.0), 325)
+    assert (high.end, low.end) == ("right", "left")
+    assert places((20.0, 100.0, 290.0), 325) == (high, high, low)  # all below their lines
 
 
 def test_only_entry_points_set_the_theme() -> None:
