@@ -430,6 +430,25 @@ def test_figures_stand_beside_the_curve_on_a_wide_screen_and_below_it_on_a_narro
     assert b["y"] >= a["y"] + a["height"]
 
 
+def test_a_fifth_architecture_fits_into_the_form(start_server, tab, tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(f"""
+import runpy
+from lm.architectures import ARCHITECTURES
+from tests.lm.toys.architecture import BIGRAM
+
+if BIGRAM.name not in ARCHITECTURES:
+    ARCHITECTURES.add(BIGRAM)
+runpy.run_path({str(ROOT / "app.py")!r})
+""")
+    tab.goto(f"{start_server(app=app)}/train?architecture=bigram")
+    choice = tab.get_by_role("radiogroup", name="Architecture")
+    choice.get_by_role("radio", name="Bigram").wait_for()
+    for width in (1280, 390):
+        tab.set_viewport_size({"width": width, "height": 900})
+        assert choice.evaluate("group => group.scrollWidth <= group.clientWidth")
+
+
 @pytest.mark.parametrize("page", ["train", "data", "compare"])
 def test_narrow_screen_does_not_scroll_sideways(live, tab, page: str) -> None:
     url, _ = live

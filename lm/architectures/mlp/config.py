@@ -29,7 +29,7 @@ class MLPConfig(WindowConfig, frozen=True):
         basic=True,
         step=32,
         tells="first",
-        label="Hidden width",
+        label="Width",
     )
     activation: Literal["relu", "gelu", "relu2"] = setting(
         "relu2", "Non-linearity of the hidden layers; relu2 is the square of ReLU."

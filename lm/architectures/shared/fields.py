@@ -35,7 +35,7 @@ def d_embed(default: int, *, basic: bool = False) -> Any:
         basic=basic,
         step=8,
         tells="first",
-        label="Embedding width",
+        label="Embedding",
     )
 
 

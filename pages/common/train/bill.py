@@ -42,11 +42,12 @@ def show(draft: Draft, runs: list[Run]) -> None:
     assert draft.corpus is not None
     n_train_tokens = draft.corpus.train.n_tokens
     epochs = steps.tokens / n_train_tokens
+    times = f"{epochs:.2g}" if epochs < 100 else f"{epochs:,.0f}"
     tables = wording.parameters(draft.n_params, draft.n_table_params) + ". "
     st.caption(
         (tables if draft.n_table_params else "")
         + f"{rows:,} × {length:,} predictions a step, {wording.short(steps.tokens)} in all: "
-        f"{epochs:.2g} times through the {wording.short(n_train_tokens)} tokens of the "
+        f"{times} times through the {wording.short(n_train_tokens)} tokens of the "
         f"train split. {wording.NOT_COUNTED}"
     )
 
