@@ -9,7 +9,7 @@ from lm.base.records import StepRecord
 from lm.runs import Run, forecast
 from pages.common import caches, corpora, drafts, links, phases, shell, wording
 from pages.common.drafts import Draft
-from pages.common.train import bill, curve, form, launch, layout, panel
+from pages.common.train import bill, curve, form, guess, launch, layout, panel
 from pages.common.train.form import CHOICES
 
 
@@ -50,6 +50,7 @@ def show(draft: Draft, run: Run | None, runs: list[Run]) -> None:
             seconds=forecast.seconds(draft.config, draft.plan, runs),
             references=references,
             architecture=draft.architecture,
+            guess=guess.current(),
         )
     with right:
         st.caption("What the model writes as it learns, and its figures, will stand here.")

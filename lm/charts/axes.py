@@ -165,7 +165,9 @@ def lines_apart(
         if not values:
             continue
         base = alt.Chart(alt.Data(values=values)).encode(y=alt.Y("y:Q", scale=scale))
-        dash = {"strokeWidth": 1.6} if own else {"strokeWidth": 1.2, "strokeDash": [4, 4]}
+        dash: dict[str, Any] = (
+            {"strokeWidth": 1.6} if own else {"strokeWidth": 1.2, "strokeDash": [4, 4]}
+        )
         text = base.mark_text(
             color=color,
             fontSize=12,

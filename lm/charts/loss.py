@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -33,6 +34,7 @@ def loss_chart(
     color: str,
     log_x: bool = False,
     before: pd.DataFrame | None = None,
+    marked: Mapping[str, float] | None = None,
     height: int = HEIGHT,
 ) -> alt.LayerChart:
     """Loss of one run: training faint, sampled validation bold, references dashed.
@@ -46,6 +48,7 @@ def loss_chart(
         color: That of the run's architecture.
         log_x: Draw x on a logarithmic axis.
         before: Metrics of the run that this one took the place of, drawn in grey behind it.
+        marked: Name -> loss of further lines, drawn so that they stand out: a person's guess.
         height: Pixels.
 
     The rows of `metrics` go into the dataset "curve" and change nothing else: a live page that
@@ -77,7 +80,7 @@ def loss_chart(
         alt.datum.curve != TRAIN
     )
     lines = labelled(between(references, low, high))
-    guesses = lines_apart(lines, y_domain, height)
+    guesses = lines_apart(lines, y_domain, height, marked=labelled(marked or {}))
     layers = [*guesses, line, dots.encode(strokeWidth=alt.value(0))]
     datasets: dict[str, list[dict[str, float | str]]] = {"curve": _rows(metrics, x)}
     if before is not None:
@@ -114,7 +117,9 @@ def _line_before(
     """The line of the run before, and its name at its end."""
     ends_far_right = bool(rows) and float(rows[-1]["x"]) > 0.85 * x_end
     data = alt.NamedData(BEFORE)
-    place = {"align": "right", "dy": -10} if ends_far_right else {"align": "left", "dx": 6}
+    place: dict[str, Any] = (
+        {"align": "right", "dy": -10} if ends_far_right else {"align": "left", "dx": 6}
+    )
     encoded = alt.Chart(data).encode(x=curve.encoding.x, y=curve.encoding.y)
     line = encoded.mark_line(color=NEUTRAL, strokeWidth=2, opacity=0.6, clip=True)
     name = encoded.mark_text(color=NEUTRAL, fontSize=12, baseline="middle", **place)

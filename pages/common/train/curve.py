@@ -14,6 +14,7 @@ from lm.runs import Run, RunError, forecast
 from lm.runs.plan import Plan, plan
 from pages.common import caches, corpora, drafts, runs_table, wording
 from pages.common.components.chart import draw
+from pages.common.train import guess as guesses_made
 
 
 def axis_controls() -> tuple[str, bool]:
@@ -55,6 +56,7 @@ def show(run: Run, metrics: pd.DataFrame, *, scoring: bool) -> None:
         architecture=run.config.model.architecture,
         lowest=None if math.isnan(lowest) else float(lowest),
         before=before,
+        guess=guesses_made.of(run),
     )
     if parent is not None:
         changed = wording.listed(drafts.differences(parent.config, run.config))
@@ -75,6 +77,7 @@ def loss_chart(
     architecture: str,
     lowest: float | None = None,
     before: pd.DataFrame | None = None,
+    guess: float | None = None,
 ) -> None:
     """Draw a loss curve whose axes follow from the plan, before the first point.
 
@@ -88,6 +91,7 @@ def loss_chart(
         architecture: Decides the colour.
         lowest: The lowest loss so far, to make room for.
         before: Metrics of the run that this one took the place of.
+        guess: Where somebody says that the loss will end.
     """
     ends = {
         "step": steps.n_steps,
@@ -95,18 +99,22 @@ def loss_chart(
         "flops": steps.flops.total,
         "seconds": seconds,
     }
+    guesses = {} if guess is None else {"your guess": guess}
     chart = charts.loss_chart(
         metrics,
         x=x,
         x_end=float(ends[x]),
-        y_domain=charts.loss_axis(references, lowest),
+        y_domain=charts.loss_axis({**references, **guesses}, lowest),
         references=references,
         color=ARCHITECTURES[architecture].look.color,
         log_x=log_x,
         before=before,
+        marked=guesses,
     )
     with st.container(key="loss-chart", gap="xxsmall"):
-        draw(chart, key="loss", alt=charts.describe_loss(metrics, references, before))
+        draw(
+            chart, key="loss", alt=charts.describe_loss(metrics, {**references, **guesses}, before)
+        )
         st.caption(
             "Faint: training loss. Bold: loss on a fixed sample of the validation split. Dashed: "
             "what guessing costs"

@@ -12,7 +12,7 @@ from lm.runs.plan import BudgetError
 from lm.runs.prepare import prepare
 from pages.common import caches, drafts, links, phases, wording
 from pages.common.drafts import Draft
-from pages.common.train import bill
+from pages.common.train import bill, guess
 from pages.common.train.form import CHOICES
 
 NAMED = 2  # settings in a run's name, at most
@@ -28,7 +28,8 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
         drafts.differences(run.config, draft.config) if run and moving and draft.config else []
     )
     start = restart = False
-    with st.container(horizontal=True, vertical_alignment="center", key="start-row"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="start-row"):
+        guess.ask()
         if moving:
             label = f"Restart with: {wording.listed(changed)}" if changed else "Restart"
             restart = st.button(
@@ -52,6 +53,7 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
             corpus=draft.corpus,
             parent_run_id=run.run_id if restart and run is not None else None,
         )
+        guess.keep(fresh)
         if restart and run is not None:
             caches.jobs().stop(run)
         caches.jobs().start(fresh)

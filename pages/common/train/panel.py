@@ -10,7 +10,7 @@ from lm.datasets import DatasetError
 from lm.runs import Run, RunError
 from pages.common import caches, forms, links, wording
 from pages.common.phases import BADGES, BUSY, busy, phase
-from pages.common.train import curve, figures, layout, samples
+from pages.common.train import curve, figures, guess, layout, samples
 
 SECONDS_BETWEEN_UPDATES = 0.7
 
@@ -43,6 +43,7 @@ def _panel(
         _heading(run, now, names, choose)
         curve.show(run, metrics, scoring=now == "evaluating")
     with right:
+        guess.judge(run)
         figures.show(run, metrics, now in BUSY)
         samples.show(run)
         figures.facts(run)
