@@ -22,6 +22,7 @@ MORE_DASHES = ((4, 2), (12, 4), (9, 3, 2, 3, 2, 3), (1, 4), (14, 3, 5, 3))
 SHAPES = ("circle", "square", "diamond", "triangle-up")
 MORE_SHAPES = ("cross", "triangle-down", "triangle-right", "triangle-left", "wedge")
 NEUTRAL = "#7c8088"  # of reference lines: it can be read on a light and on a dark page
+MARKED = "#8a63d2"  # of a line that a person drew, likewise; no architecture has it
 
 
 def of_architecture(name: str, label: str = "") -> Look:

@@ -109,10 +109,14 @@ def varying(runs: Sequence[Run]) -> list[str]:
 def labels(runs: Sequence[Run]) -> dict[str, str]:
     """Run id -> the fewest settings that tell the run from the others."""
     if len(runs) == 1:
-        return {runs[0].run_id: wording.architecture(runs[0].config.model.architecture)}
+        return {runs[0].run_id: wording.model(runs[0])}
     settings = {run.run_id: settings_of(run) for run in runs}
     parts_of: dict[str, list[str]] = {run.run_id: [] for run in runs}
-    for name in varying(runs):
+    names = varying(runs)
+    if len({wording.in_tables(run) > 0 for run in runs}) > 1:  # said of each run that has them
+        parts_of = {run.run_id: [wording.model(run)] for run in runs}
+        names = [name for name in names if name != "architecture"]
+    for name in names:
         alike: dict[tuple, list[str]] = {}
         for run_id, parts in parts_of.items():
             alike.setdefault(tuple(parts), []).append(run_id)

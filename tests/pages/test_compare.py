@@ -41,6 +41,7 @@ def finished_run(
     name: str | None = None,
     loss: float = 1.5,
     budget: float = 1e9,
+    model: dict[str, object] | None = None,
     **training: object,
 ) -> Run:
     """A run that looks trained; nothing was."""
@@ -50,6 +51,7 @@ def finished_run(
         vocab_size=corpus.tokenizer.vocab_size,
         n_train_tokens=corpus.train.n_tokens,
         budget=budget,
+        model=model,
         training=training,
     )
     run = prepare(config, store, name=name, corpus=corpus)
@@ -117,6 +119,14 @@ def test_labels_say_only_what_differs(tmp_path: Path, corpora) -> None:
         "Transformer, 1e10 FLOPs, seed 7",
     ]
     assert list(runs_table.labels(runs[2:]).values()) == ["seed 0", "seed 7"]
+    orders = [
+        finished_run(store, corpus, architecture="mlp", model={"ngram_order": n}) for n in (1, 2, 3)
+    ]
+    assert list(runs_table.labels(orders).values()) == [
+        "MLP",
+        "MLP + n-grams, ngram_order 2",
+        "MLP + n-grams, ngram_order 3",
+    ]
     twins = [finished_run(store, corpus, name=name) for name in ("one", "two", "two")]
     labels = list(runs_table.labels(twins).values())
     assert labels[0] == "one"

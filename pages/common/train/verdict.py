@@ -48,13 +48,9 @@ def show(run: Run, set_dials: Callable[[Mapping[str, Any]], None]) -> None:
         st.markdown(verdict.text)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             for place, step in enumerate(verdict.steps):
-                st.button(
-                    step.label,
-                    key=f"try-{place}",
-                    icon=":material/arrow_forward:",
-                    on_click=set_dials,
-                    args=(step.choices,),
-                )
+                if st.button(step.label, key=f"try-{place}", icon=":material/arrow_forward:"):
+                    set_dials(step.choices)
+                    st.rerun()  # the form, which stands outside this part of the page
 
 
 def judge(run: Run, references: Mapping[str, float], frontier: Frontier) -> Verdict:

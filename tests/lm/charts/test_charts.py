@@ -8,10 +8,13 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lm import charts
 from lm.architectures import ARCHITECTURES
 from lm.charts.ends import spread_out
+from lm.charts.labels import TEXT, places
 
 REFERENCES = {"uniform": 4.17, "unigram": 3.31, "bigram": 2.5}
 
@@ -53,6 +56,19 @@ def test_growing_curve_changes_nothing_but_its_rows() -> None:
     empty = loss_chart(metrics(3).iloc[:0])
     assert empty.pop("datasets") == {"curve": []}
     assert json.dumps(empty) == json.dumps(one)
+
+
+def test_the_run_before_lies_behind_and_ends_where_the_axis_does() -> None:
+    before = metrics(80)
+    one, other = (loss_chart(metrics(n), before=before, x_end=60.0, references={}) for n in (3, 40))
+    rows = one["datasets"]["before"]
+    assert [row["x"] for row in rows] == [10, 20, 30, 40, 50, 60]
+    drawn_from = [layer["data"]["name"] for layer in one["layer"]]
+    assert drawn_from == ["before", "before", "curve", "curve"]  # what comes later lies on top
+    assert one.pop("datasets") != other.pop("datasets")
+    assert json.dumps(one) == json.dumps(other)
+    short = loss_chart(metrics(3), before=metrics(5))["datasets"]["before"]  # no sample scored yet
+    assert [row["loss"] for row in short] == metrics(5)["train_loss"].tolist()
 
 
 def test_live_chart_sends_at_most_500_points_a_line() -> None:
@@ -120,6 +136,22 @@ def test_references_have_one_form() -> None:
         assert sum("6-gram 1.50" in row for row in written) == 1
         assert not any("far" in str(row) for row in written)
     assert charts.labelled({"6-gram": 1.5}, sign=-1) == {"6-gram −1.50": -1.5}
+
+
+@given(heights=st.lists(st.floats(10, 310), min_size=1, max_size=5), close=st.booleans())
+def test_names_of_lines_lie_on_no_other_name(heights: list[float], close: bool) -> None:
+    if close:  # within the height of two lines of text
+        heights = [200 + 30 * height / 310 for height in heights[:4]]
+    chosen = places(tuple(heights), 325)
+    named = [(place.end, at + place.offset) for at, place in zip(heights, chosen, strict=True)]
+    for (end, middle), (other_end, other) in itertools.combinations(named, 2):
+        assert end != other_end or abs(middle - other) >= TEXT - 0.01
+
+
+def test_lines_far_apart_are_named_off_a_falling_curve() -> None:
+    high, low = places((20.0, 290.0), 325)
+    assert (high.end, low.end) == ("right", "left")
+    assert places((20.0, 100.0, 290.0), 325) == (high, high, low)  # all below their lines
 
 
 def test_only_entry_points_set_the_theme() -> None:
