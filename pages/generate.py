@@ -65,20 +65,20 @@ def form(runs: list[Run]) -> Request:
     columns = st.columns(4, gap="medium")
     ignore: Any = {"bind": "query-params", "on_change": "ignore"}
     temperature = columns[0].slider(
-        "Temperature", 0.0, 2.0, 0.8, 0.05, key="temperature", **ignore,
+        "Temperature (T)", 0.0, 2.0, 0.8, 0.05, key="temperature", **ignore,
         help="Sharper below 1, flatter above; 0 always takes the likeliest token.",
     )  # fmt: skip
     top_k = columns[1].slider(
-        "Top-k (0: off)", 0, 100, 0, key="top_k", **ignore,
-        help="Keep this many of the likeliest tokens.",
+        "Likeliest tokens kept (top-k; 0: all)", 0, 100, 0, key="top_k", **ignore,
+        help="Keep this many of the likeliest tokens; 0 keeps all.",
     )  # fmt: skip
     top_p = columns[2].slider(
-        "Top-p (1: off)", 0.01, 1.0, 1.0, 0.01, key="top_p", **ignore,
-        help="Keep the fewest likeliest tokens whose probabilities reach this sum.",
+        "Probability kept (top-p; 1: all)", 0.01, 1.0, 1.0, 0.01, key="top_p", **ignore,
+        help="Keep the fewest likeliest tokens whose probabilities reach this sum; 1 keeps all.",
     )  # fmt: skip
     min_p = columns[3].slider(
-        "Min-p (0: off)", 0.0, 1.0, 0.0, 0.01, key="min_p", **ignore,
-        help="Drop tokens less probable than this share of the likeliest one.",
+        "Least share of the top (min-p; 0: all)", 0.0, 1.0, 0.0, 0.01, key="min_p", **ignore,
+        help="Drop tokens less probable than this share of the likeliest one; 0 keeps all.",
     )  # fmt: skip
     return Request(
         runs=[by_label[label] for label in labels],

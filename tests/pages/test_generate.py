@@ -1,5 +1,6 @@
 """The Generate page in a browser: text to the letter, bars that follow the sliders, links."""
 
+import math
 import re
 import shutil
 import time
@@ -41,6 +42,24 @@ def column(tab, name: str) -> list[float]:
     return [float(number.rstrip(" %")) for number in numbers]
 
 
+def openness(tab, place: int) -> tuple[float, float, float]:
+    """The effective choices, nats and bits that the first table tells before (0) or after (1)."""
+    cells = tab.locator("table").first.locator("tfoot tr").all()
+    choices, entropy = (row.locator("td").nth(place).inner_text() for row in cells)
+    nats, bits = re.findall(r"[\d.]+", entropy)
+    return float(choices), float(nats), float(bits)
+
+
+def drag(tab, key: str, to: float) -> None:
+    """Take hold of a slider and move it to a share of its width, without letting go."""
+    track, thumb = tab.locator(f".st-key-{key}"), tab.locator(f".st-key-{key} input")
+    where, now = track.bounding_box(), thumb.bounding_box()
+    y = now["y"] + now["height"] / 2
+    tab.mouse.move(now["x"] + now["width"] / 2, y)
+    tab.mouse.down()
+    tab.mouse.move(where["x"] + where["width"] * to, y, steps=4)
+
+
 def press(tab, key: str, keys: str, times: int = 1) -> None:
     slider = tab.locator(f".st-key-{key} input")
     slider.focus()
@@ -73,6 +92,30 @@ def test_bars_follow_the_sliders_and_sum_to_one(app_url, tab) -> None:
     assert [p > 0 for p in after] == [True] * 3 + [False] * (len(after) - 3)
     assert sum(column(tab, "before")) == pytest.approx(100, abs=0.1)
     assert tab.evaluate("performance.getEntriesByType('resource').length") == sockets
+
+
+def test_bars_and_entropy_follow_every_slider_while_it_is_dragged(app_url, tab) -> None:
+    sent = []
+    tab.on("websocket", lambda socket: socket.on("framesent", lambda f: sent.append(f)))
+    open_page(tab, app_url, "?prompt=b&temperature=1&runs=odd%20mlp")
+    assert openness(tab, 0) == openness(tab, 1)
+    choices, nats, bits = openness(tab, 0)
+    assert choices == pytest.approx(math.exp(nats), rel=0.01)
+    assert bits == pytest.approx(nats / math.log(2), abs=0.02)
+    tab.wait_for_timeout(500)
+    n_sent = len(sent)
+    drag(tab, "temperature", 1.0)
+    assert openness(tab, 1)[0] > choices
+    wide = openness(tab, 1)[0]
+    for key, to, before in (("top_k", 0.2, wide), ("top_p", 0.1, None), ("min_p", 0.9, None)):
+        tab.mouse.up()
+        before = before or openness(tab, 1)[0]
+        drag(tab, key, to)
+        assert openness(tab, 1)[0] <= before
+    assert openness(tab, 1) == (1, 0, 0)  # one token is left
+    assert openness(tab, 0) == (choices, nats, bits)
+    assert len(sent) == n_sent
+    tab.mouse.up()
 
 
 def test_slider_moved_without_a_rerun_counts(app_url, tab) -> None:
