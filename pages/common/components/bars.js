@@ -5,11 +5,6 @@
 // The first texts.length of the V tokens have a row; "other" is all the rest.
 // Streamlit marks a widget with the class st-key-<key>; its slider is an <input type=range>.
 
-function unpack(base64) {
-  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))
-  return new Float32Array(bytes.buffer)
-}
-
 function normalise(weights) {
   const total = weights.reduce((sum, w) => sum + w, 0)
   return weights.map((w) => w / total)
@@ -35,16 +30,6 @@ function reweigh(logs, { temperature, top_k, top_p, min_p }) {
 
 // Nats: 0 where one token is certain, ln V where all are equally likely.
 const entropy = (p) => p.reduce((sum, w) => (w > 0 ? sum - w * Math.log(w) : sum), 0)
-
-const name = (text) =>
-  text === " " ? "␣" : text.replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll(" ", "␣")
-
-function element(tag, className, text) {
-  const node = document.createElement(tag)
-  if (className) node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
 
 function cell(className) {
   const td = element("td", className)
@@ -109,7 +94,7 @@ export default function ({ data, parentElement }) {
     th.scope = "col"
     head.append(th)
   }
-  const rows = data.texts.map((text) => row(name(text)))
+  const rows = data.texts.map((text) => row(visible(text)))
   if (logs.length > shown) rows.push(row("other", "other"))
   table.createTBody().append(...rows)
   const summaries = SUMMARIES.map((each) => summary(...each))
