@@ -1,11 +1,14 @@
 """How the page tells what of a text stands in the train text."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lm.datasets.config import DataConfig
 from lm.writing.copied import MOST_CHARS, SuffixArray, find_copies
-from pages.common.generate.copies import TrainText, describe
+from pages.common.generate.copies import TrainText, describe, read
 
 SOURCE = "It was the best of times, it was the worst of times, it was the age of wisdom."
 
@@ -29,6 +32,19 @@ def test_a_run_that_begins_inside_a_token_does_not_hold_it() -> None:
     copied = told(["xx it was", " the age of wisdom"])
     assert copied.span_of == [-1, 0]
     assert copied.longest == (0, 2)
+
+
+def test_words_are_looked_for_as_they_are_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "own.txt"
+    path.write_text(" the cat  sat \n on the mat \n" * 40)
+    data = DataConfig(dataset="text", text_path=str(path), tokenizer="word")
+    train = read(data, "own")
+    assert "\nthe cat sat\non the mat\n" in train.index.text
+    texts = [" on", " the", " mat", "\n", "the", " cat"]
+    copied = describe(find_copies(train.index, "".join(texts)), texts, train)
+    assert copied.longest == (0, 6)
+    assert copied.quote is not None
+    assert copied.quote[2] == "on the mat\nthe cat"
 
 
 @given(st.lists(st.text("it was", max_size=4), max_size=30))

@@ -78,8 +78,9 @@ def describe(copies: Copies, texts: Sequence[str], train: TrainText) -> Copied:
 
 def _sentence(copies: Copies, train: TrainText) -> str:
     longest = copies.longest.length if copies.longest else 0
+    share = f"{100 * copies.share_new:.1f}".removesuffix(".0")
     sentence = (
-        f"{100 * copies.share_new:.0f} % of the characters are new: in no run of {MIN_CHARS} or "
+        f"{share} % of the characters are new: in no run of {MIN_CHARS} or "
         f"more that stands in the train text of {train.title}. The longest run that stands there "
         f"has {longest:,}."
     )
@@ -133,11 +134,14 @@ def _train_text(data: DataConfig) -> Future[TrainText]:
 @st.cache_resource(max_entries=3, show_spinner=False)
 def _indexed(data_json: str, stamp: str) -> Future[TrainText]:
     data = DataConfig(**json.loads(data_json))
-    return _thread().submit(_read, data, corpora.title(data))
+    return _thread().submit(read, data, corpora.title(data))
 
 
-def _read(data: DataConfig, title: str) -> TrainText:
-    """Raises `DatasetError` if the corpus is not here, and other ValueErrors."""
+def read(data: DataConfig, title: str) -> TrainText:
+    """The train text as a model writes it, indexed.
+
+    Raises `DatasetError` if the corpus is not here, and other ValueErrors.
+    """
     if TOKENIZERS[data.tokenizer].separator:  # words are written as they are read back
         corpus = datasets.load(data)
         text, sha256 = corpus.tokenizer.decode(corpus.train.token_ids), corpus.sha256

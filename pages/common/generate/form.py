@@ -53,16 +53,14 @@ def form(runs: list[Run]) -> Request:
         max_selections=MOST_RUNS,
         placeholder="Choose one or more",
     )
+    ignore: Any = {"bind": "query-params", "on_change": "ignore"}
     with right.container(horizontal=True):
-        n_tokens = st.number_input(
-            "Tokens", 1, 2000, 300, 50, key="n_tokens", bind="query-params", width=140
-        )
+        n_tokens = st.number_input("Tokens", 1, 2000, 300, 50, key="n_tokens", width=140, **ignore)
         seed = st.number_input(
-            "Seed", 0, 2**31 - 1, 0, key="text_seed", bind="query-params", width=140,
+            "Seed", 0, 2**31 - 1, 0, key="text_seed", width=140, **ignore,
             help="The same seed writes the same text, and gives every checkpoint the same luck.",
         )  # fmt: skip
     columns = st.columns(4, gap="medium")
-    ignore: Any = {"bind": "query-params", "on_change": "ignore"}
     temperature = columns[0].slider(
         "Temperature (T)", 0.0, 2.0, 0.8, 0.05, key="temperature", **ignore,
         help="Sharper below 1, flatter above; 0 always takes the likeliest token.",
