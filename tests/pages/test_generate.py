@@ -61,6 +61,15 @@ def drag(tab, key: str, to: float) -> None:
     tab.mouse.move(where["x"] + where["width"] * to, y, steps=4)
 
 
+def settled(tab, sent: list) -> int:
+    """How many messages the browser has sent, once it has sent none for a second."""
+    deadline, n_sent = time.monotonic() + 30, -1
+    while n_sent != len(sent) and time.monotonic() < deadline:
+        n_sent = len(sent)
+        tab.wait_for_timeout(1000)
+    return n_sent
+
+
 def press(tab, key: str, keys: str, times: int = 1) -> None:
     slider = tab.locator(f".st-key-{key} input")
     slider.focus()
@@ -103,8 +112,7 @@ def test_bars_and_entropy_follow_every_slider_while_it_is_dragged(app_url, tab) 
     choices, nats, bits = openness(tab, 0)
     assert choices == pytest.approx(math.exp(nats), rel=0.01)
     assert bits == pytest.approx(nats / math.log(2), abs=0.02)
-    tab.wait_for_timeout(500)
-    n_sent = len(sent)
+    n_sent = settled(tab, sent)
     drag(tab, "temperature", 1.0)
     assert openness(tab, 1)[0] > choices
     wide = openness(tab, 1)[0]
@@ -162,8 +170,7 @@ def test_tokens_alternatives_and_colours_are_shown_without_the_server(app_url, t
     open_page(tab, app_url, "?n_tokens=20&prompt=ROMEO:&temperature=2&runs=odd%20mlp")
     generate(tab, 26)
     tab.locator(".note", has_text="is not here").wait_for()  # the server has no corpus
-    tab.wait_for_timeout(500)
-    n_sent = len(sent)
+    n_sent = settled(tab, sent)
     panel, live = tab.locator(".panel"), tab.locator("[aria-live=polite].hidden")
     tab.locator(".text").focus()
     for _ in range(2):

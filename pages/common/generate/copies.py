@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 import streamlit as st
 
 from lm import datasets
-from lm.datasets import DatasetError
+from lm.datasets import DATASETS, DatasetError
 from lm.datasets.config import DataConfig
 from lm.datasets.tokenizers import TOKENIZERS
 from lm.runs import Run
@@ -54,7 +54,10 @@ def _look_up(future: Future[TrainText], sha256: str, texts: Sequence[str]) -> Co
     try:
         train = future.result()  # finished: the one thread has come past it
     except ValueError as error:
-        return Copied(f"What stands in the train text cannot be told. {error}")
+        return Copied(
+            f"What stands in the train text cannot be told. {error} The other colours need no "
+            "corpus."
+        )
     if train.sha256 != sha256:
         return Copied(
             f"What stands in the train text cannot be told: {train.title} on this machine is not "
@@ -142,6 +145,8 @@ def read(data: DataConfig, title: str) -> TrainText:
 
     Raises `DatasetError` if the corpus is not here, and other ValueErrors.
     """
+    if not DATASETS[data.dataset].available:
+        raise DatasetError(f"{title} is not here: the page Data says where it comes from.")
     if TOKENIZERS[data.tokenizer].separator:  # words are written as they are read back
         corpus = datasets.load(data)
         text, sha256 = corpus.tokenizer.decode(corpus.train.token_ids), corpus.sha256

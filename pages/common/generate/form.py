@@ -53,13 +53,17 @@ def form(runs: list[Run]) -> Request:
         max_selections=MOST_RUNS,
         placeholder="Choose one or more",
     )
-    ignore: Any = {"bind": "query-params", "on_change": "ignore"}
     with right.container(horizontal=True):
-        n_tokens = st.number_input("Tokens", 1, 2000, 300, 50, key="n_tokens", width=140, **ignore)
+        n_tokens = st.number_input(
+            "Tokens", 1, 2000, 300, 50, key="n_tokens", width=140,
+            bind="query-params", on_change="ignore",
+        )  # fmt: skip
         seed = st.number_input(
-            "Seed", 0, 2**31 - 1, 0, key="text_seed", width=140, **ignore,
+            "Seed", 0, 2**31 - 1, 0, key="text_seed", width=140,
+            bind="query-params", on_change="ignore",
             help="The same seed writes the same text, and gives every checkpoint the same luck.",
         )  # fmt: skip
+    ignore: Any = {"bind": "query-params", "on_change": "ignore"}
     columns = st.columns(4, gap="medium")
     temperature = columns[0].slider(
         "Temperature (T)", 0.0, 2.0, 0.8, 0.05, key="temperature", **ignore,
