@@ -52,9 +52,10 @@ else:
         recipe = answer.choose_recipe(group)
     answer.show(group, recipe)
     st.header("Runs", anchor=False)
-    group = choice.with_ladder(group, recipe)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="rows-of"):
+        group = choice.with_ladder(group, recipe)
+        looks = choice.colouring(group) if group.runs else {}
     if group.runs:
-        looks = choice.colouring(group)
         checked = choice.checked_runs(group)
         table.show(group, answer.distances(group))
         actions.act(group, checked)

@@ -75,7 +75,7 @@ def show_ladder(runs: list[Run]) -> None:
     budget = rungs[0].config.training.budget if rungs else None
     if budget is None:
         return
-    st.header(f"{len(rungs)} architectures, one budget", anchor=False)
+    st.header(f"One budget, {len(rungs)} architectures", anchor=False)
     run = rungs[0]
     st.markdown(
         f"Each was trained with at most {flops_text(budget)} floating-point "

@@ -82,8 +82,9 @@ def training_curves(
         labelled(near),
         x=alt.X("x:Q", scale=x_scale),
         y_domain=y_domain,
-        first=x_domain[0],
+        x_domain=x_domain,
         last=last,
+        log_x=log_x,
         height=height,
     )
     return layered(*labels, *layers).properties(height=height)

@@ -13,6 +13,8 @@ from lm.charts.looks import NEUTRAL
 ROOM = 0.25  # of the width, kept free on the right for labels
 HEIGHT = 17  # pixels that a label needs
 NEAR = 0.2  # of the width: labels whose points are nearer than this must not overlap
+EARLY = 0.05  # of the width: a line that ends this much before others is labelled at its end
+MOST_EARLY = 4  # more of these would lie on curves
 MOST = 12  # labels that can still be read in one chart
 AXIS_HEIGHT = 85  # pixels under a plot, of the chart's height
 _GAP = 8  # pixels between a point and its label
@@ -39,7 +41,7 @@ def with_room(first: float, last: float, log: bool) -> tuple[float, float]:
 
 def padded(low: float, high: float) -> tuple[float, float]:
     """The ends of a y-axis that shows everything from `low` to `high`, with a margin."""
-    margin = 0.06 * (high - low) or 0.02 * abs(high) or 0.1
+    margin = 0.08 * (high - low) or 0.02 * abs(high) or 0.1
     return low - margin, high + margin
 
 
@@ -49,42 +51,64 @@ def labels_of_lines(
     *,
     x: alt.X,
     y_domain: tuple[float, float],
-    first: float,
+    x_domain: tuple[float, float],
     last: float,
+    log_x: bool,
     height: int,
 ) -> list[alt.Chart]:
     """The labels of lines, one above the other in the free room, as layers of a chart.
+
+    A line that ends well before the others is labelled beside its end, unless there are many.
 
     Args:
         ends: The last point of each line.
         references: What is written beside a dashed line across the chart -> its y.
         x: The chart's own x, of a field "x".
         y_domain: Lower and upper end of its y-axis.
-        first: The left end of its x-axis.
+        x_domain: The ends of its x-axis.
         last: The x where lines end at the latest: there the labels begin.
+        log_x: Whether x is logarithmic.
         height: Pixels of the chart.
 
-    A thin line leads from a line that ends earlier, or had to make room, to its label.
+    A thin line leads from a line to its label where that had to make room.
     """
-    every = [*ends, *(End(label=n, color=NEUTRAL, x=last, y=v) for n, v in references.items())]
+
+    def is_early(end: End) -> bool:
+        return _share(last, x_domain, log_x) - _share(end.x, x_domain, log_x) > EARLY
+
+    before = [end for end in ends if is_early(end)]
+    if len(before) > MOST_EARLY:
+        before = []
+    early = labels_of_points(
+        before, x=x, y_domain=y_domain, x_domain=x_domain, log_x=log_x, height=height
+    )
+    every = [end for end in ends if end not in before]
+    every = [*every, *(End(label=n, color=NEUTRAL, x=last, y=v) for n, v in references.items())]
     every.sort(key=lambda end: end.y)
     places = spread_out([end.y for end in every], *_room(y_domain, height))
     rows = [
-        {"label": end.label, "color": end.color, "x": end.x, "y": end.y, "last": last, "at": at}
+        {
+            "label": end.label,
+            "color": end.color,
+            "x": last if is_early(end) else end.x,  # no line leads to a label so far away
+            "y": at if is_early(end) else end.y,
+            "last": last,
+            "at": at,
+        }
         for end, at in zip(every, places, strict=True)
     ]
     if not rows:
-        return []
+        return early
     scale = alt.Scale(domain=list(y_domain), nice=False, zero=False)
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=x, color=alt.Color("color:N", scale=None, legend=None)
     )
-    dashed = [_dashed(references, x, first, last, scale)] if references else []
+    dashed = [_dashed(references, x, x_domain[0], last, scale)] if references else []
     leader = base.mark_rule(strokeWidth=0.8, opacity=0.55).encode(
         y=alt.Y("y:Q", scale=scale), x2="last:Q", y2="at:Q"
     )
     text = _text(base).encode(x=_at_last(x), y=alt.Y("at:Q", scale=scale), text="label:N")
-    return [*dashed, leader, text]
+    return [*dashed, *early, leader, text]
 
 
 def _dashed(
@@ -108,17 +132,11 @@ def labels_of_points(
     height: int,
 ) -> list[alt.Chart]:
     """A label next to each point, moved up or down where points lie close, as layers of a chart."""
-
-    def across(value: float) -> float:
-        low, high = x_domain
-        if log_x:
-            return math.log(value / low) / math.log(high / low)
-        return (value - low) / (high - low)
-
     rows = []
     waiting = sorted(points, key=lambda point: point.x)
     while waiting:
-        near = [p for p in waiting if across(p.x) - across(waiting[0].x) < NEAR]
+        left = _share(waiting[0].x, x_domain, log_x)
+        near = [p for p in waiting if _share(p.x, x_domain, log_x) - left < NEAR]
         waiting = waiting[len(near) :]
         near.sort(key=lambda point: point.y)
         places = spread_out([point.y for point in near], *_room(y_domain, height))
@@ -133,6 +151,14 @@ def labels_of_points(
         x=x, color=alt.Color("color:N", scale=None, legend=None)
     )
     return [_text(base).encode(y=alt.Y("at:Q", scale=scale), text="label:N")]
+
+
+def _share(value: float, domain: tuple[float, float], log: bool) -> float:
+    """Where a value lies on an axis, from 0 at its left end to 1 at its right."""
+    low, high = domain
+    if log:
+        return math.log(value / low) / math.log(high / low)
+    return (value - low) / (high - low)
 
 
 def _text(base: alt.Chart) -> alt.Chart:

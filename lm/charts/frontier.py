@@ -22,7 +22,8 @@ from lm.charts.data import span
 from lm.charts.ends import End, labels_of_lines, padded, with_room
 
 NEAR = 0.1  # a reference is drawn if it lies within this of what is shown
-HOLLOW_SIZE, FIRM_SIZE, OWN_SIZE = 60, 34, 240
+HOLLOW_SIZE, FIRM_SIZE = 60, 34
+OWN_SIZE, MANY, OWN_SIZE_OF_MANY = 240, 12, 90
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,13 @@ def frontier_chart(
     y_domain = padded(min([low, *near.values()]), max([high, *near.values()]))
     y_scale = alt.Scale(domain=list(y_domain), nice=False, zero=False)
     first, last = span(pd.concat([rungs["x"], marks["x"]]))
-    x = _horizontal(first, last)
+    x_domain = with_room(first, last, log=True)
+    ticks = [tick for tick in powers_of_ten([first, last]) if x_domain[0] <= tick <= last * 1.05]
+    x = alt.X(
+        "x:Q",
+        scale=alt.Scale(type="log", domain=list(x_domain), nice=False),
+        axis=powers_axis("Training FLOPs", values=ticks, labelOverlap=True),
+    )
     color = alt.Color("series:N", scale=_scale(looks, "color"), legend=None)
     dash = alt.StrokeDash("series:N", scale=_scale(looks, "dash"), legend=None)
     shape = alt.Shape("series:N", scale=_scale(looks, "shape"), legend=None)
@@ -110,13 +117,20 @@ def frontier_chart(
         labelled(near),
         x=x,
         y_domain=y_domain,
-        first=with_room(first, last, log=True)[0],
+        x_domain=x_domain,
         last=last,
+        log_x=True,
         height=height,
     )
     runs = (
         alt.Chart(marks)
-        .mark_point(filled=True, opacity=1, size=OWN_SIZE, stroke="white", strokeWidth=1.5)
+        .mark_point(
+            filled=True,
+            opacity=1,
+            size=OWN_SIZE if len(marks) <= MANY else OWN_SIZE_OF_MANY,
+            stroke="white",
+            strokeWidth=1.5,
+        )
         .encode(
             x=x,
             y=y("mean"),
@@ -138,14 +152,6 @@ def _scale(looks: Mapping[str, Look], cue: Literal["color", "dash", "shape"]) ->
     """The scale from series to a cue."""
     cues = [getattr(look, cue) for look in looks.values()]
     return alt.Scale(domain=list(looks), range=[list(c) for c in cues] if cue == "dash" else cues)
-
-
-def _horizontal(first: float, last: float) -> alt.X:
-    """The axis of FLOPs, with room for labels on the right."""
-    domain = with_room(first, last, log=True)
-    ticks = [tick for tick in powers_of_ten([first, last]) if domain[0] <= tick <= last * 1.05]
-    axis = powers_axis("Training FLOPs", values=ticks, labelOverlap=True)
-    return alt.X("x:Q", scale=alt.Scale(type="log", domain=list(domain), nice=False), axis=axis)
 
 
 def _ends(rungs: pd.DataFrame, looks: Mapping[str, Look]) -> list[End]:

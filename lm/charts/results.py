@@ -125,8 +125,9 @@ def _labels(
             {},
             x=axis,
             y_domain=y_domain,
-            first=x_domain[0],
+            x_domain=x_domain,
             last=float(rows[x].max()),
+            log_x=log_x,
             height=height,
         )
     return ends.labels_of_points(

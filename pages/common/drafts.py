@@ -243,7 +243,8 @@ def choices_of(config: RunConfig) -> dict[str, Any]:
 def telling_order(configs: Iterable[RunConfig]) -> list[str]:
     """The names of all settings of some runs, first those that say most about a run."""
     first, others = {str(name): None for name in HEADLINES}, dict[str, None]()
-    for config in configs:
+    # of each architecture one, since all of its runs have the same settings
+    for config in {config.model.architecture: config for config in configs}.values():
         by_name = settings_by_name(config.model.architecture)
         for name in flat(config):
             says_most = name in by_name and by_name[name].tells == "first"

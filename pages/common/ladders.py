@@ -68,9 +68,9 @@ def distance_text(distance: Distance | None) -> str:
     if abs(distance.gap) < LEVEL:
         return "on the frontier"
     if distance.gap > 0:
-        enough = distance.enough and f": {flops_text(distance.enough, 2)} would have bought this"
+        enough = distance.enough and f": {flops_text(distance.enough, 2)} would do"
         return f"{distance.gap:.2f} worse{enough or ''}"
-    needs = distance.enough and f": the recipes need {flops_text(distance.enough, 2)} for this"
+    needs = distance.enough and f": worth {flops_text(distance.enough, 2)}"
     return f"{-distance.gap:.2f} better{needs or ''}"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -16,6 +18,7 @@ from lm.base.records import Evaluation
 from lm.datasets import DATASETS
 from lm.datasets.tokenizers import TOKENIZERS
 from lm.runs import Run
+from lm.runs.config import RunConfig
 from lm.runs.table import exported_row
 from pages.common import caches, corpora, drafts, wording
 from pages.common.phases import BADGES, BUSY, phase
@@ -89,14 +92,21 @@ def groups(runs: Iterable[Run], ladder: Iterable[Run] = ()) -> dict[str, Group]:
 # --- what tells runs apart ----------------------------------------------------------------------
 
 
-def settings_of(run: Run) -> dict[str, Any]:
+def settings_of(run: Run) -> Mapping[str, Any]:
     """The settings of a run that may change its result, under the form's names."""
-    by_name = drafts.settings_by_name(run.config.model.architecture)
-    return {
-        name: value
-        for name, value in drafts.flat(run.config).items()
-        if name not in by_name or by_name[name].tells != "never"
-    }
+    return _settings(run.config)
+
+
+@functools.lru_cache(maxsize=2_000)  # of hundreds of runs a page asks several times
+def _settings(config: RunConfig) -> Mapping[str, Any]:
+    by_name = drafts.settings_by_name(config.model.architecture)
+    return MappingProxyType(
+        {
+            name: value
+            for name, value in drafts.flat(config).items()
+            if name not in by_name or by_name[name].tells != "never"
+        }
+    )
 
 
 def varying(runs: Sequence[Run]) -> list[str]:
@@ -168,16 +178,18 @@ def table(
     `distance_of` says how far a run is from the frontier; left out, there is no such column.
     """
     differences = labels(group.runs)
+    tells_more = any(differences[run.run_id] != run.name for run in runs) and len(group.runs) > 1
+    distances = {run.run_id: distance_of(run) for run in runs} if distance_of else {}
     return pd.DataFrame(
         [
             {
                 "run_id": run.run_id,
                 "Run": run.name,
-                "What differs": differences[run.run_id] if len(group.runs) > 1 else "",
+                **({"What differs": differences[run.run_id]} if tells_more else {}),
                 "Loss": charts.sparkline(metrics(run)["train_loss"].to_numpy()),
                 "Validation": group.score(run.status.valid),
                 "Test": group.score(run.status.test),
-                **({"To the frontier": distance_of(run)} if distance_of else {}),
+                **({"To the frontier": distances[run.run_id]} if any(distances.values()) else {}),
                 "FLOPs": flops_text(run.status.flops.total) if run.status.flops.total else "0",
                 "Parameters": run.n_params,
                 "Time": round(run.status.seconds, 1),

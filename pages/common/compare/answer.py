@@ -45,7 +45,7 @@ def show(group: Group, recipe: str) -> None:
     if not frontier and not group.in_bits:
         train_ladder.offer(group)
     if sentence := ladders.leads_text(frontier.leads()):
-        st.markdown(f"#### {sentence}")
+        st.header(sentence, anchor=False)
     own = [mark for run in group.runs if (mark := _mark(group, run, distances(group)))]
     if not frontier and not own:
         return

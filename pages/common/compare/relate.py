@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -37,6 +38,10 @@ def show(
     if len(have) > MOST_NAMED:
         have = have.assign(series=[colours[run_id] for run_id in have["run_id"]])
     looks = {run_id: looks[run_id] for run_id in have["run_id"]}
+    if means:
+        looks = {
+            run_id: replace(look, label=_without_seed(look.label)) for run_id, look in looks.items()
+        }
     titles = {column.name: column.label for column in COLUMNS.values()}
     with st.container(key="setting-chart", gap="xxsmall"):
         place(
@@ -60,6 +65,11 @@ def show(
         )
         if means and (have["n"] > 1).any():
             st.caption("Marks are means over seeds; bars are their 95 % intervals (Student's t).")
+
+
+def _without_seed(label: str) -> str:
+    """What is said of a run, without its seed."""
+    return ", ".join(part for part in label.split(", ") if not part.startswith(SEEDS)) or label
 
 
 def _controls(group: Group, checked: Sequence[Run]) -> tuple[str, str, bool, bool]:
