@@ -20,7 +20,7 @@ from lm.charts.axes import (
     scale_type,
 )
 from lm.charts.data import smooth, span, thin
-from lm.charts.looks import legend, look_scale, with_legend
+from lm.charts.looks import told_apart, with_legend
 
 
 def training_curves(
@@ -57,12 +57,7 @@ def training_curves(
             scale=alt.Scale(type=scale_type(log_x), nice=False),
             axis=number_axis(X_TITLES[x], log_x, rows[x]),
         ),
-        color=alt.Color(
-            "run:N", scale=look_scale(looks.values(), "color"), legend=legend(title, looks)
-        ),
-        strokeDash=alt.StrokeDash(
-            "run:N", scale=look_scale(looks.values(), "dash"), legend=legend(title, looks)
-        ),
+        **told_apart(looks, "dash", title),
         tooltip=[
             alt.Tooltip("run:N", title="Run"),
             alt.Tooltip("step:Q", title="Step", format=","),

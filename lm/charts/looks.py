@@ -38,10 +38,14 @@ def run_looks(groups: Mapping[str, str], labels: Mapping[str, str]) -> dict[str,
         labels: Run id -> what it is called in a legend.
 
     Architectures have their own looks; other groups take the palette's colours in order. Runs of
-    one colour differ by dash and shape. A look depends only on the runs that stand before it in
-    `groups`, so a run keeps its look when a later one is added.
+    one colour differ by dash and shape, and take none that is another architecture's own. A look
+    depends only on the runs that stand before it in `groups`, so a run keeps its look when a later
+    one is added.
     """
     by_architecture = set(groups.values()) <= set(ARCHITECTURES)
+    owned = [each.look for each in ARCHITECTURES.values()] if by_architecture else []
+    more_dashes = [dash for dash in MORE_DASHES if dash not in {look.dash for look in owned}]
+    more_shapes = [shape for shape in MORE_SHAPES if shape not in {look.shape for look in owned}]
     order = list(dict.fromkeys(groups.values()))
     ranks: dict[str, int] = {}
     by_run = {}
@@ -56,8 +60,8 @@ def run_looks(groups: Mapping[str, str], labels: Mapping[str, str]) -> dict[str,
             place = SHAPES.index(first.shape) if first.shape in SHAPES else 0
         by_run[run_id] = Look(
             color=first.color,
-            dash=_cue(first.dash, MORE_DASHES, place, rank),
-            shape=_cue(first.shape, MORE_SHAPES, place, rank),
+            dash=_cue(first.dash, more_dashes, place, rank),
+            shape=_cue(first.shape, more_shapes, place, rank),
             label=labels[run_id],
         )
     return by_run
@@ -68,7 +72,7 @@ def _cue(first: Any, more: Sequence[Any], place: int, rank: int) -> Any:
 
     Later runs take the further ones in turn, and each group begins at another `place` among them.
     """
-    start = place % len(more)
+    start = place % max(1, len(more))
     every = [first, *(cue for cue in (*more[start:], *more[:start]) if cue != first)]
     return every[rank % len(every)]
 
@@ -90,6 +94,18 @@ def look_scale(looks: Iterable[Look], cue: Literal["color", "dash", "shape"]) ->
     cues = [getattr(look, cue) for look in by_label.values()]
     range_ = [list(dash) for dash in cues] if cue == "dash" else cues
     return alt.Scale(domain=list(by_label), range=range_)
+
+
+def told_apart(
+    looks: Mapping[str, Look], cue: Literal["dash", "shape"], title: str | None
+) -> dict[str, Any]:
+    """Encodings of the column `run`, for `encode`: by colour and by `cue`, both in the legend."""
+    name, kind = ("strokeDash", alt.StrokeDash) if cue == "dash" else ("shape", alt.Shape)
+    shown = legend(title, looks)
+    return {
+        "color": alt.Color("run:N", scale=look_scale(looks.values(), "color"), legend=shown),
+        name: kind("run:N", scale=look_scale(looks.values(), cue), legend=shown),
+    }
 
 
 def legend(title: str | None, looks: Mapping[str, Look]) -> alt.Legend:

@@ -21,7 +21,7 @@ from lm.charts.axes import (
     scale_type,
 )
 from lm.charts.data import span
-from lm.charts.looks import legend, look_scale, with_legend
+from lm.charts.looks import told_apart, with_legend
 
 
 def results_chart(
@@ -79,12 +79,7 @@ def results_chart(
             y=alt.Y(
                 f"{field(y)}:Q", scale=alt.Scale(zero=False, nice=True, padding=18), title=y_title
             ),
-            color=alt.Color(
-                "run:N", scale=look_scale(looks.values(), "color"), legend=legend(title, looks)
-            ),
-            shape=alt.Shape(
-                "run:N", scale=look_scale(looks.values(), "shape"), legend=legend(title, looks)
-            ),
+            **told_apart(looks, "shape", title),
             tooltip=[
                 alt.Tooltip("run:N", title="Run"),
                 tooltip,

@@ -10,6 +10,8 @@ import pytest
 
 from lm import charts
 from lm.architectures import ARCHITECTURES
+from lm.charts.looks import MORE_DASHES, MORE_SHAPES
+from tests.lm.toys.architecture import BIGRAM
 
 REFERENCES = {"uniform": 4.17, "unigram": 3.31, "bigram": 2.5}
 
@@ -93,6 +95,24 @@ def test_the_first_run_of_an_architecture_has_its_own_look() -> None:
     assert own == {name: charts.of_architecture(name) for name in names}
     assert len(set(own.values())) == len(ARCHITECTURES)
     assert charts.of_architecture("of another program") not in own.values()
+
+
+@pytest.mark.parametrize("cue", ["color", "dash", "shape"])
+def test_each_cue_alone_tells_architectures_apart(cue: str) -> None:
+    cues = [getattr(architecture.look, cue) for architecture in ARCHITECTURES.values()]
+    assert len(set(cues)) == len(cues)
+
+
+def test_no_run_takes_the_mark_of_another_architecture() -> None:
+    assert BIGRAM.look.dash in MORE_DASHES
+    assert BIGRAM.look.shape in MORE_SHAPES
+    with ARCHITECTURES.including(BIGRAM):
+        groups = {f"{name} {i}": name for name in ARCHITECTURES for i in range(5)}
+        looks = charts.run_looks(groups, groups)
+        for run_id, look in looks.items():
+            others = [each.look for each in ARCHITECTURES.values() if each.name != groups[run_id]]
+            assert look.dash not in [other.dash for other in others]
+            assert look.shape not in [other.shape for other in others]
 
 
 def test_references_have_one_form() -> None:
