@@ -1,139 +1,23 @@
 """Generate: let trained models continue a prompt, side by side."""
 
-from dataclasses import dataclass
-from typing import Any
-
 import streamlit as st
 
-from lm.runs import Run
-from lm.writing.sampling import Sampling
-from pages.common import caches, first_run, links, shell, wording, writing
+from pages.common import caches, first_run, shell, wording, writing
 from pages.common.components.bars import next_token_bars
-from pages.common.components.text_view import text_view
-
-MOST_RUNS = 4
-SLICE_SECONDS = 0.12
-SAMPLING_KEYS = ("temperature", "top_k", "top_p", "min_p")
+from pages.common.generate import texts
+from pages.common.generate.form import SAMPLING_KEYS, Request, form
 
 
-@dataclass(frozen=True)
-class Request:
-    """What the form asks for."""
-
-    runs: list[Run]
-    prompt: str
-    n_tokens: int
-    sampling: Sampling
-
-
-def arrive(by_label: dict[str, Run]) -> None:
-    """A link from another page chooses its run, and the prompt that it was tried with."""
-    wanted = links.take_run_to_write()
-    for label, run in by_label.items():
-        if run.run_id == wanted:
-            samples = run.samples()
-            st.session_state["runs"] = [label]
-            if not samples.empty:
-                st.session_state["prompt"] = samples.iloc[-1]["prompt"]
-
-
-def form(runs: list[Run]) -> Request:
-    """Prompt, checkpoints and sampling. Sliders do not rerun the page: the browser re-weighs."""
-    by_label = {label: run for run, label in zip(runs, wording.names(runs).values(), strict=True)}
-    arrive(by_label)
-    left, right = st.columns([3, 2], gap="medium")
-    prompt = left.text_area(
-        "Prompt", "ROMEO:\nO", key="prompt", bind="query-params", height=122, max_chars=5000
-    )
-    labels = right.multiselect(
-        f"Checkpoints, up to {MOST_RUNS}",
-        list(by_label),
-        default=list(by_label)[:1],
-        key="runs",
-        bind="query-params",
-        max_selections=MOST_RUNS,
-        placeholder="Choose one or more",
-    )
-    with right.container(horizontal=True):
-        n_tokens = st.number_input(
-            "Tokens", 1, 2000, 300, 50, key="n_tokens", bind="query-params", width=140
-        )
-        seed = st.number_input(
-            "Seed", 0, 2**31 - 1, 0, key="text_seed", bind="query-params", width=140,
-            help="The same seed writes the same text, and gives every checkpoint the same luck.",
-        )  # fmt: skip
-    columns = st.columns(4, gap="medium")
-    ignore: Any = {"bind": "query-params", "on_change": "ignore"}
-    temperature = columns[0].slider(
-        "Temperature", 0.0, 2.0, 0.8, 0.05, key="temperature", **ignore,
-        help="Sharper below 1, flatter above; 0 always takes the likeliest token.",
-    )  # fmt: skip
-    top_k = columns[1].slider(
-        "Top-k (0: off)", 0, 100, 0, key="top_k", **ignore,
-        help="Keep this many of the likeliest tokens.",
-    )  # fmt: skip
-    top_p = columns[2].slider(
-        "Top-p (1: off)", 0.01, 1.0, 1.0, 0.01, key="top_p", **ignore,
-        help="Keep the fewest likeliest tokens whose probabilities reach this sum.",
-    )  # fmt: skip
-    min_p = columns[3].slider(
-        "Min-p (0: off)", 0.0, 1.0, 0.0, 0.01, key="min_p", **ignore,
-        help="Drop tokens less probable than this share of the likeliest one.",
-    )  # fmt: skip
-    return Request(
-        runs=[by_label[label] for label in labels],
-        prompt=prompt,
-        n_tokens=n_tokens,
-        sampling=Sampling(
-            temperature=temperature, top_k=top_k or None, top_p=top_p, min_p=min_p, seed=seed
-        ),
-    )
-
-
-def act(request: Request) -> list[writing.Lane]:
+def act(request: Request) -> list[texts.Text]:
     """Start writing when asked to; what was written stays until the next time."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        asked = st.button("Generate", type="primary", disabled=not request.runs)
+        asked = st.button("Generate", type="primary", key="generate", disabled=not request.runs)
         st.caption("The address bar holds all these settings: copy it to share them.")
     if asked:
         with st.spinner("Loading the checkpoints …"):
-            st.session_state["lanes"] = writing.begin(
-                request.runs, request.prompt, request.n_tokens, request.sampling
-            )
-    return st.session_state.get("lanes", [])
-
-
-def show(request: Request, lanes: list[writing.Lane]) -> None:
-    """The texts as they grow, then what each checkpoint expects right after the prompt."""
-    busy = any(lane.writing for lane in lanes)
-    st.fragment(show_texts, run_every=SLICE_SECONDS if busy else None)(lanes)
-    show_next_tokens(request)
-
-
-def show_texts(lanes: list[writing.Lane]) -> None:
-    """One slice of writing, and the texts after it."""
-    if not lanes:
-        return
-    busy = any(lane.writing for lane in lanes)
-    writing.advance(lanes, SLICE_SECONDS)
-    for index, (column, lane) in enumerate(zip(st.columns(len(lanes)), lanes, strict=True)):
-        with column:
-            wording.run_heading(lane.run)
-            if lane.problem:
-                st.error(wording.plain(lane.problem))
-            else:
-                text_view(
-                    f"Text by {lane.run.name}",
-                    lane.texts,
-                    lane.probabilities,
-                    prompt=lane.prompt,
-                    height=420,
-                    key=f"text-{index}",
-                )
-    if busy:
-        st.button("Stop writing", on_click=writing.stop, args=(lanes,))
-        if not any(lane.writing for lane in lanes):
-            st.rerun()  # the last slice: without the timer from here on
+            lanes = writing.begin(request.runs, request.prompt, request.n_tokens, request.sampling)
+        st.session_state["texts"] = texts.begin(lanes)
+    return st.session_state.get("texts", [])
 
 
 def show_next_tokens(request: Request) -> None:
@@ -152,13 +36,13 @@ def show_next_tokens(request: Request) -> None:
         with column:
             try:
                 with st.spinner("Loading the checkpoint …"):
-                    texts, log_probabilities = caches.next_token(run, request.prompt)
+                    likeliest, log_probabilities = caches.next_token(run, request.prompt)
             except (ValueError, OSError) as error:
                 st.error(wording.plain(str(error)))
                 continue
             next_token_bars(
                 run.name,
-                texts,
+                likeliest,
                 log_probabilities,
                 settings=request.sampling.model_dump(include=set(SAMPLING_KEYS)),
                 keys={key: key for key in SAMPLING_KEYS},
@@ -173,7 +57,7 @@ shell.page(
 runs = caches.trained_runs()
 if runs:
     request = form(runs)
-    lanes = act(request)
-    show(request, lanes)
+    texts.show(act(request))
+    show_next_tokens(request)
 else:
     first_run.offer("There is no trained model to write with yet.")

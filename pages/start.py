@@ -55,6 +55,18 @@ def write(run: Run, seed: int) -> tuple[list[str], list[float]]:
     return lanes[0].texts, lanes[0].probabilities
 
 
+def show_answer() -> None:
+    """What 10 seconds, a minute and ten minutes buy on this machine."""
+    from pages.common import first_answer  # imported late: the heading appears first
+
+    answers = first_answer.bought()
+    if answers:
+        st.header(
+            f"What your time buys, on {wording.plain(first_answer.text_of(answers))}", anchor=False
+        )
+        first_answer.show(answers)
+
+
 def show_ladder(runs: list[Run]) -> None:
     """The architectures, each trained with the same compute."""
     from pages.common.components import ladder  # imported late: the page above appears first
@@ -81,6 +93,7 @@ shell.page(
 )
 caches.jobs()  # ready by the time the button is pressed
 runs, writer = load()
+show_answer()
 act()
 if writer:
     show_sample(writer)

@@ -9,7 +9,7 @@ from lm.base.records import StepRecord
 from lm.runs import Run, forecast
 from pages.common import caches, corpora, drafts, links, phases, shell, wording
 from pages.common.drafts import Draft
-from pages.common.train import bill, curve, form, launch, panel
+from pages.common.train import bill, curve, form, guess, launch, layout, panel
 from pages.common.train.form import CHOICES
 
 
@@ -34,21 +34,31 @@ def load() -> tuple[list[Run], Run | None, Draft]:
 def show(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     """The run, live; before there is one, the chart that waits for it."""
     if run is not None:
-        panel.show(run, wording.names(runs), lambda run_id: CHOICES.set(links.RUN, run_id))
+        panel.show(
+            run,
+            wording.names(runs),
+            choose=lambda run_id: CHOICES.set(links.RUN, run_id),
+            set_dials=CHOICES.values.update,
+        )
         return
     if draft.plan is None or draft.config is None or draft.corpus is None:
         return
     references = corpora.references(draft.data)
-    x, log_x = curve.axis_controls()
-    curve.loss_chart(
-        pd.DataFrame(columns=list(StepRecord.__dataclass_fields__)),
-        x=x,
-        log_x=log_x,
-        steps=draft.plan,
-        seconds=forecast.seconds(draft.config, draft.plan, runs),
-        references=references,
-        architecture=draft.architecture,
-    )
+    left, right = layout.run()
+    with left:
+        x, log_x = curve.axis_controls()
+        curve.loss_chart(
+            pd.DataFrame(columns=list(StepRecord.__dataclass_fields__)),
+            x=x,
+            log_x=log_x,
+            steps=draft.plan,
+            seconds=forecast.seconds(draft.config, draft.plan, runs),
+            references=references,
+            architecture=draft.architecture,
+            guess=guess.current(),
+        )
+    with right:
+        st.caption("What the model writes as it learns, and its figures, will stand here.")
 
 
 shell.page(
@@ -57,7 +67,7 @@ shell.page(
     "runs; the curve then says what the compute bought.",
 )
 runs, run, draft = load()
-left, right = st.columns([5, 8], gap="large")
+left, right = layout.page()
 with left:
     form.show(draft)
 with right:

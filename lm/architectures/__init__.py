@@ -59,6 +59,11 @@ def n_params(config: ArchitectureConfig, vocab_size: int) -> int:
     return sum(module.n_params for module in modules(config, vocab_size))
 
 
+def n_table_params(config: ArchitectureConfig, vocab_size: int) -> int:
+    """Those of them that lie in tables of n-grams, where they are looked up and not multiplied."""
+    return sum(module.n_params for module in modules(config, vocab_size) if module.ngrams)
+
+
 def build_model(config: ArchitectureConfig, vocab_size: int, seed: int = 0) -> LanguageModel:
     """A model with its first weights, which depend on `seed` alone."""
     import torch
@@ -89,4 +94,5 @@ __all__ = [
     "model_config",
     "modules",
     "n_params",
+    "n_table_params",
 ]

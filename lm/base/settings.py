@@ -48,14 +48,26 @@ class Config(BaseModel, frozen=True):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Switch:
+    """A form shows a setting as a switch too: something that a model has, or has not."""
+
+    label: str  # what the switch is called
+    help: str  # sentences: what the model has when it is on
+    off: Any  # the setting's value where the model has it not
+    on: Any  # its value where nothing else says how much of it there is
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Form:
     """What a field says about how it is shown."""
 
+    label: str = ""
     unit: str = ""
     log: bool = False
     basic: bool = False
     step: float | None = None
     tells: Tells = "also"
+    switch: Switch | None = None
     applies: Callable[[Values], bool] | None = None
 
 
@@ -67,11 +79,13 @@ def setting(
     gt: float | None = None,
     le: float | None = None,
     lt: float | None = None,
+    label: str = "",
     unit: str = "",
     log: bool = False,
     basic: bool = False,
     step: float | None = None,
     tells: Tells = "also",
+    switch: Switch | None = None,
     applies: Callable[[Values], bool] | None = None,
 ) -> Any:
     """A field of a config, with all that forms, options and errors say of it.
@@ -80,14 +94,25 @@ def setting(
         default: Its value where nothing is given.
         help: A sentence that says what it does.
         ge, gt, le, lt: Its range.
+        label: What a form calls it, in plain words; nothing: the words of its name.
         unit: What a number counts.
         log: A form shows it on a logarithmic scale.
         basic: A form shows it first.
         step: What + and - of a form add to it.
         tells: Whether it names runs: "first" those that say most, "never" what changes no result.
+        switch: How a form turns it off and on at one click.
         applies: Whether it has an effect, given the settings beside it.
     """
-    form = _Form(unit=unit, log=log, basic=basic, step=step, tells=tells, applies=applies)
+    form = _Form(
+        label=label,
+        unit=unit,
+        log=log,
+        basic=basic,
+        step=step,
+        tells=tells,
+        switch=switch,
+        applies=applies,
+    )
     extra: dict[str, Any] = {"form": form}
     return Field(default, ge=ge, gt=gt, le=le, lt=lt, description=help, json_schema_extra=extra)
 
@@ -129,12 +154,14 @@ class Setting:
     exclusive_minimum: bool
     exclusive_maximum: bool
     choices: tuple[str, ...]
+    label: str
     unit: str
     help: str
     log: bool
     basic: bool
     step: float | None
     tells: Tells
+    switch: Switch | None
     applies: Callable[[Values], bool]
 
     def allows(self, value: float) -> bool:
@@ -183,12 +210,14 @@ def _setting(name: str, field: FieldInfo) -> Setting:
         exclusive_minimum="gt" in bound,
         exclusive_maximum="lt" in bound,
         choices=choices,
+        label=form.label or name.replace("_", " ").capitalize(),
         help=field.description or "",
         unit=form.unit,
         log=form.log,
         basic=form.basic,
         step=form.step,
         tells=form.tells,
+        switch=form.switch,
         applies=form.applies or (lambda values: True),
     )
 

@@ -12,6 +12,7 @@ from lm.charts.bands import curve_figure
 from lm.charts.corpora import frequency_chart, rank_chart
 from lm.charts.curves import describe_curves, training_curves
 from lm.charts.data import MOST_POINTS, log_spaced, smooth, sparkline, thin
+from lm.charts.frontier import Mark, describe_frontier, frontier_chart
 from lm.charts.looks import PALETTE, SHAPES, few_looks, of_architecture, run_looks
 from lm.charts.loss import describe_loss, loss_chart
 from lm.charts.printing import SVG, to_png, to_svg
@@ -27,13 +28,16 @@ __all__ = [
     "SVG",
     "X_TITLES",
     "Look",
+    "Mark",
     "Panel",
     "curve_figure",
     "describe_curves",
+    "describe_frontier",
     "describe_loss",
     "describe_results",
     "few_looks",
     "frequency_chart",
+    "frontier_chart",
     "labelled",
     "log_spaced",
     "loss_axis",

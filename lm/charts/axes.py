@@ -9,7 +9,8 @@ from typing import Any, Literal, cast
 import altair as alt
 import pandas as pd
 
-from lm.charts.looks import NEUTRAL
+from lm.charts.labels import places
+from lm.charts.looks import MARKED, NEUTRAL
 
 # What a run's progress can be measured in -> the axis's title.
 X_TITLES = {
@@ -19,6 +20,7 @@ X_TITLES = {
     "seconds": "Training time (s)",
 }
 HEIGHT = 380
+OF_AXIS = 55  # pixels of a chart's height that its x-axis takes
 NEAR = 0.3  # a reference is drawn if it lies within this of the runs
 LARGE = 1e6  # from here on a number is written as a power of ten
 PLAIN_POWERS = "replace(datum.label, 'e+', 'e')"  # FLOPs as they are written elsewhere: 3e11
@@ -130,6 +132,60 @@ def reference_lines(
     text = base.mark_text(color=NEUTRAL, fontSize=12, **place)
     x = alt.value("width") if side == "right" else alt.value(0)
     return [rule, text.encode(x=x, text="reference:N")]
+
+
+def lines_apart(
+    references: Mapping[str, float],
+    domain: tuple[float, float],
+    height: int,
+    *,
+    marked: Mapping[str, float] | None = None,
+) -> list[alt.Chart]:
+    """Dashed lines across a chart, their names apart from each other, as layers of it.
+
+    Args:
+        references: What is written on a line -> its y.
+        domain: The ends of the y-axis, which the chart sets itself.
+        height: Pixels of the chart.
+        marked: More lines, which somebody drew: solid, and with a mark at their left end.
+    """
+    low, high = domain
+    marked = marked or {}
+    every = {**references, **marked}
+    plot = height - OF_AXIS
+    tops = tuple(round((high - y) / (high - low) * plot, 1) for y in every.values())
+    rows = [
+        {"reference": name, "y": y, "end": place.end, "offset": place.offset}
+        for (name, y), place in zip(every.items(), places(tops, plot), strict=True)
+    ]
+    scale = alt.Scale(domain=[low, high], zero=False, nice=False)
+    layers: list[alt.Chart] = []
+    for own, color in ((False, NEUTRAL), (True, MARKED)):
+        values = [row for row in rows if (row["reference"] in marked) == own]
+        if not values:
+            continue
+        base = alt.Chart(alt.Data(values=values)).encode(y=alt.Y("y:Q", scale=scale))
+        dash: dict[str, Any] = (
+            {"strokeWidth": 1.6} if own else {"strokeWidth": 1.2, "strokeDash": [4, 4]}
+        )
+        text = base.mark_text(
+            color=color,
+            fontSize=12,
+            fontWeight="bold" if own else "normal",
+            baseline="middle",
+            align=alt.expr("datum.end"),
+            dx=alt.expr("datum.end == 'right' ? -4 : 6"),
+            dy=alt.expr("datum.offset"),
+        )
+        at_end = alt.value(alt.expr("datum.end == 'right' ? width : 0"))
+        layers += [
+            base.mark_rule(color=color, **dash),
+            text.encode(x=at_end, text="reference:N"),
+        ]
+        if own:
+            mark = base.mark_point(shape="triangle-right", size=90, filled=True, color=color)
+            layers.append(mark.encode(x=alt.value(0)))
+    return layers
 
 
 def layered(*charts: Any, **attributes: Any) -> alt.LayerChart:

@@ -8,6 +8,7 @@ import altair as alt
 import pandas as pd
 
 from lm.base.looks import Look
+from lm.charts import ends
 from lm.charts.axes import (
     HEIGHT,
     NEAR,
@@ -16,11 +17,10 @@ from lm.charts.axes import (
     labelled,
     layered,
     number_axis,
-    reference_lines,
     scale_type,
 )
 from lm.charts.data import smooth, span, thin
-from lm.charts.looks import told_apart, with_legend
+from lm.charts.looks import look_scale
 
 
 def training_curves(
@@ -33,7 +33,6 @@ def training_curves(
     log_x: bool = True,
     smoothing: float = 0.0,
     references: Mapping[str, float] | None = None,
-    title: str | None = None,
     height: int = HEIGHT,
 ) -> alt.LayerChart:
     """A line for each run, over its training.
@@ -47,17 +46,22 @@ def training_curves(
         log_x: Draw x on a logarithmic axis.
         smoothing: A share of each run, in (0, 1]: its running mean lies over the raw line. 0: none.
         references: Name -> y of dashed lines, drawn where they lie near the runs.
-        title: Title of the legend.
-        height: Pixels, without the legend.
+        height: Pixels.
+
+    Labels stand at the right ends of lines, if there are not too many to read.
     """
     rows = _rows(metrics, looks, x, y, log_x, smoothing)
+    low, high = span(rows[y])
+    near = between(references or {}, low - NEAR, high + NEAR)
+    y_domain = ends.padded(min([low, *near.values()]), max([high, *near.values()]))
+    y_scale = alt.Scale(domain=list(y_domain), zero=False, nice=False)
+    first, last = span(rows[x])
+    x_domain = ends.with_room(first, last, log_x)
+    x_scale = alt.Scale(type=scale_type(log_x), domain=list(x_domain), nice=False)
     base = alt.Chart(rows).encode(
-        x=alt.X(
-            f"{x}:Q",
-            scale=alt.Scale(type=scale_type(log_x), nice=False),
-            axis=number_axis(X_TITLES[x], log_x, rows[x]),
-        ),
-        **told_apart(looks, "dash", title),
+        x=alt.X(f"{x}:Q", scale=x_scale, axis=number_axis(X_TITLES[x], log_x, rows[x])),
+        color=alt.Color("run:N", scale=look_scale(looks.values(), "color"), legend=None),
+        strokeDash=alt.StrokeDash("run:N", scale=look_scale(looks.values(), "dash"), legend=None),
         tooltip=[
             alt.Tooltip("run:N", title="Run"),
             alt.Tooltip("step:Q", title="Step", format=","),
@@ -67,20 +71,34 @@ def training_curves(
     )
 
     def vertical(column: str) -> alt.Y:
-        scale = alt.Scale(zero=False, nice=False, padding=12)
-        return alt.Y(f"{column}:Q", scale=scale, title=y_title)
+        return alt.Y(f"{column}:Q", scale=y_scale, title=y_title)
 
     width, opacity = (1, 0.35) if smoothing else (2.2, 1)
     layers = [base.mark_line(strokeWidth=width, opacity=opacity).encode(y=vertical(y))]
     if smoothing:
         layers.append(base.mark_line(strokeWidth=2.4).encode(y=vertical("smoothed")))
-    low, high = span(rows[y])
-    near = between(references or {}, low - NEAR, high + NEAR)
-    domain = [min([low, *near.values()]), max([high, *near.values()])]
-    scale = alt.Scale(domain=domain, zero=False, nice=False)
-    return layered(*reference_lines(labelled(near), scale), *layers).properties(
-        height=with_legend(height, looks)
+    labels = ends.labels_of_lines(
+        _ends(rows, looks, x),
+        labelled(near),
+        x=alt.X("x:Q", scale=x_scale),
+        y_domain=y_domain,
+        first=x_domain[0],
+        last=last,
+        height=height,
     )
+    return layered(*labels, *layers).properties(height=height)
+
+
+def _ends(rows: pd.DataFrame, looks: Mapping[str, Look], x: str) -> list[ends.End]:
+    """The last point of each line; none where there are too many to label."""
+    if len(looks) > ends.MOST:
+        return []
+    colors = {look.label: look.color for look in looks.values()}
+    last = rows.groupby("run", sort=False).tail(1)
+    return [
+        ends.End(label=run, color=colors[run], x=at, y=value)
+        for run, at, value in zip(last["run"], last[x], last["smoothed"], strict=True)
+    ]
 
 
 def _rows(

@@ -7,8 +7,8 @@ can be read on white and on black.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import altair as alt
@@ -22,12 +22,13 @@ MORE_DASHES = ((4, 2), (12, 4), (9, 3, 2, 3, 2, 3), (1, 4), (14, 3, 5, 3))
 SHAPES = ("circle", "square", "diamond", "triangle-up")
 MORE_SHAPES = ("cross", "triangle-down", "triangle-right", "triangle-left", "wedge")
 NEUTRAL = "#7c8088"  # of reference lines: it can be read on a light and on a dark page
-SHORT_LABEL = 14  # characters: two such labels fit beside each other on a phone
+MARKED = "#8a63d2"  # of a line that a person drew, likewise; no architecture has it
 
 
-def of_architecture(name: str) -> Look:
-    """The look of an architecture; grey for one that is not registered here."""
-    return ARCHITECTURES[name].look if name in ARCHITECTURES else Look(NEUTRAL)
+def of_architecture(name: str, label: str = "") -> Look:
+    """The look of an architecture, called `label`; grey for one that is not registered here."""
+    look = ARCHITECTURES[name].look if name in ARCHITECTURES else Look(NEUTRAL)
+    return replace(look, label=label)
 
 
 def run_looks(groups: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Look]:
@@ -85,7 +86,7 @@ def few_looks(names: Iterable[str]) -> dict[str, Look]:
     }
 
 
-# --- scales and legends -------------------------------------------------------------------------
+# --- scales ---------------------------------------------------------------------------------------
 
 
 def look_scale(looks: Iterable[Look], cue: Literal["color", "dash", "shape"]) -> alt.Scale:
@@ -94,30 +95,3 @@ def look_scale(looks: Iterable[Look], cue: Literal["color", "dash", "shape"]) ->
     cues = [getattr(look, cue) for look in by_label.values()]
     range_ = [list(dash) for dash in cues] if cue == "dash" else cues
     return alt.Scale(domain=list(by_label), range=range_)
-
-
-def told_apart(
-    looks: Mapping[str, Look], cue: Literal["dash", "shape"], title: str | None
-) -> dict[str, Any]:
-    """Encodings of the column `run`, for `encode`: by colour and by `cue`, both in the legend."""
-    name, kind = ("strokeDash", alt.StrokeDash) if cue == "dash" else ("shape", alt.Shape)
-    shown = legend(title, looks)
-    return {
-        "color": alt.Color("run:N", scale=look_scale(looks.values(), "color"), legend=shown),
-        name: kind("run:N", scale=look_scale(looks.values(), cue), legend=shown),
-    }
-
-
-def legend(title: str | None, looks: Mapping[str, Look]) -> alt.Legend:
-    """A legend under the chart, in two columns where labels are short."""
-    columns = _legend_columns(looks)
-    return alt.Legend(title=title, orient="bottom", columns=columns, labelLimit=520)
-
-
-def with_legend(height: int, looks: Mapping[str, Look]) -> int:
-    """The height in pixels of a chart of `height` pixels together with its legend."""
-    return height + 22 * math.ceil(len(looks) / _legend_columns(looks))
-
-
-def _legend_columns(looks: Mapping[str, Look]) -> int:
-    return 2 if all(len(look.label) <= SHORT_LABEL for look in looks.values()) else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -14,11 +15,13 @@ from lm.charts.axes import (
     between,
     labelled,
     layered,
-    reference_lines,
+    lines_apart,
 )
 from lm.charts.data import thin
+from lm.charts.looks import NEUTRAL
 
 TRAIN, VALIDATION = "train", "validation, sampled"
+BEFORE = "before"
 
 
 def loss_chart(
@@ -30,6 +33,8 @@ def loss_chart(
     references: Mapping[str, float],
     color: str,
     log_x: bool = False,
+    before: pd.DataFrame | None = None,
+    marked: Mapping[str, float] | None = None,
     height: int = HEIGHT,
 ) -> alt.LayerChart:
     """Loss of one run: training faint, sampled validation bold, references dashed.
@@ -42,6 +47,8 @@ def loss_chart(
         references: Name -> loss of what guessing reaches, nats per token.
         color: That of the run's architecture.
         log_x: Draw x on a logarithmic axis.
+        before: Metrics of the run that this one took the place of, drawn in grey behind it.
+        marked: Name -> loss of further lines, drawn so that they stand out: a person's guess.
         height: Pixels.
 
     The rows of `metrics` go into the dataset "curve" and change nothing else: a live page that
@@ -72,10 +79,15 @@ def loss_chart(
     dots = curve.mark_circle(color=color, size=34, clip=True, aria=False).transform_filter(
         alt.datum.curve != TRAIN
     )
-    scale = alt.Scale(domain=[low, high], zero=False, nice=False)
-    guesses = reference_lines(labelled(between(references, low, high)), scale)
+    lines = labelled(between(references, low, high))
+    guesses = lines_apart(lines, y_domain, height, marked=labelled(marked or {}))
     layers = [*guesses, line, dots.encode(strokeWidth=alt.value(0))]
-    return layered(*layers, datasets={"curve": _rows(metrics, x)}).properties(height=height)
+    datasets: dict[str, list[dict[str, float | str]]] = {"curve": _rows(metrics, x)}
+    if before is not None:
+        earlier = _rows_before(before, x, x_end)
+        layers = [*_line_before(earlier, x_end, curve), *layers]
+        datasets[BEFORE] = earlier
+    return layered(*layers, datasets=datasets).properties(height=height)
 
 
 def _rows(metrics: pd.DataFrame, x: str) -> list[dict[str, float | str]]:
@@ -88,14 +100,46 @@ def _rows(metrics: pd.DataFrame, x: str) -> list[dict[str, float | str]]:
     ]
 
 
+def _rows_before(metrics: pd.DataFrame, x: str, x_end: float) -> list[dict[str, float | str]]:
+    """Its sampled validation loss, or training loss if it ended before; as far as the axis goes."""
+    frame = metrics[metrics[x] <= x_end]
+    scored = frame[frame["sampled_val_loss"].notna()]
+    column = "sampled_val_loss" if len(scored) > 1 else "train_loss"
+    rows = thin((scored if len(scored) > 1 else frame)[[x, column]], column)
+    return [
+        {"x": at, "loss": loss, "curve": BEFORE} for at, loss in rows.to_numpy(dtype=float).tolist()
+    ]
+
+
+def _line_before(
+    rows: list[dict[str, float | str]], x_end: float, curve: alt.Chart
+) -> list[alt.Chart]:
+    """The line of the run before, and its name at its end."""
+    ends_far_right = bool(rows) and float(rows[-1]["x"]) > 0.85 * x_end
+    data = alt.NamedData(BEFORE)
+    place: dict[str, Any] = (
+        {"align": "right", "dy": -10} if ends_far_right else {"align": "left", "dx": 6}
+    )
+    encoded = alt.Chart(data).encode(x=curve.encoding.x, y=curve.encoding.y)
+    line = encoded.mark_line(color=NEUTRAL, strokeWidth=2, opacity=0.6, clip=True)
+    name = encoded.mark_text(color=NEUTRAL, fontSize=12, baseline="middle", **place)
+    name = name.transform_joinaggregate(last="max(x)").transform_filter("datum.x === datum.last")
+    return [line, name.encode(text=alt.value(BEFORE))]
+
+
 def _curve_scale(train: float, validation: float) -> alt.Scale:
     return alt.Scale(domain=[TRAIN, VALIDATION], range=[train, validation])
 
 
-def describe_loss(metrics: pd.DataFrame, references: Mapping[str, float]) -> str:
-    """What a loss chart shows, as a sentence."""
+def describe_loss(
+    metrics: pd.DataFrame, references: Mapping[str, float], before: pd.DataFrame | None = None
+) -> str:
+    """What a loss chart shows, in sentences; `before` as in `loss_chart`."""
     guesses = ", ".join(f"{name} {loss:.2f}" for name, loss in references.items())
     guesses = f" For reference: {guesses}." if guesses else ""
+    if before is not None and len(before):
+        last = before.iloc[-1]
+        guesses += f" The run before had {last.train_loss:.2f} at step {int(last.step):,}."
     if metrics.empty:
         return f"Loss in nats per token, nothing recorded yet.{guesses}"
     first, last = metrics.iloc[0], metrics.iloc[-1]

@@ -15,7 +15,20 @@ import click
 
 from lm.base.machine import use_one_blas_thread
 from lm.base.registry import Registry
-from lm.cli import bench, data, evaluate, flops, ngram, resume, runs, sample, study, sweep, train
+from lm.cli import (
+    bench,
+    data,
+    evaluate,
+    flops,
+    ladder,
+    ngram,
+    resume,
+    runs,
+    sample,
+    study,
+    sweep,
+    train,
+)
 from lm.cli.command import BAD_INPUT, FAILED, INTERRUPTED, Call, Command, flags, unknown
 
 COMMANDS: Registry[Command] = Registry(
@@ -25,6 +38,7 @@ COMMANDS: Registry[Command] = Registry(
         flops.flops,
         resume.resume,
         sweep.sweep,
+        ladder.ladder,
         study.study,
         runs.runs,
         evaluate.evaluate,

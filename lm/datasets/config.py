@@ -57,6 +57,7 @@ class DataConfig(Config, frozen=True):
         log=True,
         step=64,
         applies=_is_sized,
+        label="BPE vocabulary",
     )
     text_path: str | None = setting(
         None,
@@ -73,6 +74,7 @@ class DataConfig(Config, frozen=True):
         log=True,
         step=100_000,
         applies=_of_dataset(lambda dataset: "n_chars" in dataset.settings),
+        label="Length of the text",
     )
     seed: int = setting(
         0,
@@ -80,6 +82,7 @@ class DataConfig(Config, frozen=True):
         ge=0,
         le=2**31 - 1,
         applies=_of_dataset(lambda dataset: "seed" in dataset.settings),
+        label="Seed of the text",
     )
 
     @model_validator(mode="before")

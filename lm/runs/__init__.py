@@ -16,10 +16,11 @@ from lm.runs.run import (
     upgrade,
 )
 from lm.runs.status import Facts, State, Status
-from lm.runs.store import STUDY, SWEEPS, RunStore, Scan, default_root
+from lm.runs.store import LADDER, STUDY, SWEEPS, RunStore, Scan, default_root
 from lm.runs.writer import RunWriter
 
 __all__ = [
+    "LADDER",
     "RESUMABLE",
     "STUDY",
     "SWEEPS",

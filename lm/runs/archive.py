@@ -19,6 +19,7 @@ REQUIRED = ("config.json", "status.json", "tokenizer.json")
 FILES = (
     *REQUIRED,
     "name.json",
+    "guess.json",
     "metrics.jsonl",
     "samples.jsonl",
     "model.safetensors",

@@ -31,13 +31,14 @@ def prepare(
     corpus: Corpus | None = None,
     run_id: str | None = None,
     most_threads: int | None = None,
+    parent_run_id: str | None = None,
 ) -> Run:
     """Make the folder of a run that can be executed, now or later, here or elsewhere.
 
     `corpus` saves loading `config.data` again; a `run_id` that is not given is drawn.
     `most_threads` is how many a run may have where it will be trained (default: this machine's
-    processors). Raises `ConfigError`, `DatasetError` or `BudgetError` for what cannot be trained,
-    and then leaves nothing behind.
+    processors); `parent_run_id` is the run that this one is made from. Raises `ConfigError`,
+    `DatasetError` or `BudgetError` for what cannot be trained, and then leaves nothing behind.
     """
     check_threads(config, most_threads or n_cores())
     corpus = corpus or load(config.data)
@@ -58,7 +59,14 @@ def prepare(
         python=platform.python_version(),
         original=None if original is None else original.to_dict(),
     )
-    return store.create(config, tokenizer=corpus.tokenizer, facts=facts, name=name, run_id=run_id)
+    return store.create(
+        config,
+        tokenizer=corpus.tokenizer,
+        facts=facts,
+        name=name,
+        parent_run_id=parent_run_id,
+        run_id=run_id,
+    )
 
 
 def corpus_of(run: Run, corpus: Corpus | None = None) -> Corpus:

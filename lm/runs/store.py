@@ -43,7 +43,8 @@ from lm.runs.status import Facts, Status
 if TYPE_CHECKING:
     import pandas as pd
 
-STUDY, SWEEPS = "study", "sweeps"  # in a folder of runs: a folder of the study's, and of files
+# In a folder of runs: folders of the study's and the ladders' runs, and one of files.
+STUDY, LADDER, SWEEPS = "study", "ladder", "sweeps"
 SHIPPED_ROWS = 120  # of metrics.jsonl, for a run that ships without its weights
 _WHOLE_FILES = ("metrics.jsonl", "samples.jsonl")
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is read as another
@@ -91,7 +92,11 @@ class RunStore:
         runs: list[Run] = []
         broken: dict[Path, str] = {}
         for path in sorted(self.root.iterdir()) if self.root.is_dir() else []:
-            if path.name.startswith(".") or path.name in (STUDY, SWEEPS) or not path.is_dir():
+            if (
+                path.name.startswith(".")
+                or path.name in (STUDY, LADDER, SWEEPS)
+                or not path.is_dir()
+            ):
                 continue
             try:
                 runs.append(read_run(path))

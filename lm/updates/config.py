@@ -81,6 +81,7 @@ class TrainingConfig(Config, frozen=True):
         le=100,
         log=True,
         applies=_read_by_optimizer("adamw_learning_rate"),
+        label="AdamW learning rate",
     )
     weight_decay: float = setting(
         0.1,
@@ -95,6 +96,7 @@ class TrainingConfig(Config, frozen=True):
         ge=0,
         lt=1,
         applies=_read_by_optimizer("beta1"),
+        label="AdamW β₁",
     )
     beta2: float = setting(
         0.99,
@@ -102,6 +104,7 @@ class TrainingConfig(Config, frozen=True):
         ge=0,
         lt=1,
         applies=_read_by_optimizer("beta2"),
+        label="AdamW β₂",
     )
     momentum: float = setting(
         0.95,
@@ -116,7 +119,7 @@ class TrainingConfig(Config, frozen=True):
         "stable, then a straight line over the last part.",
     )
     warmup_fraction: float = setting(
-        0.02, "Share of the steps in which the learning rate rises.", ge=0, le=0.9
+        0.02, "Share of the steps in which the learning rate rises.", ge=0, le=0.9, label="Warm-up"
     )
     decay_fraction: float = setting(
         0.2,
@@ -124,6 +127,7 @@ class TrainingConfig(Config, frozen=True):
         gt=0,
         le=1,
         applies=lambda values: SCHEDULES[values["schedule"]].late,
+        label="Decay",
     )
     final_lr_fraction: float = setting(
         0.0,
@@ -131,6 +135,7 @@ class TrainingConfig(Config, frozen=True):
         ge=0,
         le=1,
         applies=lambda values: SCHEDULES[values["schedule"]].decays,
+        label="Final learning rate",
     )
     z_loss: float = setting(
         0.0,
@@ -138,8 +143,11 @@ class TrainingConfig(Config, frozen=True):
         "regulariser that holds logits, and with them confidence, back.",
         ge=0,
         le=100,
+        label="Weight of z-loss",
     )
-    grad_clip: float = setting(1.0, "Largest gradient norm; 0 clips nothing.", ge=0, le=1e6)
+    grad_clip: float = setting(
+        1.0, "Largest gradient norm; 0 clips nothing.", ge=0, le=1e6, label="Gradient clipping"
+    )
     seed: int = setting(0, "First weights, data order and dropout.", ge=0, le=2**31 - 1)
     threads: int | None = setting(
         None,

@@ -40,6 +40,7 @@ class GeneratedToken:
 
     token_id: int
     probability: float
+    rank: int = 1  # 1 for the likeliest; of equals the smaller id goes first
     alternatives: tuple[tuple[int, float], ...] = ()  # the likeliest ids and their probabilities
 
     @property
@@ -187,6 +188,7 @@ def _drawn(
     return GeneratedToken(
         token_id=token_id,
         probability=float(own[token_id]),
+        rank=1 + int((own > own[token_id]).sum() + (own[:token_id] == own[token_id]).sum()),
         alternatives=tuple((int(i), float(own[i])) for i in likeliest),
     )
 

@@ -45,17 +45,17 @@ def title(data: DataConfig) -> str:
 
 def load(data: DataConfig) -> Corpus:
     """The corpus as tokens. Raises `DatasetError` or `UnknownTokenError`."""
-    return _load(data.model_dump_json(), _stamp(data))
+    return _load(data.model_dump_json(), stamp(data))
 
 
 def texts(data: DataConfig) -> Splits:
     """The text of each split. Raises `DatasetError`."""
-    return _texts(data.model_dump_json(), _stamp(data))
+    return _texts(data.model_dump_json(), stamp(data))
 
 
 def baselines(data: DataConfig) -> dict[str, dict[str, Evaluation]]:
     """The scores of n-grams: name ("uniform", "unigram", ...) -> "valid" or "test" -> score."""
-    return _baselines(data.model_dump_json(), _stamp(data))
+    return _baselines(data.model_dump_json(), stamp(data))
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Frequencies:
 
 def frequencies(data: DataConfig) -> Frequencies:
     """How often each token occurs in the train split."""
-    return _frequencies(data.model_dump_json(), _stamp(data))
+    return _frequencies(data.model_dump_json(), stamp(data))
 
 
 def references(data: DataConfig) -> dict[str, float]:
@@ -81,7 +81,7 @@ def references(data: DataConfig) -> dict[str, float]:
     return losses if ideal is None else {**losses, "entropy": ideal}
 
 
-def _stamp(data: DataConfig) -> str:
+def stamp(data: DataConfig) -> str:
     """Changes whenever the files behind a corpus do."""
     paths = DATASETS[data.dataset].files(data)
     return json.dumps([(str(p), p.stat().st_mtime_ns) for p in paths if p.exists()])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lm.architectures import ARCHITECTURES, DEFAULT, n_params
+from lm.architectures import ARCHITECTURES, DEFAULT, n_params, n_table_params
 from lm.base.flops import flops_text
 from lm.base.settings import ConfigError, Setting, settings
 from lm.datasets import DATASETS, Corpus, DatasetError
@@ -105,6 +105,13 @@ class Draft:
         assert self.config is not None
         return n_params(self.config.model, self.corpus.tokenizer.vocab_size)
 
+    @property
+    def n_table_params(self) -> int:
+        """Those of them that lie in tables of n-grams."""
+        assert self.corpus is not None
+        assert self.config is not None
+        return n_table_params(self.config.model, self.corpus.tokenizer.vocab_size)
+
 
 def draft(choices: Mapping[str, Any]) -> Draft:
     """The run that follows from the user's choices (name in the form -> value)."""
@@ -187,6 +194,19 @@ def _fallback(choices: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str,
         budget=asked["budget"],
     )
     return {**_values(followed), **choices}
+
+
+def switched(choices: Mapping[str, Any], setting: Setting, on: bool) -> dict[str, Any]:
+    """The choices with one setting turned on or off by its switch.
+
+    The setting follows the preset where that says the same, and is set by hand elsewhere.
+    """
+    assert setting.switch is not None
+    follows = {name: value for name, value in choices.items() if name != setting.name}
+    value = _with_config(follows).values.get(setting.name, setting.default)
+    if (value != setting.switch.off) == on:
+        return follows
+    return {**follows, setting.name: setting.switch.on if on else setting.switch.off}
 
 
 def data_choices(data: DataConfig) -> dict[str, Any]:

@@ -152,9 +152,9 @@ def control(
 
     unit = f", in {setting.unit}" if setting.unit else ""
     common = {
-        "label": f"**{name}**" if is_set else name,
-        "help": f"{setting.help} {rule(setting)[0].upper()}{rule(setting)[1:]}{unit}. "
-        + ("Set by you." if is_set else f"Follows {follows}."),
+        "label": _label(setting, name, is_set),
+        "help": f"{setting.help} {rule(setting)[0].upper()}{rule(setting)[1:]}{unit}. In addresses "
+        f"and commands it is `{name}`. " + ("Set by you." if is_set else f"Follows {follows}."),
         **bound(name, value, change),
     }
     with st.container(
@@ -176,6 +176,16 @@ def control(
                 args=(name,),
                 type="tertiary",
             )
+
+
+def _label(setting: Setting, name: str, is_set: bool) -> str:
+    """Plain words and, where these are others than its name's, the name as commands have it."""
+    label = f"**{setting.label}**" if is_set else setting.label
+    return label if _letters(setting.label) == _letters(name) else f"{label} · `{name}`"
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).lower()
 
 
 def _number(setting: Setting, placeholder: str, common: dict[str, Any]) -> None:

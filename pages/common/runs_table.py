@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ class Group:
     key: str
     title: str
     runs: tuple[Run, ...]  # oldest first, so that a new run changes no place
+    ladder: tuple[Run, ...] = ()  # those of ladders, which are drawn as lines and are no rows
     in_bits: bool = False  # per character, which compare across tokenizers of one text
 
     @property
@@ -43,10 +44,15 @@ class Group:
         return result.bits_per_char if self.in_bits else result.loss
 
 
-def groups(runs: Iterable[Run]) -> dict[str, Group]:
-    """The groups of some runs by their keys, largest first, and then those in bits."""
+def groups(runs: Iterable[Run], ladder: Iterable[Run] = ()) -> dict[str, Group]:
+    """The groups of some runs by their keys, largest first, and then those in bits.
+
+    The runs of ladders go along: a text that has only these has a group too.
+    """
     by_text: dict[tuple, dict[str, list[Run]]] = {}
-    for run in sorted(runs, key=lambda run: (run.created_at, run.run_id)):
+    ladder = list(ladder)
+    of_ladder = {id(run) for run in ladder}
+    for run in sorted([*runs, *ladder], key=lambda run: (run.created_at, run.run_id)):
         data = run.config.data
         text = (data.dataset, data.split, run.facts.sha256)
         sized = TOKENIZERS[data.tokenizer].sized
@@ -64,15 +70,19 @@ def groups(runs: Iterable[Run]) -> dict[str, Group]:
         key = f"{dataset}-{split}-{sha256[:8]}"
         for kind, members in kinds.items():
             label = f"{title}, {TOKENIZERS[kind].title if kind in TOKENIZERS else kind}"
-            all_groups.append(Group(f"{key}-{kind.replace(' ', '')}", label, tuple(members)))
+            own = tuple(run for run in members if id(run) not in of_ladder)
+            rungs = tuple(run for run in members if id(run) in of_ladder)
+            all_groups.append(Group(f"{key}-{kind.replace(' ', '')}", label, own, rungs))
         if len(kinds) > 1:
             members = sorted(
-                (run for runs in kinds.values() for run in runs),
+                (run for runs in kinds.values() for run in runs if id(run) not in of_ladder),
                 key=lambda run: (run.created_at, run.run_id),
             )
+            if not members:
+                continue
             label = f"{title}, all tokenizers in bits per character"
             all_groups.append(Group(f"{key}-bits", label, tuple(members), in_bits=True))
-    all_groups.sort(key=lambda group: (group.in_bits, -len(group.runs)))
+    all_groups.sort(key=lambda group: (group.in_bits, -len(group.runs), -len(group.ladder)))
     return {group.key: group for group in all_groups}
 
 
@@ -99,10 +109,14 @@ def varying(runs: Sequence[Run]) -> list[str]:
 def labels(runs: Sequence[Run]) -> dict[str, str]:
     """Run id -> the fewest settings that tell the run from the others."""
     if len(runs) == 1:
-        return {runs[0].run_id: wording.architecture(runs[0].config.model.architecture)}
+        return {runs[0].run_id: wording.model(runs[0])}
     settings = {run.run_id: settings_of(run) for run in runs}
     parts_of: dict[str, list[str]] = {run.run_id: [] for run in runs}
-    for name in varying(runs):
+    names = varying(runs)
+    if len({wording.in_tables(run) > 0 for run in runs}) > 1:  # said of each run that has them
+        parts_of = {run.run_id: [wording.model(run)] for run in runs}
+        names = [name for name in names if name != "architecture"]
+    for name in names:
         alike: dict[tuple, list[str]] = {}
         for run_id, parts in parts_of.items():
             alike.setdefault(tuple(parts), []).append(run_id)
@@ -146,8 +160,13 @@ def _metrics(path: str, stamp: int) -> pd.DataFrame:
     return caches.store().get(path).metrics()
 
 
-def table(group: Group, runs: Sequence[Run]) -> pd.DataFrame:
-    """The table to show: a row per run, with results in the group's unit."""
+def table(
+    group: Group, runs: Sequence[Run], distance_of: Callable[[Run], str] | None = None
+) -> pd.DataFrame:
+    """The table to show: a row per run, with results in the group's unit.
+
+    `distance_of` says how far a run is from the frontier; left out, there is no such column.
+    """
     differences = labels(group.runs)
     return pd.DataFrame(
         [
@@ -158,6 +177,7 @@ def table(group: Group, runs: Sequence[Run]) -> pd.DataFrame:
                 "Loss": charts.sparkline(metrics(run)["train_loss"].to_numpy()),
                 "Validation": group.score(run.status.valid),
                 "Test": group.score(run.status.test),
+                **({"To the frontier": distance_of(run)} if distance_of else {}),
                 "FLOPs": flops_text(run.status.flops.total) if run.status.flops.total else "0",
                 "Parameters": run.n_params,
                 "Time": round(run.status.seconds, 1),
@@ -194,6 +214,11 @@ def columns(group: Group) -> dict[str, Any]:
         ),
         "Test": config.NumberColumn(
             format="%.3f", help=f"Whole test split, {group.unit}. It reports.", width="small"
+        ),
+        "To the frontier": config.TextColumn(
+            help="Against the best of the ladder by the same recipe at the same training FLOPs, on "
+            "test, in nats per token; and the FLOPs with which the ladder gets as far.",
+            width="medium",
         ),
         "FLOPs": config.TextColumn(help=f"Training FLOPs. {wording.NOT_COUNTED}", width="small"),
         "Parameters": config.NumberColumn(format="localized", width="small"),

@@ -14,6 +14,9 @@ button[data-variant="segmented_control"][aria-checked="true"],
 button[data-variant="segmented_control"][aria-checked="true"] p {
   color: inherit !important; font-weight: 600;
 }
+[data-testid="stWidgetLabel"] code {
+  background: none; padding: 0; color: inherit; opacity: 0.75; white-space: nowrap;
+}
 [data-testid="stMetricValue"], td, th { font-variant-numeric: tabular-nums; }
 """
 

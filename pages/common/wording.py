@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
-from lm.architectures import ARCHITECTURES
+from lm.architectures import ARCHITECTURES, n_table_params
 from lm.base.flops import flops_text
 from lm.runs import Run
 from pages.common import corpora
@@ -44,6 +44,33 @@ def architecture(name: str) -> str:
     return ARCHITECTURES[name].title if name in ARCHITECTURES else name.capitalize()
 
 
+def model(run: Run) -> str:
+    """What a run trains, in a name: its architecture, and whether it has tables of n-grams."""
+    return with_tables(architecture(run.config.model.architecture), in_tables(run))
+
+
+def with_tables(title: str, n_in_tables: int) -> str:
+    """An architecture's title in a name, where some of the parameters may lie in tables."""
+    return f"{title} + n-grams" if n_in_tables else title
+
+
+def in_tables(run: Run) -> int:
+    """How many of a run's parameters lie in tables of n-grams."""
+    return n_table_params(run.config.model, run.vocab_size)
+
+
+def parameters(n_params: int, n_in_tables: int) -> str:
+    """How many parameters, and how many of them in tables: "1,200 parameters, 800 of them …"."""
+    text = f"{count(n_params)} parameters"
+    return f"{text}, {count(n_in_tables)} of them in tables of n-grams" if n_in_tables else text
+
+
+def listed(changes: Sequence[str], most: int = 2) -> str:
+    """The first of some changes, and how many more there are."""
+    more = f" and {len(changes) - most} more" if len(changes) > most else ""
+    return ", ".join(changes[:most]) + more
+
+
 def axis(name: str) -> str:
     """The label of a button that chooses the x-axis of a training curve."""
     return {"step": "steps", "flops": "FLOPs"}.get(name, name)
@@ -70,7 +97,8 @@ def names(runs: Iterable[Run]) -> dict[str, str]:
 def run_facts(run: Run) -> str:
     """What a run is, in one line of Markdown."""
     facts = [
-        f"{architecture(run.config.model.architecture)} of {count(run.n_params)} parameters",
+        f"{architecture(run.config.model.architecture)} of "
+        + parameters(run.n_params, in_tables(run)),
         plain(corpora.title(run.config.data)),
         f"{flops_text(run.status.flops.total)} training FLOPs",
     ]

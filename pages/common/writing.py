@@ -6,22 +6,31 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from lm.datasets.tokenizers import Tokenizer
 from lm.runs import Run
 from lm.writing.generation import GeneratedToken, generate, prompt_ids, text_pieces
 from lm.writing.sampling import Sampling
 from pages.common import caches
 
+N_ALTERNATIVES = 6  # of the likeliest tokens, told beside each that was drawn
+
 
 @dataclass
 class Lane:
-    """What one checkpoint has written so far, and how probable it thought each token."""
+    """What one checkpoint has written so far, and what it thought of each token."""
 
     run: Run
     prompt: str
     texts: list[str] = field(default_factory=list)
-    probabilities: list[float] = field(default_factory=list)
+    tokens: list[GeneratedToken] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)  # the text of each alternative
     problem: str = ""  # a sentence for the user when this checkpoint cannot write
     _pieces: Iterator[str] | None = None
+
+    @property
+    def probabilities(self) -> list[float]:
+        """What the model thought of each token before temperature and filters."""
+        return [token.probability for token in self.tokens]
 
     @property
     def writing(self) -> bool:
@@ -37,17 +46,24 @@ def begin(runs: Sequence[Run], prompt: str, n_tokens: int, sampling: Sampling) -
         try:
             tokenizer = caches.tokenizer(run)
             token_ids = prompt_ids(tokenizer, prompt)
-            drawn = generate(caches.decoder(run), token_ids, n_tokens, sampling)
-            lane._pieces = text_pieces(tokenizer, token_ids, _noted(lane, drawn))
+            drawn = generate(
+                caches.decoder(run), token_ids, n_tokens, sampling, n_alternatives=N_ALTERNATIVES
+            )
+            lane._pieces = text_pieces(tokenizer, token_ids, _noted(lane, tokenizer, drawn))
         except (ValueError, OSError) as error:
             lane.problem = str(error)
         lanes.append(lane)
     return lanes
 
 
-def _noted(lane: Lane, drawn: Iterator[GeneratedToken]) -> Iterator[GeneratedToken]:
+def _noted(
+    lane: Lane, tokenizer: Tokenizer, drawn: Iterator[GeneratedToken]
+) -> Iterator[GeneratedToken]:
     for token in drawn:
-        lane.probabilities.append(token.probability)
+        lane.tokens.append(token)
+        for token_id, _ in token.alternatives:
+            if token_id not in lane.names:
+                lane.names[token_id] = tokenizer.token_text(token_id)
         yield token
 
 
@@ -68,7 +84,7 @@ def _advance(lane: Lane) -> None:
         lane.problem, piece = str(error), None
     if piece is None:
         lane._pieces = None
-    elif len(lane.texts) < len(lane.probabilities):
+    elif len(lane.texts) < len(lane.tokens):
         lane.texts.append(piece)
     elif lane.texts:
         lane.texts[-1] += piece  # bytes that never became a character

@@ -41,6 +41,7 @@ def finished_run(
     name: str | None = None,
     loss: float = 1.5,
     budget: float = 1e9,
+    model: dict[str, object] | None = None,
     **training: object,
 ) -> Run:
     """A run that looks trained; nothing was."""
@@ -50,6 +51,7 @@ def finished_run(
         vocab_size=corpus.tokenizer.vocab_size,
         n_train_tokens=corpus.train.n_tokens,
         budget=budget,
+        model=model,
         training=training,
     )
     run = prepare(config, store, name=name, corpus=corpus)
@@ -117,6 +119,14 @@ def test_labels_say_only_what_differs(tmp_path: Path, corpora) -> None:
         "Transformer, 1e10 FLOPs, seed 7",
     ]
     assert list(runs_table.labels(runs[2:]).values()) == ["seed 0", "seed 7"]
+    orders = [
+        finished_run(store, corpus, architecture="mlp", model={"ngram_order": n}) for n in (1, 2, 3)
+    ]
+    assert list(runs_table.labels(orders).values()) == [
+        "MLP",
+        "MLP + n-grams, ngram_order 2",
+        "MLP + n-grams, ngram_order 3",
+    ]
     twins = [finished_run(store, corpus, name=name) for name in ("one", "two", "two")]
     labels = list(runs_table.labels(twins).values())
     assert labels[0] == "one"
@@ -297,8 +307,9 @@ def lines(tab) -> dict[str, str]:
     )
 
 
-def legend(tab) -> list[str]:
-    return tab.locator(".st-key-curves-chart .role-legend-label text").all_text_contents()
+def labels_of_lines(tab) -> list[str]:
+    labels = tab.locator(".st-key-curves-chart .mark-text.role-mark text").all_text_contents()
+    return [label for label in labels if label.istitle() or label.isupper()]
 
 
 def test_unchecking_a_run_takes_its_line_and_moves_no_colour(server, tab) -> None:
@@ -309,13 +320,15 @@ def test_unchecking_a_run_takes_its_line_and_moves_no_colour(server, tab) -> Non
     )
     before = set(lines(tab).values())
     assert len(before) == 3
-    assert sorted(set(legend(tab))) == ["Linear", "MLP", "Transformer"]
-    box = tab.locator(".st-key-runs-table canvas").first.bounding_box()
+    assert sorted(set(labels_of_lines(tab))) == ["Linear", "MLP", "Transformer"]
+    rows = tab.locator(".st-key-runs-table canvas").first
+    rows.scroll_into_view_if_needed()
+    box = rows.bounding_box()
     tab.mouse.click(box["x"] + 18, box["y"] + 35 * 2.5)  # the second row: mlp
     tab.wait_for_function(
         "document.querySelectorAll('.st-key-curves-chart .mark-line path').length == 2"
     )
-    assert sorted(set(legend(tab))) == ["Linear", "Transformer"]
+    assert sorted(set(labels_of_lines(tab))) == ["Linear", "Transformer"]
     from lm.charts import of_architecture
 
     assert {color.lower() for color in lines(tab).values()} == {
@@ -329,5 +342,5 @@ def test_unchecking_a_run_takes_its_line_and_moves_no_colour(server, tab) -> Non
     fresh.wait_for_function(
         "document.querySelectorAll('.st-key-curves-chart .mark-line path').length == 2"
     )
-    assert sorted(set(legend(fresh))) == ["Linear", "Transformer"]
+    assert sorted(set(labels_of_lines(fresh))) == ["Linear", "Transformer"]
     fresh.close()

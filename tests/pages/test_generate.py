@@ -1,5 +1,7 @@
 """The Generate page in a browser: text to the letter, bars that follow the sliders, links."""
 
+import json
+import math
 import re
 import shutil
 import time
@@ -41,6 +43,33 @@ def column(tab, name: str) -> list[float]:
     return [float(number.rstrip(" %")) for number in numbers]
 
 
+def openness(tab, place: int) -> tuple[float, float, float]:
+    """The effective choices, nats and bits that the first table tells before (0) or after (1)."""
+    cells = tab.locator("table").first.locator("tfoot tr").all()
+    choices, entropy = (row.locator("td").nth(place).inner_text() for row in cells)
+    nats, bits = re.findall(r"[\d.]+", entropy)
+    return float(choices), float(nats), float(bits)
+
+
+def drag(tab, key: str, to: float) -> None:
+    """Take hold of a slider and move it to a share of its width, without letting go."""
+    track, thumb = tab.locator(f".st-key-{key}"), tab.locator(f".st-key-{key} input")
+    where, now = track.bounding_box(), thumb.bounding_box()
+    y = now["y"] + now["height"] / 2
+    tab.mouse.move(now["x"] + now["width"] / 2, y)
+    tab.mouse.down()
+    tab.mouse.move(where["x"] + where["width"] * to, y, steps=4)
+
+
+def settled(tab, sent: list) -> int:
+    """How many messages the browser has sent, once it has sent none for a second."""
+    deadline, n_sent = time.monotonic() + 30, -1
+    while n_sent != len(sent) and time.monotonic() < deadline:
+        n_sent = len(sent)
+        tab.wait_for_timeout(1000)
+    return n_sent
+
+
 def press(tab, key: str, keys: str, times: int = 1) -> None:
     slider = tab.locator(f".st-key-{key} input")
     slider.focus()
@@ -73,6 +102,29 @@ def test_bars_follow_the_sliders_and_sum_to_one(app_url, tab) -> None:
     assert [p > 0 for p in after] == [True] * 3 + [False] * (len(after) - 3)
     assert sum(column(tab, "before")) == pytest.approx(100, abs=0.1)
     assert tab.evaluate("performance.getEntriesByType('resource').length") == sockets
+
+
+def test_bars_and_entropy_follow_every_slider_while_it_is_dragged(app_url, tab) -> None:
+    sent = []
+    tab.on("websocket", lambda socket: socket.on("framesent", lambda f: sent.append(f)))
+    open_page(tab, app_url, "?prompt=b&temperature=1&runs=odd%20mlp")
+    assert openness(tab, 0) == openness(tab, 1)
+    choices, nats, bits = openness(tab, 0)
+    assert choices == pytest.approx(math.exp(nats), rel=0.01)
+    assert bits == pytest.approx(nats / math.log(2), abs=0.02)
+    n_sent = settled(tab, sent)
+    drag(tab, "temperature", 1.0)
+    assert openness(tab, 1)[0] > choices
+    wide = openness(tab, 1)[0]
+    for key, to, before in (("top_k", 0.2, wide), ("top_p", 0.1, None), ("min_p", 0.9, None)):
+        tab.mouse.up()
+        before = before or openness(tab, 1)[0]
+        drag(tab, key, to)
+        assert openness(tab, 1)[0] <= before
+    assert openness(tab, 1) == (1, 0, 0)  # one token is left
+    assert openness(tab, 0) == (choices, nats, bits)
+    assert len(sent) == n_sent
+    tab.mouse.up()
 
 
 def test_slider_moved_without_a_rerun_counts(app_url, tab) -> None:
@@ -112,13 +164,44 @@ def test_impossible_settings_in_the_link_fall_back(app_url, tab) -> None:
     assert tab.get_by_test_id("stException").count() == 0
 
 
-def test_arrow_keys_walk_through_the_tokens(app_url, tab) -> None:
-    open_page(tab, app_url, "?n_tokens=20&prompt=ROMEO:")
+def test_tokens_alternatives_and_colours_are_shown_without_the_server(app_url, tab) -> None:
+    sent = []
+    tab.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    open_page(tab, app_url, "?n_tokens=20&prompt=ROMEO:&temperature=2&runs=odd%20mlp")
     generate(tab, 26)
+    tab.locator(".note", has_text="is not here").wait_for()  # the server has no corpus
+    n_sent = settled(tab, sent)
+    panel, live = tab.locator(".panel"), tab.locator("[aria-live=polite].hidden")
     tab.locator(".text").focus()
-    tab.keyboard.press("ArrowRight")
-    detail = tab.locator(".detail").inner_text()
-    assert re.search(r"probability [\d.]+ %, surprise [\d.]+ bits", detail)
+    for _ in range(2):
+        tab.keyboard.press("ArrowRight")
+    second = tab.locator(".text .token").nth(1)
+    assert "active" in second.get_attribute("class")
+    ranks = [int(rank) for rank in panel.locator(".rank").all_inner_texts()]
+    assert ranks[:6] == [1, 2, 3, 4, 5, 6]
+    shares = [float(p.rstrip(" %")) for p in panel.locator(".number").all_inner_texts()]
+    assert shares == sorted(shares, reverse=True)
+    drawn = re.search(
+        r"probability ([\d.]+) %, rank (\d+), surprise [\d.]+ nats", panel.inner_text()
+    )
+    assert panel.locator(".drawn .rank").inner_text() == drawn[2]
+    assert panel.locator(".drawn .number").inner_text() == f"{drawn[1]} %"
+    assert f"rank {drawn[2]}" in live.inner_text()
+    tab.keyboard.press("Escape")
+    assert not panel.is_visible()
+    tab.keyboard.press("ArrowLeft")
+    assert "active" in tab.locator(".text .token").first.get_attribute("class")
+    for colour, legend in (
+        ("Surprise", "Surprise in nats"),
+        ("Rank", "Rank"),
+        ("What stands in the train text", "Characters in a copied run"),
+        ("Probability", "Probability"),
+    ):
+        tab.get_by_role("radio", name=colour).click()
+        tab.locator(".legend .title", has_text=legend).wait_for()
+    tab.locator(".text .token").nth(4).hover()
+    assert panel.is_visible()
+    assert len(sent) == n_sent
 
 
 @pytest.fixture
@@ -134,6 +217,50 @@ def test_unknown_character_in_the_prompt_is_named(app: AppTest) -> None:
     app.text_area(key="prompt").set_value("ROMEO: ж").run()
     assert not app.exception
     assert "'ж'" in app.error[0].value.replace("\\", "")
+
+
+def written(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> dict:
+    """What the browser is given for the one text, once it has been written and looked up."""
+    app.run().switch_page("pages/generate.py").run()
+    monkeypatch.setattr(  # in AppTest it hands every run to the router, and a click is lost
+        "pages.common.shell.PagesManager", type("P", (), {"uses_pages_directory": False})
+    )
+    app.number_input(key="n_tokens").set_value(40)
+    app.button(key="generate").click().run()
+    deadline = time.monotonic() + 30
+    while app.session_state["texts"][0].busy and time.monotonic() < deadline:
+        app.run()
+    app.run()
+    assert not app.exception
+    components = app.get("bidi_component")
+    return next(data for c in components if "texts" in (data := json.loads(c.proto.json)))
+
+
+def test_text_learnt_by_heart_is_not_new_and_is_quoted(
+    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "corpora" / "tiny_shakespeare"
+    folder.mkdir(parents=True)
+    for part, times in (("train", 300), ("valid", 20), ("test", 20)):
+        (folder / f"{part}.txt").write_text(ODD_TEXT * times)
+    monkeypatch.setenv("LM_DATASETS", str(folder.parent))
+    data = written(app, monkeypatch)
+    text, copied = "".join(data["texts"]), data["copied"]
+    assert text in ODD_TEXT * 2
+    assert copied["note"].startswith("0 % of the characters are new")
+    place = (ODD_TEXT * 2).index(text)
+    assert copied["spans"][0][:2] == [40, place]
+    assert copied["span_of"] == [0] * 40
+    assert copied["quote"][2] == text
+
+
+def test_without_the_corpus_a_sentence_says_that_copies_cannot_be_told(
+    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LM_DATASETS", str(tmp_path))
+    data = written(app, monkeypatch)
+    assert "Tiny Shakespeare is not here" in data["copied"]["note"]
+    assert len(data["details"]["ranks"]) == 40
 
 
 @pytest.mark.parametrize("damage", ["truncated", "missing"])

@@ -14,8 +14,8 @@ from lm.base.settings import ConfigError, settings
 from lm.jobs.sweeps import Sweep, expand
 from lm.runs import RunStore
 from lm.updates.config import TrainingConfig
-from pages.common import shell
-from pages.common.study import background, coursework, sweeps
+from pages.common import background, shell
+from pages.common.study import coursework, sweeps
 
 ROOT = Path(__file__).parents[2]
 TRAINING = settings(TrainingConfig)
@@ -190,7 +190,7 @@ def test_a_sweep_is_started_paused_resumed_and_drawn(tab, start_server, tmp_path
     chart.wait_for()
     tab.get_by_role("button", name="Compare these runs").click()
     tab.get_by_role("heading", name="Compare").wait_for()
-    tab.get_by_text("What the compute bought").wait_for()
+    tab.get_by_text("Anything against any result").wait_for()
     ids = ",".join(run.run_id for run in store.list())
     tab.wait_for_function(
         "ids => new URLSearchParams(location.search).get('checked')"

@@ -1,26 +1,28 @@
 """The Train page: what it shows before a run, and how it steers one."""
 
-import itertools
-import json
 import os
-import signal
+import re
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lm.runs import Run, RunStore
+from lm.architectures import ARCHITECTURES
+from lm.jobs import JobQueue
+from lm.runs import RunStore
 from lm.runs.config import RunConfig
-from tests.pages.conftest import serve, widget
+from lm.runs.guess import read_guess
+from lm.runs.presets import PRESETS
+from pages.common import shell
+from pages.common.train import curve
+from pages.common.train.guess import verdict
+from tests.pages.conftest import widget
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"dataset": "known_entropy", "n_chars": "20000", "threads": "1"}
-# Some minutes of small steps: stopped by the tests long before its end
-LONG = "dataset=known_entropy&n_chars=20000&threads=1&budget=1e12&d_model=32&context_length=32"
 
 
 @pytest.fixture
@@ -39,6 +41,17 @@ def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         return app
 
     return open_page
+
+
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a click on Start make a run that waits for ever."""
+    # AppTest is a fresh server on every run, whose first rerun would swallow a click
+    monkeypatch.setattr(shell, "PagesManager", SimpleNamespace(uses_pages_directory=False))
+    waiting: list[str] = []
+    monkeypatch.setattr(JobQueue, "start", lambda queue, run: waiting.append(run.run_id))
+    monkeypatch.setattr(JobQueue, "stop", lambda queue, run: waiting.remove(run.run_id))
+    monkeypatch.setattr(JobQueue, "waiting", lambda queue: waiting)
 
 
 def metrics(app: AppTest) -> dict[str, str]:
@@ -113,6 +126,108 @@ def test_settings_follow_the_budget_until_set_and_again_after_reset(train) -> No
     app.button(key="reset-d_model").click().run()
     assert widget(app.number_input, "d_model").value == small
     assert "d_model" not in app.query_params
+
+
+def test_tables_of_ngrams_go_at_one_click_and_the_bill_says_how_many_parameters_they_had(train):
+    app = train(**SMALL, architecture="linear", budget="1e10")
+    parameters = next(each for each in app.metric if each.label == "Parameters")
+    table = app.dataframe[0].value.set_index("Module")
+    in_tables = table.loc["ngram_embedding (tables of n-grams)", "Parameters"]
+    said = f"{parameters.value} parameters, {in_tables:,} of them in tables of n-grams"
+    assert any(said in caption.value for caption in app.caption)
+    assert f"{in_tables:,} of them" in parameters.help
+    switch = widget(app.toggle, "switch-ngram_order")
+    assert switch.value
+    switch.set_value(False).run()
+    assert app.query_params["ngram_order"] == "1"
+    assert app.dataframe[0].value["Module"].tolist()[:2] == ["embedding", "head"]
+    assert not any("in tables of n-grams" in caption.value for caption in app.caption)
+    widget(app.toggle, "switch-ngram_order").set_value(True).run()
+    assert "ngram_order" not in app.query_params  # it follows the preset again
+    assert metrics(app)["Parameters"] == parameters.value
+
+
+def test_a_name_says_that_a_run_has_tables_of_ngrams(train, idle, tmp_path: Path) -> None:
+    app = train(**SMALL, architecture="linear", budget="1e9")
+    app.button(key="start").click().run()
+    widget(app.toggle, "switch-ngram_order").set_value(False).run()
+    app.button(key="start").click().run()
+    without, having = RunStore(tmp_path / "runs").list()
+    assert re.fullmatch(r"Linear [\d.]+k \+ n-grams, 1e9", having.name)
+    assert re.fullmatch(r"Linear [\d.]+k, 1e9", without.name)
+
+
+def test_presets_that_suit_are_explained_and_no_others(train) -> None:
+    app = train(**SMALL, architecture="linear")
+    radio = widget(app.radio, "preset")
+    suited = [preset for preset in PRESETS.values() if preset.suits(ARCHITECTURES["linear"])]
+    assert radio.options == [preset.name for preset in suited]
+    assert list(radio.proto.captions) == [preset.help for preset in suited]
+    radio.set_value("study").run()
+    assert app.query_params["preset"] == "study"
+    assert not widget(app.toggle, "switch-ngram_order").value
+    widget(app.toggle, "switch-ngram_order").set_value(True).run()  # where the preset has none
+    assert int(app.query_params["ngram_order"]) > 1
+    assert not app.error
+
+
+def test_a_control_says_in_words_what_it_is_and_then_its_symbol(train) -> None:
+    app = train(**SMALL)
+    assert widget(app.number_input, "n_layers").label == "Layers · `n_layers`"
+    assert widget(app.number_input, "learning_rate").label == "Learning rate"  # its symbol's words
+    assert widget(app.number_input, "data_seed").label == "Seed of the text · `data_seed`"
+
+
+def test_a_restart_leaves_the_curve_before_it_behind_the_new_one(
+    train, idle, tmp_path: Path
+) -> None:
+    app = train(**SMALL, budget="1e9")
+    app.button(key="start").click().run()
+    store = RunStore(tmp_path / "runs")
+    (first,) = store.list()
+    widget(app.number_input, "n_layers").set_value(3).run()
+    app.button(key="restart").click().run()
+    second = next(run for run in store.list() if run.run_id != first.run_id)
+    assert second.parent_run_id == first.run_id
+    assert curve.run_before(second).run_id == first.run_id
+    assert any("restarted with n\\_layers" in caption.value for caption in app.caption)
+    widget(app.number_input, "n_chars").set_value(30_000).run()  # a text of its own: no comparison
+    app.button(key="restart").click().run()
+    third = next(run for run in store.list() if run.parent_run_id == second.run_id)
+    assert curve.run_before(third) is None
+    store.delete(first)
+    assert curve.run_before(second) is None
+
+
+def test_a_guess_is_kept_drawn_and_judged(train, idle, tmp_path: Path) -> None:
+    app = train(**SMALL, budget="1e9")
+    widget(app.number_input, "guess").set_value(1.6).run()
+    assert "your guess 1.60" in app.get("vega_lite_chart")[0].proto.spec
+    app.button(key="start").click().run()
+    assert widget(app.number_input, "guess").value is None  # the next run has its own
+    (run,) = RunStore(tmp_path / "runs").list()
+    assert read_guess(run) == 1.6
+    assert "your guess 1.60" in app.get("vega_lite_chart")[0].proto.spec
+    (run.path / "guess.json").write_text('{"final_val_loss": "low"}')
+    app.run()
+    assert not app.exception
+    said = [caption.value.replace("\\", "") for caption in app.caption]
+    assert any("is left out: guess.json: final_val_loss must be" in text for text in said)
+    assert "your guess" not in app.get("vega_lite_chart")[0].proto.spec
+    (run.path / "guess.json").unlink()
+    assert read_guess(run) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "loss", "judged"),
+    [
+        (1.6, 1.5423, "You said 1.60; it ended at 1.54, 0.06 lower."),
+        (1.4, 1.5423, "You said 1.40; it ended at 1.54, 0.14 higher."),
+        (1.54, 1.5423, "You said 1.54; it ended at 1.54, as you said."),
+    ],
+)
+def test_a_guess_is_judged_in_a_sentence(said: float, loss: float, judged: str) -> None:
+    assert verdict(said, loss) == judged
 
 
 def test_a_browser_that_is_behind_sets_nothing_that_its_user_did_not_touch(train) -> None:
@@ -200,138 +315,3 @@ def test_predicted_time_learns_from_what_ran_here(tmp_path: Path) -> None:
     run = prepare(config, RunStore(tmp_path), corpus=corpus)
     slow = replace(run, status=replace(run.status, step=run.n_steps // 2, seconds=60.0))
     assert forecast.seconds(config, steps, [slow]) == pytest.approx(120, rel=0.05)
-
-
-# --- live, in a browser -----------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, RunStore]]:
-    """A server without corpora or runs, and the store it writes to."""
-    store = RunStore(tmp_path_factory.mktemp("live") / "runs")
-    process, url = serve(store.root)
-    yield url, store
-    process.terminate()
-    process.wait(20)
-
-
-def step(tab) -> int:
-    text = tab.get_by_test_id("stProgress").inner_text()
-    return int(text.split()[1].replace(",", ""))
-
-
-def wait_for_step(tab, beyond: int) -> None:
-    deadline = time.monotonic() + 30
-    while step(tab) <= beyond:
-        assert time.monotonic() < deadline, f"stays at step {step(tab)}"
-        time.sleep(0.1)
-
-
-def shown_run(tab, store: RunStore) -> Run:
-    url = tab.evaluate("location.search")  # Playwright's own tab.url comes late
-    return store.get(url.split("run=")[1].split("&")[0])
-
-
-def status(tab, text: str) -> None:
-    tab.locator(".st-key-run-heading").get_by_text(text, exact=True).wait_for()
-
-
-LINE = ".st-key-loss-chart .mark-line path"
-
-
-def test_run_lives_through_pause_step_reload_tabs_and_a_kill(live, tab) -> None:
-    url, store = live
-    tab.goto(f"{url}/train?{LONG}")
-    tab.locator(".st-key-start button").click()
-    started_at = time.monotonic()
-    tab.wait_for_function(
-        "line => document.querySelector(line)?.getAttribute('d')?.includes('L')", arg=LINE
-    )
-    assert time.monotonic() - started_at < 5 * 3
-
-    tab.evaluate(
-        """line => {
-            document.querySelector('.st-key-loss-chart svg').same = true;
-            window.updates = [];
-            let last = '';
-            setInterval(() => {
-                const now = document.querySelector(line)?.getAttribute('d');
-                if (now && now !== last) { last = now; window.updates.push(performance.now()); }
-            }, 30);
-        }""",
-        LINE,
-    )
-    time.sleep(5)
-    updates = tab.evaluate("window.updates")
-    assert len(updates) >= 5 * 15 / 20 / 5
-    assert max((b - a for a, b in itertools.pairwise(updates)), default=0) < 5 * 2500
-    assert tab.evaluate("document.querySelector('.st-key-loss-chart svg').same")
-
-    second = tab.context.new_page()  # another tab finds the same run, advancing
-    second.goto(f"{url}/train")
-    second.get_by_test_id("stProgress").wait_for()
-    assert shown_run(second, store).run_id == shown_run(tab, store).run_id
-    wait_for_step(second, step(second))
-    second.close()
-    tab.get_by_role("link", name="Data").click()  # another page, and back
-    tab.wait_for_url("**/data*")
-    tab.get_by_role("link", name="Train").click()
-    tab.get_by_test_id("stProgress").wait_for()
-    wait_for_step(tab, step(tab))
-    tab.reload()
-    tab.get_by_test_id("stProgress").wait_for()
-    wait_for_step(tab, step(tab))
-
-    tab.locator(".st-key-pause button").click()
-    status(tab, "paused")
-    held = step(tab)
-    time.sleep(3)
-    assert step(tab) == held == shown_run(tab, store).status.step
-    tab.locator(".st-key-step button").click()
-    wait_for_step(tab, held)
-    status(tab, "paused")
-    assert step(tab) == held + 1
-    tab.locator(".st-key-resume button").click()
-    wait_for_step(tab, held + 1)
-
-    os.kill(shown_run(tab, store).status.pid, signal.SIGKILL)
-    status(tab, "interrupted")
-    assert "ended" in tab.get_by_test_id("stAlert").first.inner_text()
-    tab.locator(".st-key-resume button").click()
-    status(tab, "training")
-
-    tab.locator(".st-key-n_layers input").fill("3")
-    tab.locator(".st-key-n_layers input").press("Enter")
-    tab.get_by_role("button", name="Restart with: n_layers").wait_for()
-    tab.locator(".st-key-stop button").click()
-    status(tab, "stopped")
-    run = shown_run(tab, store)
-    assert run.state == "stopped"
-    assert run.weights_path.exists()
-    tab.locator(".st-key-to-compare button").click()
-    tab.locator(".st-key-runs-table").wait_for()
-
-
-def test_same_settings_and_seed_give_the_same_curve(live, tab) -> None:
-    url, store = live
-    link = f"{url}/train?{LONG}".replace("1e12", "1e9")
-    losses = []
-    for _ in range(2):
-        tab.goto(link)
-        tab.locator(".st-key-start button").click()
-        status(tab, "complete")
-        run = shown_run(tab, store)
-        losses.append([json.dumps(row["train_loss"]) for row in run.rows()[:20]])
-    assert losses[0] == losses[1]
-    assert len(losses[0]) == 20
-    assert len({run.run_id for run in store.list() if run.state == "complete"}) == 2
-
-
-@pytest.mark.parametrize("page", ["train", "data", "compare"])
-def test_narrow_screen_does_not_scroll_sideways(live, tab, page: str) -> None:
-    url, _ = live
-    tab.set_viewport_size({"width": 390, "height": 844})
-    tab.goto(f"{url}/{page}?dataset=known_entropy")
-    tab.locator("[data-testid=stVegaLiteChart], canvas, [data-testid=stAlert]").first.wait_for()
-    main = "document.querySelector('.stMain')"
-    assert tab.evaluate(f"{main}.scrollWidth <= {main}.clientWidth")

@@ -23,6 +23,7 @@ class AttentionConfig(SelfAttentionConfig, frozen=True):
         unit="features",
         log=True,
         tells="first",
+        label="Head width",
     )
 
     @property

@@ -17,7 +17,7 @@ class MLPConfig(WindowConfig, frozen=True):
     context_length: int = fields.context_length(12)
     d_embed: int = fields.d_embed(16)
     n_layers: int = setting(
-        2, "Hidden layers.", ge=1, le=64, unit="layers", basic=True, tells="first"
+        2, "Hidden layers.", ge=1, le=64, unit="layers", basic=True, tells="first", label="Layers"
     )
     d_hidden: int = setting(
         256,
@@ -29,6 +29,7 @@ class MLPConfig(WindowConfig, frozen=True):
         basic=True,
         step=32,
         tells="first",
+        label="Width",
     )
     activation: Literal["relu", "gelu", "relu2"] = setting(
         "relu2", "Non-linearity of the hidden layers; relu2 is the square of ReLU."

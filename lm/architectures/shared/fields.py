@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from lm.base.settings import Values, setting
+from lm.base.settings import Switch, Values, setting
 
 Activation = Literal["relu", "gelu", "relu2", "swiglu"]
 Initialization = Literal["pytorch", "gpt2", "zero_output"]
@@ -35,6 +35,7 @@ def d_embed(default: int, *, basic: bool = False) -> Any:
         basic=basic,
         step=8,
         tells="first",
+        label="Embedding",
     )
 
 
@@ -46,6 +47,17 @@ def ngram_order() -> Any:
         ge=1,
         le=8,
         unit="tokens",
+        basic=True,
+        switch=Switch(
+            label="N-gram tables",
+            help="Besides each token, the runs of two and more tokens that end at it are looked "
+            "up, each in a table of its own. That costs no FLOPs and lowers the loss of every "
+            "architecture, so much that they come to lie close together. Turn them off to compare "
+            "the architectures alone.",
+            off=1,
+            on=4,
+        ),
+        label="Longest n-gram",
     )
 
 
@@ -62,6 +74,7 @@ def ngram_rows() -> Any:
         unit="rows",
         log=True,
         applies=_has_ngrams,
+        label="Rows per table",
     )
 
 
@@ -74,6 +87,7 @@ def ngram_width() -> Any:
         unit="features",
         log=True,
         applies=_has_ngrams,
+        label="N-gram width",
     )
 
 
@@ -84,6 +98,7 @@ def ngram_dropout() -> Any:
         ge=0,
         lt=1,
         applies=_has_ngrams,
+        label="N-gram dropout",
     )
 
 

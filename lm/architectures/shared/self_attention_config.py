@@ -26,6 +26,7 @@ class SelfAttentionConfig(ArchitectureConfig, frozen=True):
         unit="layers",
         basic=True,
         tells="first",
+        label="Layers",
     )
     n_heads: int = setting(
         4,
@@ -35,6 +36,7 @@ class SelfAttentionConfig(ArchitectureConfig, frozen=True):
         unit="heads",
         basic=True,
         tells="first",
+        label="Heads",
     )
     d_model: int = setting(
         64,
@@ -46,6 +48,7 @@ class SelfAttentionConfig(ArchitectureConfig, frozen=True):
         basic=True,
         step=16,
         tells="first",
+        label="Width",
     )
     positional_encoding: PositionalEncoding = setting(
         "rotary", "How a token's place is known: added vectors (learned, sinusoidal) or rotation."
@@ -69,7 +72,9 @@ class SelfAttentionConfig(ArchitectureConfig, frozen=True):
     dropout: float = fields.dropout()
     bias: bool = fields.bias(False)
     qk_norm: bool = setting(
-        True, "Normalise queries and keys in each head, which keeps attention scores bounded."
+        True,
+        "Normalise queries and keys in each head, which keeps attention scores bounded.",
+        label="Query-key norm",
     )
     initialization: Initialization = fields.initialization()
 

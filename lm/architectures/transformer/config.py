@@ -25,6 +25,7 @@ class TransformerConfig(SelfAttentionConfig, frozen=True):
         log=True,
         step=32,
         tells="first",
+        label="Feed-forward width",
     )
     activation: Activation = setting(
         "relu2", "Non-linearity of the feed-forward; relu2 is ReLU squared, swiglu adds a gate."

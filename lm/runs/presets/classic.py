@@ -12,7 +12,10 @@ class Classic(Fixed):
     """As the coursework trained its four architectures."""
 
     name = "classic"
-    help = "The coursework's: post-norm, ReLU, learned positions, constant learning rate."
+    help = (
+        "As the coursework trained them, one size for all budgets. Choose it to see what newer "
+        "recipes gain."
+    )
     training: ClassVar[Mapping[str, Any]] = {
         "batch_size": 64,
         "learning_rate": 3e-4,

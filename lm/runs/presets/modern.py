@@ -14,7 +14,10 @@ class Modern(Sized):
     """Ladders with the lowest validation loss on Tiny Shakespeare's characters and PTB's words."""
 
     name = "modern"
-    help = "Sized for the budget, with what pays: n-grams of characters, two levels of words."
+    help = (
+        "The best we know for this budget: for characters it adds tables of n-grams. Choose it for "
+        "the lowest loss."
+    )
 
     def rung(self, request: Request) -> tuple[Rung, float]:
         recipes = request.architecture.recipes

@@ -12,7 +12,10 @@ class NanoGPT(Fixed):
     """The model of its `model.py`, and the training of its `train.py`."""
 
     name = "nanogpt"
-    help = "nanoGPT's GPT and its CPU settings, to the letter."
+    help = (
+        "nanoGPT's GPT, to the letter, one size for all budgets. Choose it to check this program "
+        "against another."
+    )
     training: ClassVar[Mapping[str, Any]] = {
         "batch_size": 12,
         "learning_rate": 1e-3,

@@ -55,7 +55,7 @@ class Preset(ABC):
     """A way to set up a run, registered by a line in `lm.runs.presets`."""
 
     name: str
-    help: str  # a sentence for whoever chooses among presets
+    help: str  # sentences for whoever chooses: what it is, what it adds, when to take it
     follows_budget: bool = False  # whether a model's size does
 
     @abstractmethod

@@ -9,7 +9,10 @@ class Study(Sized):
     """Ladders without embeddings of n-grams: its runs compare the architectures alone."""
 
     name = "study"
-    help = "The study's: sized for the budget, embeddings of single tokens; kept as it is."
+    help = (
+        "The architectures alone, without tables, sized for the budget. Choose it to compare "
+        "architectures, as the study does."
+    )
 
 
 STUDY = Study()

@@ -7,6 +7,7 @@ import pandas as pd
 from lm.study.knobs import KNOBS
 from lm.study.report.comparing import knob_intervals
 from lm.study.results import Results
+from lm.study.shipped import RUNS_TABLE
 
 
 def tables(results: Results) -> dict[str, pd.DataFrame]:
@@ -14,8 +15,15 @@ def tables(results: Results) -> dict[str, pd.DataFrame]:
     every = {
         "learning-rates": learning_rates(results),
         "hyperparameters": hyperparameters(results),
+        RUNS_TABLE: runs(results),
     }
     return {name: table for name, table in every.items() if len(table)}
+
+
+def runs(results: Results) -> pd.DataFrame:
+    """A row per run and section: settings and results. Column `counts`: see `results.rows_of`."""
+    ids = results.frame["run_id"].str.removeprefix("shipped-")
+    return results.frame.assign(run_id=ids).drop(columns="path")
 
 
 def learning_rates(results: Results) -> pd.DataFrame:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import streamlit as st
 
 from lm import charts
 from lm.runs import Run
-from pages.common import caches, links, runs_table, wording
+from pages.common import links, runs_table, wording
 from pages.common.runs_table import Group
 
 MOST_CHECKED = 12  # at first; any number can be checked by hand
@@ -28,7 +29,7 @@ def choose_group(groups: dict[str, Group]) -> Group:
     key = st.selectbox(
         "Corpus and tokens",
         list(groups),
-        format_func=lambda key: f"{groups[key].title} ({wording.n_runs(len(groups[key].runs))})",
+        format_func=lambda key: groups[key].title,
         key="group",
         persist_state="session",
         help="Losses per word and per character are not comparable; bits per character are, where "
@@ -37,11 +38,17 @@ def choose_group(groups: dict[str, Group]) -> Group:
     return groups[key]
 
 
-def choose_study() -> None:
-    """Let the user add the study's runs, which are hundreds, to the rows."""
-    folder = caches.study_store().root
-    if folder.is_dir() and (count := sum(path.is_dir() for path in folder.iterdir())):
-        st.toggle(f"With the study's runs ({count})", key="with_study", persist_state="session")
+def with_ladder(group: Group, recipe: str) -> Group:
+    """The group with the ladder's runs as rows after its own, if the user wants them."""
+    ladder = [run for run in group.ladder if run.config.preset == recipe]
+    if not ladder:
+        return group
+    wanted = st.toggle(
+        f"The ladder's runs as rows, too ({len(ladder)})",
+        key="with_ladder",
+        persist_state="session",
+    )
+    return dataclasses.replace(group, runs=(*group.runs, *ladder)) if wanted else group
 
 
 def checked_ids() -> dict[str, list[str]]:
@@ -84,12 +91,24 @@ def colouring(group: Group) -> dict[str, charts.Look]:
         persist_state="session",
         help="Runs of one colour differ by dash and by shape.",
     )
+    return charts.run_looks(_decides(group, by), {run.run_id: run.name for run in group.runs})
+
+
+def colours(group: Group) -> dict[str, str]:
+    """Run id -> what its colour stands for, in words."""
+    by = st.session_state["color_by"]
+    decides = _decides(group, by)
     if by == "run":
-        decides = {run.run_id: run.run_id for run in group.runs}
-    elif by == "architecture":
-        decides = {run.run_id: run.config.model.architecture for run in group.runs}
-    else:
-        decides = {
-            run.run_id: f"{by} {runs_table.settings_of(run).get(by, '–')}" for run in group.runs
-        }
-    return charts.run_looks(decides, {run.run_id: run.name for run in group.runs})
+        return {run.run_id: run.name for run in group.runs}
+    if by == "architecture":
+        return {run_id: wording.architecture(name) for run_id, name in decides.items()}
+    return decides
+
+
+def _decides(group: Group, by: str) -> dict[str, str]:
+    """Run id -> what decides its colour."""
+    if by == "run":
+        return {run.run_id: run.run_id for run in group.runs}
+    if by == "architecture":
+        return {run.run_id: run.config.model.architecture for run in group.runs}
+    return {run.run_id: f"{by} {runs_table.settings_of(run).get(by, '–')}" for run in group.runs}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from lm.architectures import DEFAULT
-from lm.runs import RunError
+from lm.runs import Run, RunError
 from pages.common import phases, runs_table, wording
 from pages.common.compare.choice import checked_ids
 from pages.common.runs_table import Group
@@ -13,8 +15,11 @@ from pages.common.runs_table import Group
 SECONDS_BETWEEN_UPDATES = 2.0
 
 
-def show(group: Group) -> None:
-    """The table of the group's runs; checking a row puts the run into the charts."""
+def show(group: Group, distance_of: Callable[[Run], str]) -> None:
+    """The table of the group's runs; checking a row puts the run into the charts.
+
+    `distance_of` says how far a run is from the frontier.
+    """
     wanted = st.text_input(
         "Filter",
         key="filter",
@@ -31,10 +36,12 @@ def show(group: Group) -> None:
     moving = any(phases.busy(run) for run in matching)
     every = SECONDS_BETWEEN_UPDATES if moving else None
     run_ids = [run.run_id for run in matching]
-    st.fragment(_rows, run_every=every, key="rows")(group, run_ids, moving)
+    st.fragment(_rows, run_every=every, key="rows")(group, run_ids, moving, distance_of)
 
 
-def _rows(group: Group, run_ids: list[str], moving: bool) -> None:
+def _rows(
+    group: Group, run_ids: list[str], moving: bool, distance_of: Callable[[Run], str]
+) -> None:
     by_id = {run.run_id: run for run in group.runs}
     runs = [by_id[run_id] for run_id in run_ids]
     if moving:
@@ -48,7 +55,7 @@ def _rows(group: Group, run_ids: list[str], moving: bool) -> None:
     rows = [i for i, run_id in enumerate(run_ids) if run_id in checked]
     with st.container(key="runs-table"):
         event = st.dataframe(
-            runs_table.table(group, runs),
+            runs_table.table(group, runs, distance_of if group.ladder else None),
             column_config=runs_table.columns(group),
             hide_index=True,
             # another set of rows is another table: a check belongs to a run, not to a place

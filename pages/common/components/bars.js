@@ -1,13 +1,9 @@
 // Next-token probabilities before and after temperature and filters, re-weighed in the browser.
 // data: { label, texts: [string], log_probabilities: base64 of float32 (V,), falling,
 //         settings: { temperature, top_k, top_p, min_p }, keys: { the same four: widget key } }
+// Below them stand the entropy and the effective number of choices, also before and after.
 // The first texts.length of the V tokens have a row; "other" is all the rest.
 // Streamlit marks a widget with the class st-key-<key>; its slider is an <input type=range>.
-
-function unpack(base64) {
-  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))
-  return new Float32Array(bytes.buffer)
-}
 
 function normalise(weights) {
   const total = weights.reduce((sum, w) => sum + w, 0)
@@ -32,15 +28,8 @@ function reweigh(logs, { temperature, top_k, top_p, min_p }) {
   return p
 }
 
-const name = (text) =>
-  text === " " ? "␣" : text.replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll(" ", "␣")
-
-function element(tag, className, text) {
-  const node = document.createElement(tag)
-  if (className) node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
+// Nats: 0 where one token is certain, ln V where all are equally likely.
+const entropy = (p) => p.reduce((sum, w) => (w > 0 ? sum - w * Math.log(w) : sum), 0)
 
 function cell(className) {
   const td = element("td", className)
@@ -69,6 +58,27 @@ function row(label, className) {
   return tr
 }
 
+// Lines below the bars: what a distribution's entropy is, and how many equal choices have as much.
+function summary(title, symbol, write) {
+  const tr = element("tr")
+  const head = element("th", "", title)
+  head.scope = "row"
+  head.append(element("small", "", symbol))
+  tr.cells_ = ["before", "after"].map((className) => element("td", className))
+  tr.cells_.forEach((td) => (td.show = (nats) => td.replaceChildren(...write(nats))))
+  tr.append(head, ...tr.cells_)
+  return tr
+}
+
+const SUMMARIES = [
+  ["Effective choices", "exp H", (nats) => [Math.exp(nats).toFixed(nats < Math.log(100) ? 2 : 0)]],
+  ["Entropy", "H", (nats) => [
+    element("span", "figure", `${nats.toFixed(2)} nats`),
+    " ",
+    element("span", "figure", `${(nats / Math.LN2).toFixed(2)} bits`),
+  ]],
+]
+
 const cleanups = new WeakMap()
 
 export default function ({ data, parentElement }) {
@@ -84,12 +94,16 @@ export default function ({ data, parentElement }) {
     th.scope = "col"
     head.append(th)
   }
-  const rows = data.texts.map((text) => row(name(text)))
+  const rows = data.texts.map((text) => row(visible(text)))
   if (logs.length > shown) rows.push(row("other", "other"))
   table.createTBody().append(...rows)
+  const summaries = SUMMARIES.map((each) => summary(...each))
+  table.createTFoot().append(...summaries)
   parentElement.querySelector(".root").replaceChildren(table)
 
   function draw(column, probabilities) {
+    const nats = Math.max(entropy(probabilities), 0)
+    summaries.forEach((tr) => tr.cells_[column].show(nats))
     let rest = 1
     rows.forEach((tr, i) => {
       const p = i < shown ? probabilities[i] : Math.max(rest, 0)

@@ -23,7 +23,9 @@ def next_token_bars(
 ) -> None:
     """Show the most probable next tokens before and after temperature and filters.
 
-    The browser weighs anew whenever one of the widgets in `keys` moves, without asking the server.
+    Below the bars stand the entropy of either distribution and exp of it: how many tokens, all
+    equally likely, would leave as much open. The browser weighs anew whenever one of the widgets
+    in `keys` moves, without asking the server.
 
     Args:
         label: The table's caption.

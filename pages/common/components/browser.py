@@ -12,12 +12,12 @@ import streamlit as st
 
 
 def component(name: str) -> Callable[..., Any]:
-    """The component whose files are `<name>.css` and `<name>.js`."""
+    """The component whose files are `<name>.css` and `<name>.js`; its script may use `dom.js`."""
     return st.components.v2.component(  # pyright: ignore[reportAttributeAccessIssue] - loaded late
         f"lm_{name}",
         html='<div class="root"></div>',
         css=read(f"{name}.css"),
-        js=read(f"{name}.js"),
+        js=read("dom.js") + read(f"{name}.js"),
     )
 
 

@@ -23,9 +23,8 @@ from lm.study.results import gather
 from lm.study.scales import SCALES
 from lm.study.sections import CORPORA, corpora_here
 from lm.study.titles import TITLES, title
-from pages.common import caches, links, wording
-from pages.common.study import background
-from pages.common.study.background import Work
+from pages.common import background, caches, links, wording
+from pages.common.background import Work
 
 SECONDS_BETWEEN_UPDATES = 4.0
 PICTURE_WIDTH = 860  # pixels, on a screen that has them

@@ -9,16 +9,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from lm import datasets
 from lm.base.flops import flops_text
 from lm.base.settings import ConfigError
 from lm.datasets import DatasetError
-from lm.jobs.sweeps import Estimate, Sweep, estimate, remembered, run_sweep
+from lm.jobs.sweeps import Estimate, Sweep, estimate
 from lm.runs import Run, RunError, forecast
 from lm.runs.config import RunConfig
-from pages.common import caches, corpora, links, wording
-from pages.common.study import background, chart, form, sweeps
-from pages.common.study.background import Work
+from pages.common import background, caches, corpora, links, wording
+from pages.common.background import Work
+from pages.common.study import chart, form, sweeps
 
 SECONDS_BETWEEN_UPDATES = 2.0
 MOST_LINKED = 60  # runs that go along to the Compare page
@@ -115,7 +114,7 @@ def _act(
             if st.button(label, type="primary", key="sweep-start"):
                 sweeps.save(definition)
                 quick = sorted(planned.runs, key=lambda run: run.seconds)  # the chart fills at once
-                _start(_key(configs), [run.config for run in quick])
+                background.train(_key(configs), [run.config for run in quick], caches.store())
                 st.rerun()
         st.download_button(
             "Save as file",
@@ -128,23 +127,6 @@ def _act(
             help="The same sweep for the command line: `python -m lm sweep sweep.json`.",
         )
     background.problems(work)
-
-
-def _start(key: str, configs: Sequence[RunConfig]) -> None:
-    store, jobs = caches.store(), caches.jobs()
-
-    def train(report: background.Report, stopped: background.Stopped) -> dict[str, str]:
-        result = run_sweep(
-            configs,
-            store,
-            jobs,
-            on_progress=report,
-            should_stop=stopped,
-            load=remembered(datasets.load),
-        )
-        return result.failed | ({} if stopped() else result.unfinished)
-
-    background.works()[key] = Work(train)
 
 
 def _progress(sweep: Sweep, configs: Sequence[RunConfig], was_running: bool) -> None:

@@ -19,7 +19,9 @@ def show(draft: Draft, runs: list[Run]) -> None:
         return
     steps, seconds = draft.plan, forecast.seconds(draft.config, draft.plan, runs)
     with st.container(horizontal=True, gap="medium", key="bill"):
-        st.metric("Parameters", wording.count(draft.n_params), width="content")
+        st.metric(
+            "Parameters", wording.count(draft.n_params), width="content", help=_parameters(draft)
+        )
         st.metric("Steps", wording.count(steps.n_steps), width="content")
         st.metric("FLOPs per step", flops_text(steps.step.total), width="content")
         st.metric(
@@ -40,10 +42,25 @@ def show(draft: Draft, runs: list[Run]) -> None:
     assert draft.corpus is not None
     n_train_tokens = draft.corpus.train.n_tokens
     epochs = steps.tokens / n_train_tokens
+    times = f"{epochs:.2g}" if epochs < 100 else f"{epochs:,.0f}"
+    tables = wording.parameters(draft.n_params, draft.n_table_params) + ". "
     st.caption(
-        f"{rows:,} × {length:,} predictions a step, {wording.short(steps.tokens)} in all: "
-        f"{epochs:.2g} times through the {wording.short(n_train_tokens)} tokens of the "
+        (tables if draft.n_table_params else "")
+        + f"{rows:,} × {length:,} predictions a step, {wording.short(steps.tokens)} in all: "
+        f"{times} times through the {wording.short(n_train_tokens)} tokens of the "
         f"train split. {wording.NOT_COUNTED}"
+    )
+
+
+def _parameters(draft: Draft) -> str:
+    """What the count of parameters holds, in a sentence or two."""
+    if not draft.n_table_params:
+        return "Trainable numbers, shared ones counted once."
+    rest = draft.n_params - draft.n_table_params
+    return (
+        f"Trainable numbers. {wording.count(draft.n_table_params)} of them lie in tables of "
+        "n-grams, from which each prediction looks up a few: no FLOPs, and much of what the "
+        f"model knows. Everything else has {wording.count(rest)}."
     )
 
 
@@ -64,7 +81,7 @@ def breakdown(draft: Draft) -> None:
     )
     rows = [
         {
-            "Module": module.name,
+            "Module": f"{module.name} (tables of n-grams)" if module.ngrams else module.name,
             "Parameters": module.n_params,
             **_parts(counts[module.name]),
         }
@@ -86,7 +103,8 @@ def breakdown(draft: Draft) -> None:
         alt="Parameters and FLOPs of every module, of one step and of the whole run",
     )
     st.caption(
-        "One multiply-add is 2 FLOPs. A linear map costs 2 · d_in · d_out per token, attention "
+        "One multiply-add is 2 FLOPs; looking up embeddings and tables of n-grams is none. "
+        "A linear map costs 2 · d_in · d_out per token, attention "
         "4 · T · n_heads · d_head; backward costs twice the forward, since each product has two "
         "factors to be differentiated. The optimizer's matrix products are Muon's; AdamW and SGD "
         "have none."

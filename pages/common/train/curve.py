@@ -10,10 +10,11 @@ import streamlit as st
 from lm import charts
 from lm.architectures import ARCHITECTURES
 from lm.datasets import DatasetError
-from lm.runs import Run, forecast
+from lm.runs import Run, RunError, forecast
 from lm.runs.plan import Plan, plan
-from pages.common import caches, corpora, wording
+from pages.common import caches, corpora, drafts, runs_table, wording
 from pages.common.components.chart import draw
+from pages.common.train import guess as guesses_made
 
 
 def axis_controls() -> tuple[str, bool]:
@@ -42,6 +43,8 @@ def show(run: Run, metrics: pd.DataFrame, *, scoring: bool) -> None:
     st.progress(min(1.0, done), text=text)
     x, log_x = axis_controls()
     steps = plan(run.config, run.vocab_size, run.facts.n_train_tokens)
+    parent = run_before(run)
+    before = None if parent is None else runs_table.metrics(parent)
     lowest = metrics[["train_loss", "sampled_val_loss"]].min().min()
     loss_chart(
         metrics,
@@ -52,7 +55,15 @@ def show(run: Run, metrics: pd.DataFrame, *, scoring: bool) -> None:
         references=_references(run),
         architecture=run.config.model.architecture,
         lowest=None if math.isnan(lowest) else float(lowest),
+        before=before,
+        guess=guesses_made.of(run),
     )
+    if parent is not None:
+        changed = wording.listed(drafts.differences(parent.config, run.config))
+        st.caption(
+            "Grey: the run before, which was restarted"
+            + (f" with {wording.plain(changed)}." if changed else " as it was.")
+        )
 
 
 def loss_chart(
@@ -65,6 +76,8 @@ def loss_chart(
     references: dict[str, float],
     architecture: str,
     lowest: float | None = None,
+    before: pd.DataFrame | None = None,
+    guess: float | None = None,
 ) -> None:
     """Draw a loss curve whose axes follow from the plan, before the first point.
 
@@ -77,6 +90,8 @@ def loss_chart(
         references: Name -> loss of guessing, nats per token.
         architecture: Decides the colour.
         lowest: The lowest loss so far, to make room for.
+        before: Metrics of the run that this one took the place of.
+        guess: Where somebody says that the loss will end.
     """
     ends = {
         "step": steps.n_steps,
@@ -84,17 +99,22 @@ def loss_chart(
         "flops": steps.flops.total,
         "seconds": seconds,
     }
+    guesses = {} if guess is None else {"your guess": guess}
     chart = charts.loss_chart(
         metrics,
         x=x,
         x_end=float(ends[x]),
-        y_domain=charts.loss_axis(references, lowest),
+        y_domain=charts.loss_axis({**references, **guesses}, lowest),
         references=references,
         color=ARCHITECTURES[architecture].look.color,
         log_x=log_x,
+        before=before,
+        marked=guesses,
     )
     with st.container(key="loss-chart", gap="xxsmall"):
-        draw(chart, key="loss", alt=charts.describe_loss(metrics, references))
+        draw(
+            chart, key="loss", alt=charts.describe_loss(metrics, {**references, **guesses}, before)
+        )
         st.caption(
             "Faint: training loss. Bold: loss on a fixed sample of the validation split. Dashed: "
             "what guessing costs"
@@ -113,6 +133,22 @@ def _seconds_axis(run: Run, metrics: pd.DataFrame, steps: Plan) -> float:
     while st.session_state[key] < run.status.seconds:
         st.session_state[key] *= 2
     return st.session_state[key]
+
+
+def run_before(run: Run) -> Run | None:
+    """The run that this one took the place of, if it is here and their losses compare."""
+    if run.parent_run_id is None:
+        return None
+    try:
+        parent = caches.store().get(run.parent_run_id)
+    except RunError:
+        return None
+
+    def text(run: Run) -> tuple[str, str, str, int]:
+        data = run.config.data
+        return run.facts.sha256, data.split, data.tokenizer, run.vocab_size
+
+    return parent if text(parent) == text(run) else None
 
 
 def _references(run: Run) -> dict[str, float]:

@@ -18,15 +18,20 @@ Figure = tuple[str, str, str]  # label, value, help
 
 
 def show(run: Run, metrics: pd.DataFrame, busy: bool) -> None:
-    """The figures in a row, and under them what the run is."""
+    """The figures in a row."""
     figures = [*_losses(run, metrics), *_spent(run, metrics, busy)]
     with st.container(horizontal=True, gap="small", key="figures"):
         for label, value, help_text in figures:
             st.metric(label, value, help=help_text, width="content")
+
+
+def facts(run: Run) -> None:
+    """What the run is, in a line."""
     threads = run.facts.threads
     st.caption(
-        f"{wording.architecture(run.config.model.architecture)} of {wording.count(run.n_params)} "
-        f"parameters · {wording.plain(corpora.title(run.config.data))} · "
+        f"{wording.architecture(run.config.model.architecture)} of "
+        f"{wording.parameters(run.n_params, wording.in_tables(run))} · "
+        f"{wording.plain(corpora.title(run.config.data))} · "
         f"seed {run.config.training.seed} · {threads} thread{'s'[: threads > 1]} · "
         f"{wording.plain(run.run_id)}"
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
 from lm.architectures import ARCHITECTURES
 from lm.base.flops import flops_text
-from lm.base.settings import Setting
+from lm.base.settings import Setting, Switch
 from lm.datasets import DATASETS
 from lm.runs.presets import DEFAULT, PRESETS
 from pages.common import corpora, drafts, forms, wording
@@ -20,18 +20,28 @@ CHOICES = forms.Choices("train")
 
 
 def show(draft: Draft) -> None:
-    """Architecture, preset, corpus; the budget; the basic settings; the rest."""
+    """Architecture and corpus; the budget; the preset; the basic settings; the rest."""
     architecture = ARCHITECTURES[draft.architecture]
     names = list(ARCHITECTURES)
-    _choice("Architecture", "architecture", names, architecture.name, wording.architecture)
+    st.segmented_control(
+        "Architecture",
+        names,
+        format_func=wording.architecture,
+        required=True,
+        width="stretch",
+        wrap=True,
+        **_bound("architecture", architecture.name),
+    )
     st.caption(architecture.sentence)
-    presets = [name for name, preset in PRESETS.items() if preset.suits(architecture)]
-    _choice("Preset", "preset", presets, draft.preset)
-    st.caption(PRESETS[draft.preset].help)
     _dataset(draft)
     _budget(draft)
+    _preset(draft)
     model, training = drafts.model_settings(draft.architecture), drafts.training_settings()
-    basics = [n for n in (*model, *training) if {**model, **training}[n].basic]
+    basics = [s for s in {**model, **training}.values() if s.basic]
+    for setting in basics:
+        if setting.switch is not None:
+            _switch(draft, setting, setting.switch)
+    basics = [setting.name for setting in basics if setting.switch is None]
     _controls(draft, {**model, **training}, basics)
     with st.expander("More settings", key="more"):
         for title, settings in (
@@ -39,7 +49,7 @@ def show(draft: Draft) -> None:
             ("Model", model),
             ("Training", training),
         ):
-            names = [n for n in settings if n not in basics]
+            names = [n for n in settings if n not in basics]  # those with a switch are here too
             names = [n for n in names if settings[n].applies(draft.values)]
             if names:
                 st.markdown(f"**{title}**")
@@ -56,16 +66,15 @@ def show(draft: Draft) -> None:
         )
 
 
-def _choice(
-    label: str, name: str, options: list[str], value: str, text: Callable[[str], str] = str
-) -> None:
-    st.segmented_control(
-        label,
-        options,
-        format_func=text,
-        required=True,
-        width="stretch",
-        **_bound(name, value),
+def _preset(draft: Draft) -> None:
+    """The presets that suit the architecture, each with what it is for."""
+    suited = [p for p in PRESETS.values() if p.suits(ARCHITECTURES[draft.architecture])]
+    names = [preset.name for preset in suited]
+    st.radio(
+        "Preset",
+        names,
+        captions=[preset.help for preset in suited],
+        **_bound("preset", draft.preset),
     )
 
 
@@ -107,11 +116,35 @@ def _budget(draft: Draft) -> None:
     )
 
 
+def _switch(draft: Draft, setting: Setting, switch: Switch) -> None:
+    """What a model has or has not, at one click; how much of it there is stands under "More"."""
+    is_set = setting.name in CHOICES.values
+    on = draft.values.get(setting.name, setting.default) != switch.off
+
+    def change(on: bool) -> None:
+        changed = drafts.switched(CHOICES.values, setting, on)
+        CHOICES.reset(setting.name)
+        CHOICES.values.update(changed)
+
+    st.toggle(
+        f"**{switch.label}**" if is_set else switch.label,
+        help=f"{switch.help} More about them stands under More settings. "
+        + ("Set by you." if is_set else f"Follows {_follows(draft)}."),
+        **forms.bound(f"switch-{setting.name}", on, change),
+    )
+
+
+def _follows(draft: Draft) -> str:
+    """What decides the settings that the user has not set."""
+    return "the budget" if PRESETS[draft.preset].follows_budget else f"preset {draft.preset}"
+
+
 def _controls(draft: Draft, settings: Mapping[str, Setting], names: list[str]) -> None:
     """The settings two in a row."""
-    follows = "the budget" if PRESETS[draft.preset].follows_budget else f"preset {draft.preset}"
     for row in (names[i : i + 2] for i in range(0, len(names), 2)):
-        for column, name in zip(st.columns(2, gap="small"), row, strict=False):
+        for column, name in zip(
+            st.columns(2, gap="small", vertical_alignment="bottom"), row, strict=False
+        ):
             with column:
                 placeholder = {
                     "sequence_length": str(draft.values.get("context_length")),
@@ -122,6 +155,6 @@ def _controls(draft: Draft, settings: Mapping[str, Setting], names: list[str]) -
                     draft.values.get(name, settings[name].default),
                     CHOICES,
                     name=name,
-                    follows=follows,
+                    follows=_follows(draft),
                     placeholder=placeholder,
                 )

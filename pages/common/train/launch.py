@@ -12,7 +12,7 @@ from lm.runs.plan import BudgetError
 from lm.runs.prepare import prepare
 from pages.common import caches, drafts, links, phases, wording
 from pages.common.drafts import Draft
-from pages.common.train import bill
+from pages.common.train import bill, guess
 from pages.common.train.form import CHOICES
 
 NAMED = 2  # settings in a run's name, at most
@@ -28,9 +28,10 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
         drafts.differences(run.config, draft.config) if run and moving and draft.config else []
     )
     start = restart = False
-    with st.container(horizontal=True, vertical_alignment="center", key="start-row"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="start-row"):
+        guess.ask()
         if moving:
-            label = f"Restart with: {_listed(changed)}" if changed else "Restart"
+            label = f"Restart with: {wording.listed(changed)}" if changed else "Restart"
             restart = st.button(
                 wording.plain(label), type="primary", disabled=not ready, key="restart",
                 help="Stop this run, keeping its checkpoint, and begin anew. The same settings "
@@ -46,8 +47,13 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
         return
     try:
         fresh = prepare(
-            draft.config, caches.store(), name=_name(draft.config, draft, runs), corpus=draft.corpus
+            draft.config,
+            caches.store(),
+            name=_name(draft.config, draft, runs),
+            corpus=draft.corpus,
+            parent_run_id=run.run_id if restart and run is not None else None,
         )
+        guess.keep(fresh)
         if restart and run is not None:
             caches.jobs().stop(run)
         caches.jobs().start(fresh)
@@ -58,16 +64,11 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     st.rerun()
 
 
-def _listed(changes: list[str], most: int = 2) -> str:
-    more = f" and {len(changes) - most} more" if len(changes) > most else ""
-    return ", ".join(changes[:most]) + more
-
-
 def _name(config: RunConfig, draft: Draft, runs: list[Run]) -> str:
-    """A name for the run: architecture, size, budget, and settings made by hand; not in use yet."""
+    """A name that is not in use: architecture, size, tables, budget, settings made by hand."""
     size = wording.short(draft.n_params).replace(" ", "")
-    architecture = wording.architecture(config.model.architecture)
-    parts = [f"{architecture} {size}", flops_text(draft.budget)]
+    sized = f"{wording.architecture(config.model.architecture)} {size}"
+    parts = [wording.with_tables(sized, draft.n_table_params), flops_text(draft.budget)]
     if config.preset != presets.DEFAULT:
         parts.append(config.preset)
     model = drafts.model_settings(config.model.architecture)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -10,22 +11,36 @@ from lm.datasets import DatasetError
 from lm.runs import Run, RunError
 from pages.common import caches, forms, links, wording
 from pages.common.phases import BADGES, BUSY, busy, phase
-from pages.common.train import curve, figures, samples
+from pages.common.train import curve, figures, guess, layout, samples, verdict
 
 SECONDS_BETWEEN_UPDATES = 0.7
 
 
-def show(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
+def show(
+    run: Run,
+    names: Mapping[str, str],
+    choose: Callable[[str], None],
+    set_dials: Callable[[Mapping[str, Any]], None],
+) -> None:
     """The panel. It renews itself while the run trains, and reruns the page when that ends.
 
-    `names` are the runs to choose from, id -> name; `choose` is called with the id of another.
+    Args:
+        run: What is shown.
+        names: The runs to choose from, id -> name.
+        choose: Called with the id of another run.
+        set_dials: Called with what to change in the form, name -> value, to try something next.
     """
     every = SECONDS_BETWEEN_UPDATES if busy(run) else None
-    st.fragment(_panel, run_every=every, key="panel")(run.run_id, every is not None, names, choose)
+    panel = st.fragment(_panel, run_every=every, key="panel")
+    panel(run.run_id, every is not None, names, choose, set_dials)
 
 
 def _panel(
-    run_id: str, was_busy: bool, names: Mapping[str, str], choose: Callable[[str], None]
+    run_id: str,
+    was_busy: bool,
+    names: Mapping[str, str],
+    choose: Callable[[str], None],
+    set_dials: Callable[[Mapping[str, Any]], None],
 ) -> None:
     if st.session_state.pop("run_chosen", run_id) != run_id:
         st.rerun()  # the page knows the new one
@@ -38,11 +53,17 @@ def _panel(
     if was_busy != (now in BUSY):
         st.rerun()  # the timer is the page's to start and to end
     metrics = run.metrics()
-    _heading(run, now, names, choose)
-    curve.show(run, metrics, scoring=now == "evaluating")
-    figures.show(run, metrics, now in BUSY)
-    _onward(run, now)
-    samples.show(run)
+    left, right = layout.run()
+    with left:
+        _heading(run, now, names, choose)
+        verdict.show(run, set_dials)
+        curve.show(run, metrics, scoring=now == "evaluating")
+    with right:
+        guess.judge(run)
+        figures.show(run, metrics, now in BUSY)
+        samples.show(run)
+        figures.facts(run)
+        _onward(run, now)
 
 
 def _heading(run: Run, now: str, names: Mapping[str, str], choose: Callable[[str], None]) -> None:

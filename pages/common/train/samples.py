@@ -17,14 +17,15 @@ def show(run: Run) -> None:
     if samples.empty:
         return
     steps = [int(step) for step in samples["step"]]
-    st.markdown("##### What it writes")
     wanted = st.session_state.get("sample_at", {}).get(run.run_id)
     at = wanted if wanted in steps else steps[-1]
-    if len(steps) > 1:
+    if len(steps) == 1:
+        st.markdown("**What it writes**")
+    else:
         key = f"sample-step-{run.run_id}-{len(steps)}"
         with st.container(key="sample-step"):
             st.select_slider(
-                "After step",
+                "**What it writes** after step",
                 steps,
                 at,
                 key=key,
@@ -33,7 +34,6 @@ def show(run: Run) -> None:
                 args=(run.run_id, key, steps[-1]),
             )
     row = samples[samples["step"] == at].iloc[-1]
-    st.caption(f"Temperature {row.temperature:g}, seed {int(row.seed)}, after step {at:,}.")
     pieces = _spaced(run, row.prompt, row.text, row.tokens) if row.tokens else [row.text]
     probabilities = list(row.probabilities) if row.tokens else [1.0]
     text_view(
@@ -43,6 +43,9 @@ def show(run: Run) -> None:
         prompt=row.prompt,
         height=300,
         key="run-sample",
+    )
+    st.caption(
+        f"Written after step {at:,} at temperature {row.temperature:g}, seed {int(row.seed)}."
     )
 
 

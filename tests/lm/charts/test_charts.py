@@ -1,5 +1,6 @@
 """Charts: what is thinned away, what stays put, what tells runs apart."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -7,9 +8,13 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lm import charts
 from lm.architectures import ARCHITECTURES
+from lm.charts.ends import spread_out
+from lm.charts.labels import TEXT, places
 from lm.charts.looks import MORE_DASHES, MORE_SHAPES
 from tests.lm.toys.architecture import BIGRAM
 
@@ -53,6 +58,19 @@ def test_growing_curve_changes_nothing_but_its_rows() -> None:
     empty = loss_chart(metrics(3).iloc[:0])
     assert empty.pop("datasets") == {"curve": []}
     assert json.dumps(empty) == json.dumps(one)
+
+
+def test_the_run_before_lies_behind_and_ends_where_the_axis_does() -> None:
+    before = metrics(80)
+    one, other = (loss_chart(metrics(n), before=before, x_end=60.0, references={}) for n in (3, 40))
+    rows = one["datasets"]["before"]
+    assert [row["x"] for row in rows] == [10, 20, 30, 40, 50, 60]
+    drawn_from = [layer["data"]["name"] for layer in one["layer"]]
+    assert drawn_from == ["before", "before", "curve", "curve"]  # what comes later lies on top
+    assert one.pop("datasets") != other.pop("datasets")
+    assert json.dumps(one) == json.dumps(other)
+    short = loss_chart(metrics(3), before=metrics(5))["datasets"]["before"]  # no sample scored yet
+    assert [row["loss"] for row in short] == metrics(5)["train_loss"].tolist()
 
 
 def test_live_chart_sends_at_most_500_points_a_line() -> None:
@@ -130,11 +148,30 @@ def test_references_have_one_form() -> None:
         ),
     ]
     for chart in drawn:
-        lines = [layer for layer in chart.to_dict()["layer"] if "values" in layer.get("data", {})]
-        assert [layer["mark"]["type"] for layer in lines] == ["rule", "text"]
-        for layer in lines:
-            assert layer["data"]["values"] == [{"reference": "6-gram 1.50", "y": 1.5}]
+        layers = [each for each in chart.to_dict()["layer"] if "values" in each.get("data", {})]
+        rules = [each for each in layers if "strokeDash" in each["mark"]]
+        texts = [each for each in layers if each["mark"]["type"] == "text"]
+        assert [row["y"] for layer in rules for row in layer["data"]["values"]] == [1.5]
+        written = [list(row.values()) for layer in texts for row in layer["data"]["values"]]
+        assert sum("6-gram 1.50" in row for row in written) == 1
+        assert not any("far" in str(row) for row in written)
     assert charts.labelled({"6-gram": 1.5}, sign=-1) == {"6-gram −1.50": -1.5}
+
+
+@given(heights=st.lists(st.floats(10, 310), min_size=1, max_size=5), close=st.booleans())
+def test_names_of_lines_lie_on_no_other_name(heights: list[float], close: bool) -> None:
+    if close:  # within the height of two lines of text
+        heights = [200 + 30 * height / 310 for height in heights[:4]]
+    chosen = places(tuple(heights), 325)
+    named = [(place.end, at + place.offset) for at, place in zip(heights, chosen, strict=True)]
+    for (end, middle), (other_end, other) in itertools.combinations(named, 2):
+        assert end != other_end or abs(middle - other) >= TEXT - 0.01
+
+
+def test_lines_far_apart_are_named_off_a_falling_curve() -> None:
+    high, low = places((20.0, 290.0), 325)
+    assert (high.end, low.end) == ("right", "left")
+    assert places((20.0, 100.0, 290.0), 325) == (high, high, low)  # all below their lines
 
 
 def test_only_entry_points_set_the_theme() -> None:
@@ -172,11 +209,53 @@ def test_unchecking_a_run_takes_its_line_and_nothing_else() -> None:
     assert all(before[label] == look for label, look in after.items())
 
 
+def test_labels_of_lines_keep_apart_and_inside() -> None:
+    values = [1.0, 1.01, 1.02, 1.5, 1.99, 2.0]
+    places = spread_out(values, 0.1, 1.0, 2.0)
+    assert places == sorted(places)
+    assert all(b - a > 0.1 - 1e-9 for a, b in itertools.pairwise(places))
+    assert places[3] == 1.5  # one that has room stays
+    assert min(places) >= 1.0 - 1e-9
+    assert max(places) <= 2.0 + 1e-9
+
+
+def rungs() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "series": ["a", "a", "b"],
+            "flops": [1e10, 1e11, 1e10],
+            "mean": [-2.0, -1.5, -1.9],
+            "low": [-2.1, -1.6, -1.9],
+            "high": [-1.9, -1.4, -1.9],
+            "n": [3, 3, 1],
+            "firm": [True, True, False],
+        }
+    )
+
+
+def test_the_frontier_has_lines_bands_hollow_dots_and_own_runs() -> None:
+    looks = {name: charts.Look("#000", label=name.upper()) for name in "ab"}
+    own = [charts.Mark(name="mine", series="b", flops=3e10, y=-1.7, note="0.08 worse")]
+    spec = charts.frontier_chart(
+        rungs(), looks, own, y_title="Log-likelihood", references={"6-gram": -1.45, "far": -5.0}
+    ).to_dict()
+    kinds = [layer["mark"]["type"] for layer in spec["layer"]]
+    assert kinds.count("area") == 1
+    assert kinds.count("point") == 3  # firm means, hollow ones, own runs
+    hollow = [layer for layer in spec["layer"] if layer["mark"].get("filled") is False]
+    assert hollow[0]["transform"] == [{"filter": "!datum.firm"}]
+    (text,) = [layer for layer in spec["layer"] if layer["mark"]["type"] == "text"]
+    assert [row["label"] for row in text["data"]["values"]] == ["B", "A", "6-gram −1.45"]
+    sentence = charts.describe_frontier(rungs(), looks, own, y_title="Log-likelihood")
+    assert "A from -2.00 at 1e+10 to -1.50 at 1e+11" in sentence
+    assert "1 run of yours" in sentence
+
+
 def test_smoothing_keeps_the_raw_line() -> None:
     shown = {"a": charts.Look("#000", label="MLP")}
     spec = charts.training_curves({"a": metrics(50)}, shown, smoothing=0.2).to_dict()
-    fields = [layer["encoding"]["y"]["field"] for layer in spec["layer"]]
-    assert fields == ["sampled_val_loss", "smoothed"]
+    lines = [layer for layer in spec["layer"] if layer["mark"]["type"] == "line"]
+    assert [line["encoding"]["y"]["field"] for line in lines] == ["sampled_val_loss", "smoothed"]
 
 
 @pytest.mark.parametrize("x", ["training.flops", "architecture", "bias"])
@@ -203,6 +282,8 @@ def test_results_take_numbers_and_names(x: str) -> None:
         references={"far": 9.0, "near": 1.4},
     ).to_dict()["layer"]  # fmt: skip
     assert [row["reference"] for row in layers[1]["data"]["values"]] == ["near 1.40"]
+    labels = [row.get("label") for each in layers[2:] for row in each["data"].get("values", [])]
+    assert labels == ([] if x != "training.flops" else ["1", "2"])
     sentence = charts.describe_results(frame, looks, y="test_loss", y_title="Test loss", best="min")
     assert sentence == "Test loss of 2 runs; best is 2 with 1.500."
 

@@ -172,6 +172,7 @@ def test_long_tables_are_files_that_the_report_links(smoke):
         == {
             "hyperparameters.csv",
             "learning-rates.csv",
+            "runs.csv",
         }
     )
     rows = pd.read_csv(folder / "hyperparameters.csv")

@@ -236,7 +236,17 @@ def test_probability_is_the_models_own():
         assert token.probability == pytest.approx(own[token.token_id], rel=1e-3)
         assert token.surprise == -np.log(token.probability)
         assert [i for i, _ in token.alternatives] == np.argsort(-own)[:3].tolist()
+        assert np.argsort(-own)[token.rank - 1] == token.token_id
         text.append(token.token_id)
+
+
+def test_of_equally_likely_tokens_the_smaller_id_ranks_first():
+    model = build(SHAPES["linear"])
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    for token in generate(model, [1], 30, Sampling()):
+        assert token.rank == token.token_id + 1
 
 
 def test_greedy_takes_the_likeliest_whatever_the_seed():

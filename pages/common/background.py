@@ -7,13 +7,15 @@ again goes on where they are.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from lm.jobs.sweeps import SweepProgress
-from lm.runs import forecast
-from pages.common import wording
+from lm import datasets
+from lm.jobs.sweeps import SweepProgress, remembered, run_sweep
+from lm.runs import RunStore, forecast
+from lm.runs.config import RunConfig
+from pages.common import caches, wording
 
 Report = Callable[[SweepProgress], None]
 Stopped = Callable[[], bool]
@@ -55,6 +57,24 @@ class Work:
 
     def _report(self, progress: SweepProgress) -> None:
         self.progress = progress
+
+
+def train(key: str, configs: Sequence[RunConfig], store: RunStore) -> None:
+    """Start the work `key`: train these runs of a folder, by the server's one queue."""
+    jobs = caches.jobs()
+
+    def all_of_them(report: Report, stopped: Stopped) -> dict[str, str]:
+        result = run_sweep(
+            configs,
+            store,
+            jobs,
+            on_progress=report,
+            should_stop=stopped,
+            load=remembered(datasets.load),
+        )
+        return result.failed | ({} if stopped() else result.unfinished)
+
+    works()[key] = Work(all_of_them)
 
 
 @st.cache_resource(show_spinner=False)

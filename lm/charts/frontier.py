@@ -1,0 +1,172 @@
+"""The chart of the frontier: what each architecture reaches with a budget, and where runs lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import altair as alt
+import pandas as pd
+
+from lm.base.looks import Look
+from lm.charts.axes import (
+    HEIGHT,
+    between,
+    labelled,
+    layered,
+    powers_axis,
+    powers_of_ten,
+)
+from lm.charts.data import span
+from lm.charts.ends import End, labels_of_lines, padded, with_room
+
+NEAR = 0.1  # a reference is drawn if it lies within this of what is shown
+HOLLOW_SIZE, FIRM_SIZE, OWN_SIZE = 60, 34, 240
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A run of the user's own on the chart."""
+
+    name: str
+    series: str  # the line that its colour and shape come from
+    flops: float
+    y: float
+    note: str = ""  # how far it is from the frontier, in words
+
+
+def frontier_chart(
+    rungs: pd.DataFrame,
+    looks: Mapping[str, Look],
+    own: Sequence[Mark] = (),
+    *,
+    y_title: str,
+    references: Mapping[str, float] | None = None,
+    height: int = HEIGHT,
+) -> alt.LayerChart:
+    """A line through the means of each series, in a band of all its seeds, and a mark for each run.
+
+    Args:
+        rungs: Columns series, flops, mean, low, high (one unit), n (seeds) and firm (whether n is
+            enough for a band); a row per series and budget.
+        looks: Series -> how it is drawn and named; those of `own` too.
+        own: The user's runs, drawn large over the lines.
+        y_title: What is drawn, with its unit.
+        references: Name -> y of dashed lines, drawn where they lie near what is shown.
+        height: Pixels.
+
+    Labels stand at the right ends of lines, kept apart. Where there are too few seeds for a band,
+    the means are hollow dots.
+    """
+    marks = pd.DataFrame(
+        [
+            {"run": m.name, "series": m.series, "x": m.flops, "mean": m.y, "note": m.note}
+            for m in own
+        ],
+        columns=["run", "series", "x", "mean", "note"],
+    )
+    rungs = rungs.rename(columns={"flops": "x"})
+    low, high = span(pd.concat([rungs["low"], rungs["high"], marks["mean"]]))
+    near = between(references or {}, low - NEAR, high + NEAR)
+    y_domain = padded(min([low, *near.values()]), max([high, *near.values()]))
+    y_scale = alt.Scale(domain=list(y_domain), nice=False, zero=False)
+    first, last = span(pd.concat([rungs["x"], marks["x"]]))
+    x = _horizontal(first, last)
+    color = alt.Color("series:N", scale=_scale(looks, "color"), legend=None)
+    dash = alt.StrokeDash("series:N", scale=_scale(looks, "dash"), legend=None)
+    shape = alt.Shape("series:N", scale=_scale(looks, "shape"), legend=None)
+
+    def y(name: str) -> alt.Y:
+        return alt.Y(f"{name}:Q", scale=y_scale, title=y_title)
+
+    tooltip = [
+        alt.Tooltip("series:N", title="Ladder"),
+        alt.Tooltip("x:Q", title="Training FLOPs", format=".3~e"),
+        alt.Tooltip("mean:Q", title=y_title, format=".3f"),
+        alt.Tooltip("low:Q", title="from", format=".3f"),
+        alt.Tooltip("high:Q", title="to", format=".3f"),
+        alt.Tooltip("n:Q", title="seeds"),
+    ]
+    ladder = alt.Chart(rungs).encode(x=x, color=color)
+    band = (
+        ladder.transform_filter(alt.datum.firm)
+        .mark_area(opacity=0.22)
+        .encode(y=y("low"), y2="high:Q")
+    )
+    line = ladder.mark_line(strokeWidth=2).encode(y=y("mean"), strokeDash=dash)
+    firm = (
+        ladder.transform_filter(alt.datum.firm)
+        .mark_point(filled=True, opacity=1, size=FIRM_SIZE)
+        .encode(y=y("mean"), shape=shape, tooltip=tooltip)
+    )
+    few = (
+        ladder.transform_filter("!datum.firm")
+        .mark_point(filled=False, opacity=1, size=HOLLOW_SIZE, strokeWidth=1.8)
+        .encode(y=y("mean"), shape=shape, tooltip=tooltip)
+    )
+    labels = labels_of_lines(
+        _ends(rungs, looks),
+        labelled(near),
+        x=x,
+        y_domain=y_domain,
+        first=with_room(first, last, log=True)[0],
+        last=last,
+        height=height,
+    )
+    runs = (
+        alt.Chart(marks)
+        .mark_point(filled=True, opacity=1, size=OWN_SIZE, stroke="white", strokeWidth=1.5)
+        .encode(
+            x=x,
+            y=y("mean"),
+            shape=shape,
+            color=color,
+            tooltip=[
+                alt.Tooltip("run:N", title="Run"),
+                alt.Tooltip("x:Q", title="Training FLOPs", format=".3~e"),
+                alt.Tooltip("mean:Q", title=y_title, format=".4f"),
+                alt.Tooltip("note:N", title="To the frontier"),
+            ],
+        )
+    )
+    layers = [*labels, band, line, firm, few, *([runs] if len(marks) else [])]
+    return layered(*layers).properties(height=height)
+
+
+def _scale(looks: Mapping[str, Look], cue: Literal["color", "dash", "shape"]) -> alt.Scale:
+    """The scale from series to a cue."""
+    cues = [getattr(look, cue) for look in looks.values()]
+    return alt.Scale(domain=list(looks), range=[list(c) for c in cues] if cue == "dash" else cues)
+
+
+def _horizontal(first: float, last: float) -> alt.X:
+    """The axis of FLOPs, with room for labels on the right."""
+    domain = with_room(first, last, log=True)
+    ticks = [tick for tick in powers_of_ten([first, last]) if domain[0] <= tick <= last * 1.05]
+    axis = powers_axis("Training FLOPs", values=ticks, labelOverlap=True)
+    return alt.X("x:Q", scale=alt.Scale(type="log", domain=list(domain), nice=False), axis=axis)
+
+
+def _ends(rungs: pd.DataFrame, looks: Mapping[str, Look]) -> list[End]:
+    """The last point of each line."""
+    last = rungs.sort_values("x").groupby("series", sort=False).tail(1)
+    return [
+        End(label=looks[series].label, color=looks[series].color, x=x, y=mean)
+        for series, x, mean in zip(last["series"], last["x"], last["mean"], strict=True)
+    ]
+
+
+def describe_frontier(
+    rungs: pd.DataFrame, looks: Mapping[str, Look], own: Sequence[Mark], *, y_title: str
+) -> str:
+    """What the chart shows, as a sentence: each line from its first to its last budget."""
+    parts = []
+    for series, line in rungs.sort_values("flops").groupby("series", sort=False):
+        first, last = line.iloc[0], line.iloc[-1]
+        parts.append(
+            f"{looks[str(series)].label} from {first['mean']:.2f} at {first['flops']:.0e} to "
+            f"{last['mean']:.2f} at {last['flops']:.0e} training FLOPs"
+        )
+    runs = f" {len(own)} run{'s'[: len(own) != 1]} of yours." if own else ""
+    return f"{y_title}: {'; '.join(parts) or 'no ladder'}.{runs}"

@@ -1,0 +1,136 @@
+"""Any quantity or setting against any result, each seed for itself or in the mean over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from lm import charts
+from lm.runs import Run
+from lm.runs.table import COLUMNS, offered
+from lm.study.claims import Interval
+from pages.common import runs_table
+from pages.common.components.chart import place
+from pages.common.runs_table import Group
+
+SEEDS = ("seed", "data_seed")
+MOST_NAMED = 8  # marks that are named one by one; more are named by their colour
+
+
+def show(
+    group: Group,
+    checked: Sequence[Run],
+    looks: Mapping[str, charts.Look],
+    colours: Mapping[str, str],
+) -> None:
+    """The chart and its controls. `colours`: run id -> what its colour stands for."""
+    x, y, log_x, means = _controls(group, checked)
+    frame = runs_table.results(checked)
+    have = frame.dropna(subset=[y, x]) if x in frame else frame.iloc[:0]
+    if have.empty:
+        st.caption("None of the checked runs has both yet.")
+        return
+    if means:
+        have = over_seeds(have, checked, x, y)
+    if len(have) > MOST_NAMED:
+        have = have.assign(series=[colours[run_id] for run_id in have["run_id"]])
+    looks = {run_id: looks[run_id] for run_id in have["run_id"]}
+    titles = {column.name: column.label for column in COLUMNS.values()}
+    with st.container(key="setting-chart", gap="xxsmall"):
+        place(
+            charts.results_chart(
+                have,
+                looks,
+                x=x,
+                y=y,
+                x_title=titles.get(x, x),
+                y_title=titles[y],
+                log_x=log_x,
+            ),
+            key="settings",
+            alt=charts.describe_results(
+                have,
+                looks,
+                y=y,
+                y_title=titles[y],
+                best="max" if COLUMNS[y].higher_is_better else "min",
+            ),
+        )
+        if means and (have["n"] > 1).any():
+            st.caption("Marks are means over seeds; bars are their 95 % intervals (Student's t).")
+
+
+def _controls(group: Group, checked: Sequence[Run]) -> tuple[str, str, bool, bool]:
+    """What is drawn: x, y, whether x is logarithmic, and whether seeds are averaged."""
+    quantities = {column.name: column.label for column in offered("x")}
+    varying = runs_table.varying(checked)
+    options = [*quantities, *varying]
+    results = {
+        column.name: column.label
+        for column in offered("y")
+        if not (group.in_bits and column.per_token)
+    }
+    for key, allowed in (("setting", options), ("result", list(results))):
+        if st.session_state.get(key, allowed[0]) not in allowed:
+            del st.session_state[key]
+    first = next(iter(name for name in quantities if name != "flops"), options[0])
+    with st.container(horizontal=True, vertical_alignment="bottom", key="relate"):
+        x = st.selectbox(
+            "Against",
+            options,
+            key="setting",
+            index=options.index(first),
+            format_func=lambda name: str(quantities.get(name, name)),
+            persist_state="session",
+            width=280,
+        )
+        y = st.selectbox(
+            "Result",
+            list(results),
+            key="result",
+            index=list(results).index("val_bits_per_char" if group.in_bits else "val_loss"),
+            format_func=lambda name: results[name],
+            persist_state="session",
+            width=340,
+        )
+        log_x = st.toggle("Log x", value=True, key="setting_log", persist_state="session")
+        means = any(name in SEEDS for name in varying) and st.toggle(
+            "Mean over seeds",
+            value=True,
+            key="over_seeds",
+            persist_state="session",
+            help="Runs that differ by their seed alone become one mark.",
+        )
+    return x, y, log_x, means
+
+
+def over_seeds(frame: pd.DataFrame, runs: Sequence[Run], x: str, y: str) -> pd.DataFrame:
+    """A row for each group of runs that differ by their seeds alone.
+
+    Columns run_id (that of the first), x and y (means), low and high (the ends of the 95 %
+    interval of the mean; missing for one seed) and n. Where x is a seed, or no number, the runs
+    stay as they are.
+    """
+    if x in SEEDS or not pd.api.types.is_numeric_dtype(frame[x]):
+        return frame.assign(n=1, low=None, high=None)
+    alike = {
+        run.run_id: str({k: v for k, v in runs_table.settings_of(run).items() if k not in SEEDS})
+        for run in runs
+    }
+    rows = []
+    for _, members in frame.groupby([alike[run_id] for run_id in frame["run_id"]], sort=False):
+        interval = Interval.of(members[y].astype(float).tolist())
+        several = interval.n > 1
+        rows.append(
+            {
+                "run_id": members["run_id"].iloc[0],
+                x: float(members[x].astype(float).mean()),
+                y: interval.mean,
+                "low": interval.mean - interval.half_width if several else None,
+                "high": interval.mean + interval.half_width if several else None,
+                "n": interval.n,
+            }
+        )
+    return pd.DataFrame(rows).astype({"low": "float64", "high": "float64"})

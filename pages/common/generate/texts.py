@@ -1,0 +1,95 @@
+"""The texts as they are written, side by side, and what of them stands in the train text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import streamlit as st
+
+from pages.common import wording, writing
+from pages.common.components.text_view import COLOURS, Copied, text_view
+from pages.common.generate import copies
+from pages.common.writing import Lane
+
+SLICE_SECONDS = 0.12
+COLOUR_KEY = "colour"
+
+
+@dataclass
+class Text:
+    """What one checkpoint writes and, when it has finished, what of that is copied."""
+
+    lane: Lane
+    looked_up: Future[Copied] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is more to come, of the text or about it."""
+        if self.lane.problem:
+            return False
+        return self.lane.writing or self.looked_up is None or not self.looked_up.done()
+
+    @property
+    def copied(self) -> Copied | None:
+        """What is known about copies by now; None while the text is being written."""
+        if self.looked_up is None:
+            return None
+        return self.looked_up.result() if self.looked_up.done() else copies.LOOKING
+
+
+def begin(lanes: Sequence[Lane]) -> list[Text]:
+    """Begin to index the train texts while the lanes write."""
+    for lane in lanes:
+        copies.prepare(lane.run)
+    return [Text(lane) for lane in lanes]
+
+
+def show(texts: Sequence[Text]) -> None:
+    """The texts as they grow, and the control of their colours."""
+    if not texts:
+        return
+    st.segmented_control(
+        "Colour by",
+        list(COLOURS.values()),
+        default=next(iter(COLOURS.values())),
+        required=True,
+        key=COLOUR_KEY,
+        bind="query-params",
+        on_change="ignore",
+    )
+    busy = any(text.busy for text in texts)
+    st.fragment(_show, run_every=SLICE_SECONDS if busy else None)(texts)
+
+
+def _show(texts: Sequence[Text]) -> None:
+    """One slice of writing, and the texts after it."""
+    was_busy = any(text.busy for text in texts)
+    was_writing = any(text.lane.writing for text in texts)
+    writing.advance([text.lane for text in texts], SLICE_SECONDS)
+    for index, (column, text) in enumerate(zip(st.columns(len(texts)), texts, strict=True)):
+        lane = text.lane
+        if not lane.writing and not lane.problem and text.looked_up is None:
+            text.looked_up = copies.look_up(lane.run, tuple(lane.texts))
+        with column:
+            wording.run_heading(lane.run)
+            if lane.problem:
+                st.error(wording.plain(lane.problem))
+                continue
+            text_view(
+                f"Text by {lane.run.name}",
+                lane.texts,
+                lane.probabilities,
+                prompt=lane.prompt,
+                height=420,
+                key=f"text-{index}",
+                tokens=lane.tokens,
+                names=lane.names,
+                copied=text.copied,
+                colour_key=COLOUR_KEY,
+            )
+    if was_writing:
+        st.button("Stop writing", on_click=writing.stop, args=([text.lane for text in texts],))
+    if was_busy and not any(text.busy for text in texts):
+        st.rerun()  # the last slice: without the timer from here on

@@ -1,0 +1,131 @@
+"""The ladders that pages hold runs against: which there are, and what they say in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import streamlit as st
+
+from lm.base.flops import flops_text
+from lm.base.wording import listed
+from lm.jobs.ladder import ladder_store
+from lm.runs import Run, RunError, RunStore
+from lm.runs.frontier import Distance, Frontier, Lead, loss_on_test, result_of
+from lm.runs.presets import DEFAULT, PRESETS
+from lm.study.shipped import compared_run_ids
+from pages.common import caches, wording
+
+LEVEL = 0.005  # nats: closer than this to the frontier is on it
+
+
+def runs() -> list[Run]:
+    """The complete runs of all ladders: the program's, the study's, and those trained here."""
+    store, study = ladder_store(caches.store()), caches.study_store()
+    own = _complete(str(store.root), _stamp(store))
+    return [*own, *_of_study(str(study.root), _stamp(study))]
+
+
+def presets(ladder: Iterable[Run]) -> list[str]:
+    """The presets of a ladder's runs, the default first."""
+    there = {run.config.preset for run in ladder}
+    return sorted(there, key=lambda name: (name != DEFAULT, list(PRESETS).index(name)))
+
+
+def of_text(like: Run) -> list[Run]:
+    """The ladder's runs on the text, the tokens and by the preset of a run."""
+    data = like.config.data
+    return [
+        run
+        for run in runs()
+        if run.config.preset == like.config.preset
+        and run.facts.sha256 == like.facts.sha256
+        and (run.config.data.split, run.config.data.tokenizer) == (data.split, data.tokenizer)
+        and run.vocab_size == like.vocab_size
+    ]
+
+
+def frontier(
+    ladder: Iterable[Run], preset: str, score: Callable[[Run], float | None] = loss_on_test
+) -> Frontier:
+    """The frontier of the ladder's runs by one preset; its runs are of one text and its tokens."""
+    results = (result_of(run, score) for run in ladder if run.config.preset == preset)
+    return Frontier(filter(None, results))
+
+
+def distance(run: Run, frontier: Frontier) -> Distance | None:
+    """How far a run is from a frontier; None before it is scored, and beyond the ladder."""
+    result = result_of(run, loss_on_test)
+    return frontier.distance(result.flops, result.score) if result else None
+
+
+# --- in words -----------------------------------------------------------------------------------
+
+
+def distance_text(distance: Distance | None) -> str:
+    """A distance, as in "0.08 worse: 4e10 would do"; empty where nothing can be said."""
+    if distance is None:
+        return ""
+    if abs(distance.gap) < LEVEL:
+        return "on the frontier"
+    if distance.gap > 0:
+        enough = distance.enough and f": {flops_text(distance.enough, 2)} would have bought this"
+        return f"{distance.gap:.2f} worse{enough or ''}"
+    needs = distance.enough and f": the recipes need {flops_text(distance.enough, 2)} for this"
+    return f"{-distance.gap:.2f} better{needs or ''}"
+
+
+def leads_text(leads: Sequence[Lead]) -> str:
+    """Who leads at which budgets, in a sentence or two of Markdown."""
+    led = [
+        f"**{wording.architecture(lead.architecture)}** leads {_span(lead, leads)}"
+        for lead in leads
+        if lead.architecture is not None
+    ]
+    close = [_span(lead, leads) for lead in leads if lead.architecture is None and lead.firm]
+    few = [_span(lead, leads) for lead in leads if not lead.firm]
+    sentences = [f"{listed(led)}."] if led else []
+    if close:
+        sentences.append(f"{_sentence(listed(close))} seeds differ more than architectures.")
+    if few:
+        sentences.append(f"{_sentence(listed(few))} there are too few seeds to tell.")
+    return " ".join(sentences)
+
+
+def _span(lead: Lead, leads: Sequence[Lead]) -> str:
+    """The budgets of a stretch, in words."""
+    low, high = flops_text(lead.low), flops_text(lead.high)
+    if len(leads) > 1 and lead is leads[0]:
+        return f"up to {high} FLOPs"
+    if lead.low == lead.high:
+        return f"at {low}"
+    return f"from {low} on" if lead is leads[-1] and len(leads) > 1 else f"from {low} to {high}"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+# --- read once ----------------------------------------------------------------------------------
+
+
+def _stamp(store: RunStore) -> tuple[int, int]:
+    """Changes whenever a run of the store appears, ends or goes."""
+    times = [path.stat().st_mtime_ns for path in store.root.glob("*/status.json")]
+    return len(times), max(times, default=0)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _complete(folder: str, stamp: tuple[int, int]) -> list[Run]:
+    return [run for run in RunStore(folder).list() if run.state == "complete"]
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _of_study(folder: str, stamp: tuple[int, int]) -> list[Run]:
+    """The study's final runs, never those of its search."""
+    found = []
+    for run_id in compared_run_ids():
+        try:
+            found.append(RunStore(folder).get(f"{folder}/{run_id}"))
+        except RunError:
+            continue  # it is not here any more
+    return found

@@ -1,0 +1,119 @@
+"""What a finished run came to, in a sentence, and what to try next, as links that set the dials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from lm.base.flops import flops_text
+from lm.datasets import DatasetError
+from lm.runs import Run
+from lm.runs.frontier import Frontier, loss_on_validation, score_at
+from pages.common import corpora, drafts, ladders, wording
+
+CLEAR = 0.005  # nats: a difference below this is none
+TEN_TIMES = 10
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to try next: what it is called, and what it changes in the form."""
+
+    label: str
+    choices: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Sentences of Markdown about a run, and steps from there."""
+
+    text: str
+    steps: tuple[Step, ...]
+
+
+def show(run: Run, set_dials: Callable[[Mapping[str, Any]], None]) -> None:
+    """The verdict on a run that is complete. `set_dials` takes the choices of a step."""
+    if run.state != "complete" or run.status.valid is None:
+        return
+    try:
+        references = corpora.references(run.config.data)
+    except (DatasetError, ValueError):
+        references = {}  # its text is not here any more
+    frontier = ladders.frontier(ladders.of_text(run), run.config.preset, loss_on_validation)
+    verdict = judge(run, references, frontier)
+    with st.container(key="verdict", gap="xsmall"):
+        st.markdown(verdict.text)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            for place, step in enumerate(verdict.steps):
+                if st.button(step.label, key=f"try-{place}", icon=":material/arrow_forward:"):
+                    set_dials(step.choices)
+                    st.rerun()  # the form, which stands outside this part of the page
+
+
+def judge(run: Run, references: Mapping[str, float], frontier: Frontier) -> Verdict:
+    """What a scored run came to.
+
+    Args:
+        run: It has a validation loss.
+        references: Name -> validation loss of counting, nats per token.
+        frontier: Of the ladder on its text and by its preset, in validation loss; may be empty.
+    """
+    loss = loss_on_validation(run)
+    assert loss is not None
+    parts = [f"**{loss:.3f}** on validation{_counting(loss, references)}."]
+    steps: list[Step] = []
+    flops = run.status.flops.total
+    architecture = run.config.model.architecture
+    line = frontier.lines.get(architecture, ())
+    here, further = score_at(line, flops), score_at(line, TEN_TIMES * flops)
+    if here is not None and further is not None:
+        parts.append(_ten_times(here - further))
+        if here - further > CLEAR:
+            steps.append(_more_compute(run))
+    if (best := frontier.best_at(flops)) is not None:
+        name, score = best
+        if name != architecture and loss - score > CLEAR:
+            title = wording.architecture(name)
+            parts.append(
+                f"{title}, by the recipe, ends **{loss - score:.2f}** lower at this budget."
+            )
+            steps.append(Step(f"Try {title}", {"architecture": name, **_budget(run, 1)}))
+        elif here is not None and loss - here > CLEAR:
+            parts.append(f"The recipe's own settings end {loss - here:.2f} lower for these FLOPs.")
+        elif name == architecture and abs(loss - score) <= 0.02:
+            parts.append("Nothing that the recipes know does better at this budget.")
+    if not steps and not frontier:
+        steps.append(_more_compute(run))
+    return Verdict(" ".join(parts), tuple(steps))
+
+
+def _counting(loss: float, references: Mapping[str, float]) -> str:
+    """How the loss compares with the best of counting."""
+    losses = {name: value for name, value in references.items() if name != "entropy"}
+    if not losses:
+        return ""
+    name = min(losses, key=lambda name: losses[name])
+    gap = loss - losses[name]
+    side = "above" if gap > 0 else "below"
+    what = f"{name}s" if name.endswith("gram") else name
+    return f", {abs(gap):.2f} {side} counting {what}"
+
+
+def _ten_times(gain: float) -> str:
+    if gain > CLEAR:
+        return f"On this text ten times the FLOPs buy **{gain:.2f}** more."
+    return "On this text ten times the FLOPs buy nothing more."
+
+
+def _more_compute(run: Run) -> Step:
+    choices = _budget(run, TEN_TIMES)
+    return Step(f"Try {flops_text(choices['budget'], 2)} FLOPs", choices)
+
+
+def _budget(run: Run, times: float) -> dict[str, float]:
+    """The notch of the dial that is nearest to some multiple of the run's budget."""
+    wanted = times * (run.config.training.budget or run.status.flops.total)
+    return {"budget": min(drafts.BUDGETS, key=lambda notch: abs(notch / wanted - 1))}
