@@ -122,15 +122,20 @@ def test_each_cue_alone_tells_architectures_apart(cue: str) -> None:
 
 
 def test_no_run_takes_the_mark_of_another_architecture() -> None:
-    assert BIGRAM.look.dash in MORE_DASHES
-    assert BIGRAM.look.shape in MORE_SHAPES
-    with ARCHITECTURES.including(BIGRAM):
+    """Nor of one that is added and has marks that further runs would else take."""
+    looks = [architecture.look for architecture in ARCHITECTURES.values()]
+    dash = next(dash for dash in MORE_DASHES if dash not in {look.dash for look in looks})
+    shape = next(shape for shape in MORE_SHAPES if shape not in {look.shape for look in looks})
+
+    class Added(type(BIGRAM)):
+        look = charts.Look("#000000", dash=dash, shape=shape)
+
+    with ARCHITECTURES.including(Added()):
         groups = {f"{name} {i}": name for name in ARCHITECTURES for i in range(5)}
-        looks = charts.run_looks(groups, groups)
-        for run_id, look in looks.items():
+        for run_id, look in charts.run_looks(groups, groups).items():
             others = [each.look for each in ARCHITECTURES.values() if each.name != groups[run_id]]
-            assert look.dash not in [other.dash for other in others]
-            assert look.shape not in [other.shape for other in others]
+            assert look.dash not in {other.dash for other in others}
+            assert look.shape not in {other.shape for other in others}
 
 
 def test_references_have_one_form() -> None:
