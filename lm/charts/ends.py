@@ -10,12 +10,12 @@ import altair as alt
 
 from lm.charts.looks import NEUTRAL
 
-ROOM = 0.22  # of the width, kept free on the right for labels
+ROOM = 0.25  # of the width, kept free on the right for labels
 HEIGHT = 17  # pixels that a label needs
 NEAR = 0.2  # of the width: labels whose points are nearer than this must not overlap
 MOST = 12  # labels that can still be read in one chart
 AXIS_HEIGHT = 85  # pixels under a plot, of the chart's height
-_GAP = 10  # pixels between a point and its label
+_GAP = 8  # pixels between a point and its label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +138,7 @@ def labels_of_points(
 def _text(base: alt.Chart) -> alt.Chart:
     limit = alt.expr(f"width * {ROOM} - {_GAP}")
     return base.mark_text(
-        align="left", baseline="middle", dx=_GAP, fontSize=12.5, fontWeight=600, limit=limit
+        align="left", baseline="middle", dx=_GAP, fontSize=12, fontWeight=600, limit=limit
     )
 
 

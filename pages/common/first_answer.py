@@ -32,12 +32,13 @@ def bought() -> list[Bought]:
 
     Empty where no ladder comes with the program.
     """
-    ladder = [run for run in ladders.runs() if run.shipped and run.config.preset == DEFAULT]
+    every = caches.store().list()
+    ladder = [r for r in [*ladders.runs(), *every] if r.shipped and r.config.preset == DEFAULT]
     texts: dict[tuple[str, str], list[Run]] = {}
     for run in ladder:
         texts.setdefault((run.facts.sha256, run.config.data.tokenizer), []).append(run)
     most = max(texts.values(), key=len, default=[])
-    history = [run for run in caches.store().list() if not run.shipped]
+    history = [run for run in every if not run.shipped]
     seconds = {run.run_id: _seconds(run, history) for run in most}
     found = []
     for span, limit in SPANS.items():
@@ -75,8 +76,9 @@ def sample_lines(run: Run) -> str:
     if samples.empty:
         return ""
     last = samples.iloc[-1]
-    lines = [line for line in f"{last['prompt']}{last['text']}".splitlines() if line.strip()]
-    return "\n".join(lines[:MOST_LINES])
+    written = f"{last['prompt']}{last['text']}".splitlines()
+    lines = [line for line in written if line.strip()][:MOST_LINES]
+    return "\n".join(lines).removesuffix(f"\n{last['prompt'].strip()}")
 
 
 def text_of(answers: Sequence[Bought]) -> str:

@@ -76,14 +76,17 @@ def distance_text(distance: Distance | None) -> str:
 
 def leads_text(leads: Sequence[Lead]) -> str:
     """Who leads at which budgets, in a sentence or two of Markdown."""
+    spans: dict[str, list[str]] = {}
+    for lead in leads:
+        if lead.architecture is not None:
+            spans.setdefault(lead.architecture, []).append(_span(lead, leads))
     led = [
-        f"**{wording.architecture(lead.architecture)}** leads {_span(lead, leads)}"
-        for lead in leads
-        if lead.architecture is not None
+        f"**{wording.architecture(name)}** {'leads ' * (place == 0)}{listed(where)}"
+        for place, (name, where) in enumerate(spans.items())
     ]
     close = [_span(lead, leads) for lead in leads if lead.architecture is None and lead.firm]
     few = [_span(lead, leads) for lead in leads if not lead.firm]
-    sentences = [f"{listed(led)}."] if led else []
+    sentences = [f"{'; '.join(led)}."] if led else []
     if close:
         sentences.append(f"{_sentence(listed(close))} seeds differ more than architectures.")
     if few:

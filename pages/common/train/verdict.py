@@ -77,15 +77,13 @@ def judge(run: Run, references: Mapping[str, float], frontier: Frontier) -> Verd
         name, score = best
         if name != architecture and loss - score > CLEAR:
             title = wording.architecture(name)
-            parts.append(
-                f"{title}, by the recipe, ends **{loss - score:.2f}** lower at this budget."
-            )
+            parts.append(f"{title}, by the recipe, ends {loss - score:.2f} lower at this budget.")
             steps.append(Step(f"Try {title}", {"architecture": name, **_budget(run, 1)}))
         elif here is not None and loss - here > CLEAR:
             parts.append(f"The recipe's own settings end {loss - here:.2f} lower for these FLOPs.")
         elif name == architecture and abs(loss - score) <= 0.02:
             parts.append("Nothing that the recipes know does better at this budget.")
-    if not steps and not frontier:
+    if not steps:
         steps.append(_more_compute(run))
     return Verdict(" ".join(parts), tuple(steps))
 

@@ -1,0 +1,239 @@
+"""What pages say by a ladder: on Compare, at the end of a run, and on the first page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lm import datasets
+from lm.base.files import PROJECT
+from lm.base.flops import FlopCount
+from lm.datasets.config import DataConfig
+from lm.jobs.ladder import SMALL_BUDGETS, ladder_store, ship, shipped_ladder, small_ladder
+from lm.jobs.sweeps import expand, remembered
+from lm.runs import LADDER, Run, RunStore
+from lm.runs.frontier import Frontier, Lead, Result
+from pages.common import ladders, shell
+from pages.common.train import verdict
+from tests.pages.test_compare import finished_run
+
+ROOT = Path(__file__).parents[2]
+LOSSES = {  # (architecture, budget) -> loss of the seeds
+    ("mlp", 1e9): (2.0, 2.01, 2.02),
+    ("mlp", 1e10): (1.8, 1.81, 1.82),
+    ("transformer", 1e9): (2.2, 2.21, 2.22),
+    ("transformer", 1e10): (1.6, 1.61, 1.62),
+}
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return datasets.load(DataConfig(dataset="known_entropy", n_chars=5_000))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, corpus) -> RunStore:
+    """A folder of runs with one of the user's and a ladder."""
+    store = RunStore(tmp_path_factory.mktemp("runs"))
+    of_ladder = ladder_store(store)
+    for (architecture, budget), losses in LOSSES.items():
+        for seed, loss in enumerate(losses):
+            finished_run(
+                of_ladder, corpus, architecture=architecture, budget=budget, loss=loss, seed=seed
+            )
+    finished_run(store, corpus, architecture="mlp", budget=3e9, loss=1.95, name="mine")
+    return store
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch, store: RunStore):
+    def open_page(name: str, **query: str) -> AppTest:
+        monkeypatch.setenv("LM_RUNS_DIR", str(store.root))
+        monkeypatch.delenv("LM_DATASETS", raising=False)
+        # AppTest is a fresh server on every run, whose first rerun would swallow a click
+        monkeypatch.setattr(shell, "PagesManager", SimpleNamespace(uses_pages_directory=False))
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+        app.switch_page(f"pages/{name}.py")
+        for key, value in query.items():
+            app.query_params[key] = value
+        app.run()
+        assert not app.exception, app.exception
+        return app
+
+    return open_page
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(element.value for element in app.markdown)
+
+
+# --- Compare ------------------------------------------------------------------------------------
+
+
+def test_compare_says_who_leads_and_how_far_each_run_is(page) -> None:
+    app = page("compare")
+    assert "**MLP** leads up to 1e9 FLOPs; **Transformer** at 1e10." in texts(app)
+    (row,) = app.dataframe[0].value.to_dict("records")
+    # between 1e9 and 1e10 the MLP's line falls from 2.01 to 1.81, the transformer's from 2.21
+    # to 1.61: at 3e9 they have 1.915 and 1.924
+    assert row["To the frontier"] == "0.04 worse: 2e9 would have bought this"
+
+
+def test_the_ladders_runs_become_rows_when_asked_for(page) -> None:
+    app = page("compare")
+    app.toggle(key="with_ladder").set_value(True).run()
+    assert not app.exception
+    assert len(app.dataframe[0].value) == 1 + 12
+    assert app.dataframe[0].value["Run"].iloc[0] == "mine"
+
+
+def test_a_text_without_a_ladder_offers_to_train_one(page, store, corpus) -> None:
+    other = datasets.load(DataConfig(dataset="known_entropy", n_chars=6_000))
+    run = finished_run(store, other, architecture="mlp", budget=1e9, loss=2.0, name="other")
+    try:
+        app = page("compare", checked=run.run_id)
+        assert "No ladder has been trained on this text yet" in texts(app)
+        assert app.button(key="train-ladder").label.startswith("Train a small ladder (")
+    finally:
+        store.delete(run)
+
+
+@pytest.mark.parametrize(
+    ("leads", "sentence"),
+    [
+        ([], ""),
+        (
+            [Lead(architecture="mlp", low=1e9, high=3e10)],
+            "**MLP** leads from 1e9 to 3e10.",
+        ),
+        (
+            [
+                Lead(architecture="mlp", low=1e9, high=3e9),
+                Lead(architecture=None, low=1e10, high=1e11),
+                Lead(architecture="transformer", low=3e11, high=1e12),
+            ],
+            "**MLP** leads up to 3e9 FLOPs; **Transformer** from 3e11 on. "
+            "From 1e10 to 1e11 seeds differ more than architectures.",
+        ),
+    ],
+)
+def test_leads_in_words(leads, sentence) -> None:
+    assert ladders.leads_text(leads) == sentence
+
+
+# --- the end of a run -------------------------------------------------------------------------
+
+
+def frontier() -> Frontier:
+    return Frontier(
+        Result(architecture=architecture, budget=budget, flops=budget, score=score)
+        for (architecture, budget), losses in LOSSES.items()
+        for score in losses
+    )
+
+
+@pytest.fixture
+def run(store: RunStore) -> Run:
+    """A run of 1e9 FLOPs that is not quite as good as its recipe."""
+    (mine,) = store.list()
+    return replace(mine, status=replace(mine.status, flops=FlopCount(forward=int(1e9))))
+
+
+def test_a_verdict_compares_with_counting_and_with_ten_times_the_compute(run) -> None:
+    said = verdict.judge(run, {"bigram": 2.5, "6-gram": 1.93, "entropy": 1.2}, frontier())
+    assert "**1.950** on validation, 0.02 above counting 6-grams." in said.text
+    assert "ten times the FLOPs buy **0.20** more" in said.text
+    assert said.steps[0].choices == {"budget": 3e10}  # ten times the dial's 3e9
+
+
+def test_a_verdict_names_what_does_better_at_the_same_budget(run) -> None:
+    later = replace(run, status=replace(run.status, flops=FlopCount(forward=int(1e10))))
+    said = verdict.judge(later, {}, frontier())
+    assert "Transformer, by the recipe, ends 0.34 lower at this budget." in said.text
+    assert said.steps[-1].choices["architecture"] == "transformer"
+    assert "counting" not in said.text
+
+
+def test_without_a_ladder_a_verdict_still_says_what_to_try(run) -> None:
+    said = verdict.judge(run, {}, Frontier([]))
+    assert said.text == "**1.950** on validation."
+    assert [step.label for step in said.steps] == ["Try 3e10 FLOPs"]
+
+
+def test_a_step_sets_the_dials(page, store) -> None:
+    (mine,) = store.list()
+    app = page("train", run=mine.run_id)
+    assert "on validation" in texts(app)
+    app.button(key="try-0").click().run()
+    assert not app.exception
+    assert app.session_state["train_choices"]["budget"] == 3e10
+
+
+# --- the first page -----------------------------------------------------------------------------
+
+
+def test_the_first_page_says_what_seconds_buy(page, store, corpus) -> None:
+    of_ladder = ladder_store(store)
+    shipped = []
+    for run in of_ladder.list():
+        shipped.append(of_ladder.ship(run, f"shipped-{run.run_id}", weights=False))
+    try:
+        app = page("start")
+        assert "##### 10 seconds" in texts(app)
+        assert any(metric.label == "Perplexity" for metric in app.metric)
+    finally:
+        for run in shipped:
+            for path in run.path.iterdir():
+                path.unlink()
+            run.path.rmdir()
+
+
+# --- training one -----------------------------------------------------------------------------
+
+
+def test_the_small_ladder_has_every_architecture_at_every_budget(corpus) -> None:
+    load = remembered(datasets.load)
+    configs = expand(small_ladder(corpus.data), load)
+    kinds = {(c.model.architecture, c.training.budget) for c in configs}
+    assert len(kinds) == len(configs) == 4 * len(SMALL_BUDGETS)
+    assert {config.data for config in configs} == {corpus.data}
+
+
+def test_shipping_keeps_results_and_drops_what_the_ladder_has_no_more(tmp_path, corpus) -> None:
+    store, load = RunStore(tmp_path), remembered(lambda data: corpus)
+    run = finished_run(store, corpus, architecture="mlp", budget=1e9)
+    from lm.jobs.sweeps import stable_id
+
+    run.path.rename(tmp_path / stable_id(run.config, corpus.sha256))
+    old = store.ship(finished_run(store, corpus, budget=1e9), "shipped-old", weights=False)
+    (new,) = ship([run.config], store, load)
+    assert not old.path.exists()
+    assert new.shipped
+    assert new.status.valid == run.status.valid
+    assert new.name == "Ladder: MLP, 1e9, seed 0"
+    assert not new.weights_path.exists()
+    assert not (tmp_path / stable_id(run.config, corpus.sha256)).exists()
+
+
+def test_the_ladder_that_ships_has_what_the_page_needs() -> None:
+    points = [point for _, point in shipped_ladder().points()]
+    by_text = {
+        name: sorted({p["budget"] for p in points if p["dataset"] == name})
+        for name in ("tiny_shakespeare", "ptb")
+    }
+    assert by_text["tiny_shakespeare"] == [1e9, 3e9, 1e10, 3e10, 1e11, 3e11, 1e12, 3e12, 1e13]
+    assert len(by_text["ptb"]) == 4
+    seeds = [p["seed"] for p in points if p["budget"] == 1e10 and p["architecture"] == "mlp"]
+    assert seeds == [0, 1, 2]
+
+
+def test_the_ladder_that_ships_is_whole(real_corpora) -> None:
+    """Every run of the committed ladder is that of today's recipes, so that none is to train."""
+    load = remembered(datasets.load)
+    configs = expand(shipped_ladder(), load)
+    there = {run.config for run in RunStore(PROJECT / "checkpoints" / LADDER).list()}
+    assert set(configs) == there
