@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import subprocess
 import sys
 
@@ -113,6 +114,15 @@ def test_the_first_run_of_an_architecture_has_its_own_look() -> None:
     assert own == {name: charts.of_architecture(name) for name in names}
     assert len(set(own.values())) == len(ARCHITECTURES)
     assert charts.of_architecture("of another program") not in own.values()
+
+
+def test_results_without_a_number_are_an_empty_chart() -> None:
+    frame = pd.DataFrame({"run_id": ["a"], "flops": [1e9], "val_loss": [math.nan]})
+    look = {"a": charts.Look("#000000", label="a")}
+    chart = charts.results_chart(
+        frame, look, x="flops", y="val_loss", x_title="", y_title="", log_x=True
+    )
+    assert json.dumps(chart.to_dict())
 
 
 @pytest.mark.parametrize("cue", ["color", "dash", "shape"])
