@@ -73,6 +73,34 @@ def ngrams(order: int, dropout: float = 0.0) -> Values:
     return {**values, "ngram_dropout": dropout} if dropout else values
 
 
+def window_rung(
+    budget: float,
+    *,
+    context_length: int,
+    d_embed: int,
+    batch_size: int,
+    learning_rate: float,
+    ngram_order: int = 1,
+    ngram_dropout: float = 0.0,
+    **more: Any,
+) -> Rung:
+    """A rung of a model over a window; `more` are settings of one architecture."""
+    return Rung(
+        budget=budget,
+        model={
+            "context_length": context_length,
+            "d_embed": d_embed,
+            **more,
+            **ngrams(ngram_order, ngram_dropout),
+        },
+        training={
+            "batch_size": batch_size,
+            "sequence_length": 64,
+            "learning_rate": learning_rate,
+        },
+    )
+
+
 def self_attention_rung(
     budget: float,
     *,

@@ -62,7 +62,7 @@ class Decoder(ABC):
 
     @abstractmethod
     def fresh(self) -> Decoder:
-        """The same model before it has read anything."""
+        """The same model before it has read anything; itself, if it keeps nothing between calls."""
 
     @abstractmethod
     def first_read(self, n_tokens: int) -> int:
@@ -74,7 +74,8 @@ class Decoder(ABC):
             return self._logits(texts)
 
     @abstractmethod
-    def _logits(self, texts: np.ndarray) -> np.ndarray: ...
+    def _logits(self, texts: np.ndarray) -> np.ndarray:
+        """What `logits` returns: the model's after `texts[:, first_read(n):]`."""
 
 
 C = TypeVar("C", bound=ArchitectureConfig)

@@ -39,10 +39,14 @@ def run_looks(groups: Mapping[str, str], labels: Mapping[str, str]) -> dict[str,
         labels: Run id -> what it is called in a legend.
 
     Architectures have their own looks; other groups take the palette's colours in order. Runs of
-    one colour differ by dash and shape. A look depends only on the runs that stand before it in
-    `groups`, so a run keeps its look when a later one is added.
+    one colour differ by dash and shape, and take none that is another architecture's own. A look
+    depends only on the runs that stand before it in `groups`, so a run keeps its look when a later
+    one is added.
     """
     by_architecture = set(groups.values()) <= set(ARCHITECTURES)
+    owned = [each.look for each in ARCHITECTURES.values()] if by_architecture else []
+    more_dashes = [dash for dash in MORE_DASHES if dash not in {look.dash for look in owned}]
+    more_shapes = [shape for shape in MORE_SHAPES if shape not in {look.shape for look in owned}]
     order = list(dict.fromkeys(groups.values()))
     ranks: dict[str, int] = {}
     by_run = {}
@@ -57,8 +61,8 @@ def run_looks(groups: Mapping[str, str], labels: Mapping[str, str]) -> dict[str,
             place = SHAPES.index(first.shape) if first.shape in SHAPES else 0
         by_run[run_id] = Look(
             color=first.color,
-            dash=_cue(first.dash, MORE_DASHES, place, rank),
-            shape=_cue(first.shape, MORE_SHAPES, place, rank),
+            dash=_cue(first.dash, more_dashes, place, rank),
+            shape=_cue(first.shape, more_shapes, place, rank),
             label=labels[run_id],
         )
     return by_run
@@ -69,7 +73,7 @@ def _cue(first: Any, more: Sequence[Any], place: int, rank: int) -> Any:
 
     Later runs take the further ones in turn, and each group begins at another `place` among them.
     """
-    start = place % len(more)
+    start = place % max(1, len(more))
     every = [first, *(cue for cue in (*more[start:], *more[:start]) if cue != first)]
     return every[rank % len(every)]
 
@@ -82,7 +86,7 @@ def few_looks(names: Iterable[str]) -> dict[str, Look]:
     }
 
 
-# --- scales ----------- -------------------------------------------------------------------------
+# --- scales ---------------------------------------------------------------------------------------
 
 
 def look_scale(looks: Iterable[Look], cue: Literal["color", "dash", "shape"]) -> alt.Scale:

@@ -66,7 +66,7 @@ def results_chart(
     y_scale = alt.Scale(domain=list(y_domain), zero=False, nice=False)
     if is_number:
         rows = rows.dropna(subset=[x]).astype({x: "float64"})
-        log_x = log_x and bool((rows[x] > 0).all())
+        log_x = log_x and len(rows) > 0 and bool((rows[x] > 0).all())
         first, last = span(rows[x])
         x_domain = ends.with_room(first, last, log_x)
         scale = alt.Scale(type=scale_type(log_x), domain=list(x_domain), nice=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from lm import datasets
 from lm.base.records import Evaluation
 from lm.base.registry import must_be_one_of
 from lm.cli.command import Call, command
 from lm.cli.options import json_option, run_argument
 from lm.cli.printing import print_json, print_values
 from lm.runs import Run
+from lm.runs.prepare import corpus_of
 
 PARTS = ("valid", "test")
 
@@ -68,12 +68,7 @@ def _score(run: Run, part: str, hybrid: bool, blocks: bool) -> Evaluation:
         device = resolve_device("cpu")
     torch.set_num_threads(run.facts.threads)
     model = load_model(run, str(device))
-    corpus = datasets.load(run.config.data, run.tokenizer())
-    if corpus.sha256 != run.facts.sha256:
-        raise datasets.DatasetError(
-            f"The text of {run.config.data.dataset} is not the one that {run.name} was made for "
-            f"(sha256 {corpus.sha256[:12]}…, not {run.facts.sha256[:12]}…)."
-        )
+    corpus = corpus_of(run)
     if part not in corpus.splits:
         raise click.ClickException(f"The {run.config.data.split} split has no test part.")
     if hybrid:

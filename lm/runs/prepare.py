@@ -10,9 +10,10 @@ from lm.architectures import n_params
 from lm.base.machine import n_cores
 from lm.base.settings import ConfigError
 from lm.datasets import Corpus, load
+from lm.datasets.tokenizers import UnknownTokenError
 from lm.runs.config import RunConfig
 from lm.runs.plan import plan
-from lm.runs.run import Run
+from lm.runs.run import Run, RunError
 from lm.runs.status import Facts
 from lm.runs.store import RunStore
 
@@ -66,6 +67,24 @@ def prepare(
         parent_run_id=parent_run_id,
         run_id=run_id,
     )
+
+
+def corpus_of(run: Run, corpus: Corpus | None = None) -> Corpus:
+    """The corpus that a run was made for; `corpus` saves loading it again.
+
+    Raises `DatasetError`, or `RunError` if its text is no longer the same.
+    """
+    changed = RunError(
+        f"The text of {run.config.data.dataset} is not the one that {run.name} was made for "
+        f"(of sha256 {run.facts.sha256[:12]}…). Put that text back, or train a new run on this one."
+    )
+    try:
+        corpus = corpus or load(run.config.data, run.tokenizer())
+    except UnknownTokenError:
+        raise changed from None
+    if corpus.sha256 != run.facts.sha256:
+        raise changed
+    return corpus
 
 
 def check_threads(config: RunConfig, most: int) -> None:

@@ -147,20 +147,7 @@ class Study:
                 (scale.frontier, scale.frontier_seeds),
                 (scale.beyond, scale.frontier_seeds[:1]),
             ):
-                yield Family(
-                    section="frontier",
-                    name=architecture,
-                    architecture=architecture,
-                    base=base,
-                    points={
-                        Label(budget): self._tuned(
-                            {**base, "budget": budget}, architecture, tuned_factors
-                        )
-                        for budget in budgets
-                    },
-                    seeds=seeds,
-                    load=self.load,
-                )
+                yield self._along(budgets, "frontier", architecture, base, seeds, tuned_factors)
 
     def _knobs(self, tuned_factors: Factors) -> Iterator[Family]:
         scale = self.scale
@@ -240,18 +227,9 @@ class Study:
 
     def _tokenizers(self, tuned_factors: Factors) -> Iterator[Family]:
         for key, base in self.tokenizations().items():
-            yield Family(
-                section="tokenizers",
-                name=key,
-                architecture="transformer",
-                base=base,
-                points={
-                    Label(budget): self._tuned({**base, "budget": budget}, key, tuned_factors)
-                    for budget in self.scale.tokenizer_budgets
-                },
-                seeds=self.scale.knob_seeds,
-                load=self.load,
-            )
+            budgets = self.scale.tokenizer_budgets
+            seeds = self.scale.knob_seeds
+            yield self._along(budgets, "tokenizers", key, base, seeds, tuned_factors)
 
     def _word_corpora(self) -> list[str]:
         return [name for name in WORDS if name in self.corpora]
@@ -259,18 +237,31 @@ class Study:
     def _word_families(self, tuned_factors: Factors) -> Iterator[Family]:
         for dataset in self._word_corpora():
             base = {"architecture": "transformer", "dataset": dataset}
-            yield Family(
-                section="words",
-                name=dataset,
-                architecture="transformer",
-                base=base,
-                points={
-                    Label(budget): self._tuned({**base, "budget": budget}, dataset, tuned_factors)
-                    for budget in self.scale.word_budgets
-                },
-                seeds=(0,),
-                load=self.load,
-            )
+            budgets = self.scale.word_budgets
+            yield self._along(budgets, "words", dataset, base, (0,), tuned_factors)
+
+    def _along(
+        self,
+        budgets: Sequence[float],
+        section: str,
+        name: str,
+        base: Point,
+        seeds: Sequence[int],
+        tuned_factors: Factors,
+    ) -> Family:
+        """The recipe of `base` at several budgets, at the learning rates tuned for `name`."""
+        return Family(
+            section=section,
+            name=name,
+            architecture=base["architecture"],
+            base=base,
+            points={
+                Label(budget): self._tuned({**base, "budget": budget}, name, tuned_factors)
+                for budget in budgets
+            },
+            seeds=seeds,
+            load=self.load,
+        )
 
     @staticmethod
     def _siblings(families: Iterable[Family]) -> Iterator[Family]:

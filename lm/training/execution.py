@@ -22,10 +22,10 @@ from safetensors.torch import load_file, save
 from lm.architectures import build_model
 from lm.architectures.shared.model import weights
 from lm.base.records import Evaluation, Sample, StepRecord
-from lm.datasets import Corpus, DatasetError, Split, load
-from lm.datasets.tokenizers import UnknownTokenError
+from lm.datasets import Corpus, DatasetError, Split
 from lm.runs import Run, RunError, RunWriter, State
 from lm.runs.plan import plan
+from lm.runs.prepare import corpus_of
 from lm.training.device import keep_memory, resolve_device, threads
 from lm.training.evaluation import evaluate, sampled_loss
 from lm.training.loop import Batches, TrainingState, train
@@ -208,7 +208,7 @@ class _Execution:
         self.config = run.config
         # a run stays on the device where it began
         self.device = resolve_device(writer.status.device or self.config.training.device)
-        self.corpus = self._checked_corpus(run, corpus)
+        self.corpus = corpus_of(run, corpus)
         self.vocab_size = self.corpus.tokenizer.vocab_size
         self.plan = plan(self.config, self.vocab_size, self.corpus.train.n_tokens)
         model = build_model(self.config.model, self.vocab_size, self.config.training.seed)
@@ -281,21 +281,6 @@ class _Execution:
         valid = self._evaluate(self.corpus.valid)
         test = self._evaluate(self.corpus.test) if self.corpus.test else None
         self.writer.update(state="complete", valid=valid, test=test, pid=None, now=True)
-
-    def _checked_corpus(self, run: Run, corpus: Corpus | None) -> Corpus:
-        """The corpus of the run. Raises `RunError` if its text is no longer the same."""
-        changed = RunError(
-            f"The text of {self.config.data.dataset} is not the one that {run.name} was made for "
-            f"(of sha256 {run.facts.sha256[:12]}…). Put that text back, or train a new run on "
-            "this one."
-        )
-        try:
-            corpus = corpus or load(self.config.data, run.tokenizer())
-        except UnknownTokenError:
-            raise changed from None
-        if corpus.sha256 != run.facts.sha256:
-            raise changed
-        return corpus
 
     def _check_meter(self) -> None:
         """Raises RuntimeError if the formula, whose FLOPs are stored, differs from the counter."""

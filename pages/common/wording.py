@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import streamlit as st
 
@@ -63,12 +63,6 @@ def parameters(n_params: int, n_in_tables: int) -> str:
     """How many parameters, and how many of them in tables: "1,200 parameters, 800 of them …"."""
     text = f"{count(n_params)} parameters"
     return f"{text}, {count(n_in_tables)} of them in tables of n-grams" if n_in_tables else text
-
-
-def listed(changes: Sequence[str], most: int = 2) -> str:
-    """The first of some changes, and how many more there are."""
-    more = f" and {len(changes) - most} more" if len(changes) > most else ""
-    return ", ".join(changes[:most]) + more
 
 
 def axis(name: str) -> str:

@@ -4,38 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from lm.architectures.recipes import CLASSIC_WINDOW, Recipes, Rung, ngrams
+from lm.architectures.recipes import CLASSIC_WINDOW, Recipes, window_rung
 
-
-def _rung(
-    budget: float,
-    *,
-    context_length: int,
-    d_embed: int,
-    d_hidden: int,
-    batch_size: int,
-    learning_rate: float,
-    n_layers: int = 1,
-    ngram_order: int = 1,
-    ngram_dropout: float = 0.0,
-) -> Rung:
-    return Rung(
-        budget=budget,
-        model={
-            "context_length": context_length,
-            "d_embed": d_embed,
-            "d_hidden": d_hidden,
-            "n_layers": n_layers,
-            **ngrams(ngram_order, ngram_dropout),
-        },
-        training={
-            "batch_size": batch_size,
-            "sequence_length": 64,
-            "learning_rate": learning_rate,
-        },
-    )
-
-
+_rung = partial(window_rung, n_layers=1)
 _seen_again = partial(_rung, ngram_dropout=0.2)  # for a text that is read more than once
 
 STUDY = (

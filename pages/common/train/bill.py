@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from lm.architectures import modules
-from lm.base.flops import flops_text
+from lm.base.flops import FlopCount, flops_text
 from lm.runs import Run, forecast
 from lm.runs.flops import step_flops_by_module
 from pages.common import wording
@@ -111,10 +111,5 @@ def breakdown(draft: Draft) -> None:
     )
 
 
-def _parts(count) -> dict[str, int]:
-    return {
-        "Forward": count.forward,
-        "Backward": count.backward,
-        "Optimizer": count.optimizer,
-        "Total": count.total,
-    }
+def _parts(count: FlopCount) -> dict[str, int]:
+    return {part.capitalize(): flops for part, flops in count.to_dict().items()}

@@ -9,6 +9,7 @@ import streamlit as st
 
 from lm import charts
 from lm.architectures import ARCHITECTURES
+from lm.base.wording import listed
 from lm.datasets import DatasetError
 from lm.runs import Run, RunError, forecast
 from lm.runs.plan import Plan, plan
@@ -59,7 +60,7 @@ def show(run: Run, metrics: pd.DataFrame, *, scoring: bool) -> None:
         guess=guesses_made.of(run),
     )
     if parent is not None:
-        changed = wording.listed(drafts.differences(parent.config, run.config))
+        changed = listed(drafts.differences(parent.config, run.config), most=2)
         st.caption(
             "Grey: the run before, which was restarted"
             + (f" with {wording.plain(changed)}." if changed else " as it was.")

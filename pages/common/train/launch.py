@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from lm.base.flops import flops_text
+from lm.base.wording import listed
 from lm.datasets import DatasetError
 from lm.runs import Run, RunError, presets
 from lm.runs.config import RunConfig
@@ -31,7 +32,7 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="start-row"):
         guess.ask()
         if moving:
-            label = f"Restart with: {wording.listed(changed)}" if changed else "Restart"
+            label = f"Restart with: {listed(changed, most=2)}" if changed else "Restart"
             restart = st.button(
                 wording.plain(label), type="primary", disabled=not ready, key="restart",
                 help="Stop this run, keeping its checkpoint, and begin anew. The same settings "

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import subprocess
 import sys
 
@@ -15,6 +16,8 @@ from lm import charts
 from lm.architectures import ARCHITECTURES
 from lm.charts.ends import spread_out
 from lm.charts.labels import TEXT, places
+from lm.charts.looks import MORE_DASHES, MORE_SHAPES
+from tests.lm.toys.architecture import BIGRAM
 
 REFERENCES = {"uniform": 4.17, "unigram": 3.31, "bigram": 2.5}
 
@@ -111,6 +114,38 @@ def test_the_first_run_of_an_architecture_has_its_own_look() -> None:
     assert own == {name: charts.of_architecture(name) for name in names}
     assert len(set(own.values())) == len(ARCHITECTURES)
     assert charts.of_architecture("of another program") not in own.values()
+
+
+def test_results_without_a_number_are_an_empty_chart() -> None:
+    frame = pd.DataFrame({"run_id": ["a"], "flops": [1e9], "val_loss": [math.nan]})
+    look = {"a": charts.Look("#000000", label="a")}
+    chart = charts.results_chart(
+        frame, look, x="flops", y="val_loss", x_title="", y_title="", log_x=True
+    )
+    assert json.dumps(chart.to_dict())
+
+
+@pytest.mark.parametrize("cue", ["color", "dash", "shape"])
+def test_each_cue_alone_tells_architectures_apart(cue: str) -> None:
+    cues = [getattr(architecture.look, cue) for architecture in ARCHITECTURES.values()]
+    assert len(set(cues)) == len(cues)
+
+
+def test_no_run_takes_the_mark_of_another_architecture() -> None:
+    """Nor of one that is added and has marks that further runs would else take."""
+    looks = [architecture.look for architecture in ARCHITECTURES.values()]
+    dash = next(dash for dash in MORE_DASHES if dash not in {look.dash for look in looks})
+    shape = next(shape for shape in MORE_SHAPES if shape not in {look.shape for look in looks})
+
+    class Added(type(BIGRAM)):
+        look = charts.Look("#000000", dash=dash, shape=shape)
+
+    with ARCHITECTURES.including(Added()):
+        groups = {f"{name} {i}": name for name in ARCHITECTURES for i in range(5)}
+        for run_id, look in charts.run_looks(groups, groups).items():
+            others = [each.look for each in ARCHITECTURES.values() if each.name != groups[run_id]]
+            assert look.dash not in {other.dash for other in others}
+            assert look.shape not in {other.shape for other in others}
 
 
 def test_references_have_one_form() -> None:

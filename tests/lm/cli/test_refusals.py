@@ -130,6 +130,18 @@ def test_bad_texts_are_one_sentence(say, tmp_path, content, words):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("now", ["the dog sat on the cat. ", "other letters, too! "])
+def test_a_run_is_not_scored_on_another_text(say, tmp_path, now):
+    file, runs_dir = tmp_path / "own.txt", tmp_path / "runs"
+    file.write_text("the cat sat on the dog. " * 40)
+    command = ["train", "--text", str(file), *TINY, "--architecture", "linear", "--steps", "2"]
+    assert say(*command, "--name", "cats", runs_dir=runs_dir)[0] == 0
+    assert say("evaluate", "cats", runs_dir=runs_dir)[0] == 0
+    file.write_text(now * 40)
+    words = "The text of text is not the one that cats was made for"
+    assert words in refused(say("evaluate", "cats", runs_dir=runs_dir))
+
+
 @pytest.mark.parametrize("command", ["sample", "evaluate"])
 @pytest.mark.parametrize("damage", [b"", b"\0" * 99, None])
 def test_damaged_checkpoints_are_one_sentence(say, home, tmp_path, command, damage):
