@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from lm.datasets.config import DataConfig
 from lm.datasets.counting import ngram
 
 UPLOADS = PROJECT / "datasets" / "uploads"
+_HASH = re.compile(r"-[0-9a-f]{8}(?=\.txt$)")  # that `datasets.save_text` puts into a name
 
 
 def available() -> list[str]:
@@ -39,8 +41,15 @@ def uploads() -> dict[str, Path]:
 def title(data: DataConfig) -> str:
     """A corpus's name for people."""
     if data.text_path is not None:
-        return Path(data.text_path).name
+        return text_title(Path(data.text_path).name)
     return DATASETS[data.dataset].title
+
+
+def text_title(file: str) -> str:
+    """What an uploaded file is called: its name without the hash, unless others share that."""
+    short = _HASH.sub("", file)
+    alike = [other for other in uploads() if _HASH.sub("", other) == short]
+    return file if len(alike) > 1 else short
 
 
 def load(data: DataConfig) -> Corpus:

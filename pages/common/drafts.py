@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from lm.architectures import ARCHITECTURES, DEFAULT, n_params, n_table_params
@@ -213,7 +214,7 @@ def data_choices(data: DataConfig) -> dict[str, Any]:
     """The choices that lead to this corpus: its name, and what differs from its defaults."""
     choices: dict[str, Any] = {"dataset": data.dataset}
     if data.text_path is not None:
-        choices["text"] = corpora.title(data)
+        choices["text"] = Path(data.text_path).name
     plain = DataConfig(dataset=data.dataset, text_path=data.text_path).model_dump()
     for name, value in data.model_dump().items():
         if value != plain[name]:

@@ -148,6 +148,11 @@ def test_upload_is_shown_to_the_letter_and_can_be_trained_on(data, uploads) -> N
     assert app.code[0].value.startswith("Cost: $ 5 *and* <b>$ 6</b> 🙂\n")
     (file,) = corpora.uploads()
     assert file.startswith("my_text-")
+    assert corpora.text_title(file) == "my_text.txt"
+    twin = corpora.UPLOADS / "my_text-01234567.txt"  # another text of the same name
+    twin.write_text("x" * 100)
+    assert corpora.text_title(file) == file
+    twin.unlink()
     app.query_params.clear()
     app.switch_page("pages/train.py")
     app.query_params["dataset"] = "text"

@@ -47,7 +47,9 @@ def _configure(info: Dataset) -> DataConfig | None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if info.needs_path:
             files = corpora.uploads()
-            file = st.selectbox("Text", list(files), key="text", width=320)
+            file = st.selectbox(
+                "Text", list(files), format_func=corpora.text_title, key="text", width=320
+            )
             values["text_path"] = str(files[file])
         values["tokenizer"] = st.segmented_control(
             "A token is one of the text's",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -95,7 +96,8 @@ def _dataset(draft: Draft) -> None:
         st.selectbox(
             "Your text",
             list(corpora.uploads()),
-            **_bound("text", corpora.title(draft.data)),
+            format_func=corpora.text_title,
+            **_bound("text", Path(draft.data.text_path).name),
         )
     shared = {name: dataset for name, dataset in DATASETS.items() if not dataset.needs_path}
     missing = [dataset.title for name, dataset in shared.items() if name not in names]
