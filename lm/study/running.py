@@ -73,7 +73,7 @@ def write_out(study: Study, store: RunStore, out: Path) -> Path:
     """
     gathered = gather(study, store)
     made = figures.figures(gathered)
-    figures.write(made, out / "figures")
+    figures.write(made, report.sentences(gathered), out / "figures")
     path = out / "docs" / "report.md"
     tables = path.with_suffix("")
     tables.mkdir(parents=True, exist_ok=True)
