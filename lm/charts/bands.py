@@ -47,8 +47,10 @@ def _plot(
         scale=alt.Scale(domain=names, range=[[3, 2], [1, 0]]),
         legend=alt.Legend(title=None, orient="top", symbolStrokeColor=color),
     )
-    opacity = alt.Opacity("curve:N", scale=alt.Scale(domain=names, range=[0.75, 1]), legend=None)
-    width = alt.StrokeWidth("curve:N", scale=alt.Scale(domain=names, range=[1.2, 2.6]), legend=None)
+    faint, thin = (1, 1.8) if tooltip else (0.75, 1.2)  # on a dark page a faint line is lost
+    opacity = alt.Opacity("curve:N", scale=alt.Scale(domain=names, range=[faint, 1]), legend=None)
+    widths = alt.Scale(domain=names, range=[thin, 2.6])
+    width = alt.StrokeWidth("curve:N", scale=widths, legend=None)
     low, high = span(pd.concat([curves["low"], curves["high"]]))
     y_scale = alt.Scale(
         domain=[low - 0.04 * (high - low), high], nice=False, zero=False, clamp=True

@@ -35,7 +35,9 @@ TICKS = 6
 GAP = 70  # pixels between panels, for the axis of the second
 LEGEND_COLUMNS = 4
 LETTER, SYMBOL = 7, 36  # pixels in a legend: of a letter, and of a symbol with its margins
-IN_LINES = {"labelExpr": "width < 420 ? split(datum.label, ' ') : datum.label"}  # names
+IN_LINES = {"labelExpr": "width < 420 ? split(datum.label, ' ') : datum.label"}  # names along x
+LONG = 30  # letters of a name in a legend, from which on a phone breaks it at its colon
+BROKEN = f"width < 420 && length(datum.label) > {LONG} ? split(datum.label, ': ') : datum.label"
 SPREAD_READING = (
     "Dots are runs, bars reach from the lowest to the highest seed, and means of fewer than "
     "three seeds are hollow."
@@ -94,12 +96,15 @@ def spread_plots(
 ) -> list[alt.LayerChart]:
     """The plots of such a figure for a page: charts as wide as their place, `height` pixels high.
 
-    Their marks say under the pointer what they are.
+    A legend names only what is in its plot, and marks say under the pointer what they are.
     """
-    return [
-        _plot(panel, looks, live=True).properties(width="container", height=height)
-        for panel in panels
-    ]
+    plots = []
+    for panel in panels:
+        present = set(panel.frame["series"])
+        own = {name: look for name, look in looks.items() if name in present}
+        plot = _plot(panel, own, live=True)
+        plots.append(plot.properties(width="container", height=height))
+    return plots
 
 
 def _plot(panel: Panel, looks: Mapping[str, Look], live: bool = False) -> alt.LayerChart:
@@ -154,11 +159,12 @@ def _legend(looks: Mapping[str, Look], live: bool) -> alt.Legend | None:
     """The legend above a plot; on a page, in as many columns as there is room for."""
     if len(looks) == 1:
         return None
-    columns: Any = LEGEND_COLUMNS
+    settings: dict[str, Any] = {"columns": LEGEND_COLUMNS}
     if live:
         longest = SYMBOL + LETTER * max(len(look.label) for look in looks.values())
         columns = alt.expr(f"clamp(floor(width / {longest}), 1, {LEGEND_COLUMNS})")
-    return alt.Legend(title=None, orient="top", columns=columns, symbolStrokeWidth=0)
+        settings = {"columns": columns, "labelExpr": BROKEN}
+    return alt.Legend(title=None, orient="top", symbolStrokeWidth=0, **settings)
 
 
 def _tooltip(panel: Panel, rows: pd.DataFrame, **titles: str) -> list[alt.Tooltip]:

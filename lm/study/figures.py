@@ -24,7 +24,7 @@ from lm.study.titles import title
 
 TEST_LL = "Test log-likelihood (nats per character)"
 TEST_LL_WORDS = "Test log-likelihood (nats per word)"
-LEAST_HEIGHT = 260  # pixels of a plot on a page
+LEAST_HEIGHT = 300  # pixels of a plot on a page
 SHORT_LL = "Test log-likelihood (nats/char)"
 
 

@@ -85,8 +85,10 @@ def _any_clear(objective: dict[str, Any]) -> dict[str, Any] | None:
 def _of_plots(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
     """Title of a hyperparameter -> what validation chooses, and what that is worth."""
     by_title: dict[str, list[str]] = {}
+    times = Counter(row["title"] for row in rows)
     for row in rows:
-        by_title.setdefault(row["title"], []).append(f"{row['architecture']}: {_say('knob', row)}")
+        whose = f"{row['architecture']}: " if times[row["title"]] > 1 else ""
+        by_title.setdefault(row["title"], []).append(f"{whose}{_say('knob', row)}")
     return by_title
 
 

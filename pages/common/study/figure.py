@@ -15,24 +15,30 @@ IN_A_ROW = 2  # plots, on a wide screen; on a phone columns stand below each oth
 def show(figure: Mapping[str, Any]) -> None:
     """Draw a figure, as `lm.study.figures.shown` gives it."""
     if figure["sentence"]:
-        st.markdown(wording.plain(figure["sentence"]))
+        st.markdown(_text(figure["sentence"]))
     plots = figure["plots"]
-    if len(plots) == 1:
-        _plot(plots[0], figure["title"], 0)
-    else:
-        for start in range(0, len(plots), IN_A_ROW):
-            row = plots[start : start + IN_A_ROW]
-            for place, (column, plot) in enumerate(
-                zip(st.columns(IN_A_ROW, gap="medium"), row, strict=False)
-            ):
-                with column:
-                    _plot(plot, f"{figure['title']}, plot {start + place + 1}", start + place)
+    alone = len(plots) % IN_A_ROW  # the first plot, where their number is odd
+    for number in range(alone):
+        _plot(figure, number)
+    for start in range(alone, len(plots), IN_A_ROW):
+        for place, column in enumerate(st.columns(IN_A_ROW, gap="medium")):
+            with column:
+                _plot(figure, start + place)
     if figure["note"]:
-        st.caption(wording.plain(figure["note"]))
+        st.caption(_text(figure["note"]))
 
 
-def _plot(plot: Mapping[str, Any], alt: str, number: int) -> None:
-    """A chart, with what is said of it alone."""
-    st.vega_lite_chart(plot["spec"], width="stretch", key=f"study-plot-{number}", alt=alt)
+def _plot(figure: Mapping[str, Any], number: int) -> None:
+    """One chart, with what is said of it alone."""
+    plot = figure["plots"][number]
+    said = [figure["title"], figure["sentence"], *plot["sentences"]]
+    st.vega_lite_chart(
+        plot["spec"], width="stretch", key=f"study-plot-{number}", alt=". ".join(filter(None, said))
+    )
     for sentence in plot["sentences"]:
-        st.caption(wording.plain(sentence))
+        st.caption(_text(sentence))
+
+
+def _text(sentence: str) -> str:
+    """A sentence in which no number is parted from its interval at a line's end."""
+    return wording.plain(sentence).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
