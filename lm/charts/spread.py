@@ -35,7 +35,9 @@ TICKS = 6
 GAP = 70  # pixels between panels, for the axis of the second
 LEGEND_COLUMNS = 4
 LETTER, SYMBOL = 7, 36  # pixels in a legend: of a letter, and of a symbol with its margins
-IN_LINES = {"labelExpr": "width < 420 ? split(datum.label, ' ') : datum.label"}  # names along x
+IN_LINES: dict[str, Any] = {
+    "labelExpr": "width < 420 ? split(datum.label, ' ') : datum.label"
+}  # names along x
 LONG = 30  # letters of a name in a legend, from which on a phone breaks it at its colon
 BROKEN = f"width < 420 && length(datum.label) > {LONG} ? split(datum.label, ': ') : datum.label"
 SPREAD_READING = (

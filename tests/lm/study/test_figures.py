@@ -95,7 +95,7 @@ def test_what_validation_chooses_is_drawn_at_its_score_and_its_distances(name):
             series = re.match(r"(\w+): ", sentence)
             series = series[1] if series else next(iter(drawn))[0]
             of_series = {numeral(x): mean for (each, x), mean in drawn.items() if each == series}
-            choice, score = re.search(r"validation chooses (\S+): −([\d.]+)", sentence).groups()
+            ((choice, score),) = re.findall(r"validation chooses (\S+): −([\d.]+)", sentence)
             assert of_series[numeral(choice)] == close(-float(score))
             beaten = re.findall(r"(\S+) by ([\d.]+) ±", sentence)
             for other, gap in beaten:
