@@ -8,33 +8,38 @@ grid come from the theme of whoever shows a chart: entry points call `use_theme`
 
 from lm.base.looks import Look
 from lm.charts.axes import X_TITLES, labelled, loss_axis
-from lm.charts.bands import curve_figure
+from lm.charts.bands import BAND_READING, curve_figure, curve_plot
 from lm.charts.corpora import frequency_chart, rank_chart
 from lm.charts.curves import describe_curves, training_curves
 from lm.charts.data import MOST_POINTS, log_spaced, smooth, sparkline, thin
+from lm.charts.embedding import embedded
 from lm.charts.frontier import Mark, describe_frontier, frontier_chart
 from lm.charts.looks import PALETTE, SHAPES, few_looks, of_architecture, run_looks
 from lm.charts.loss import describe_loss, loss_chart
 from lm.charts.printing import SVG, to_png, to_svg
 from lm.charts.results import describe_results, results_chart
-from lm.charts.spread import LEAST_SEEDS, Panel, spread_figure
+from lm.charts.spread import LEAST_SEEDS, SPREAD_READING, Panel, spread_figure, spread_plots
 from lm.charts.theme import use_theme
 
 __all__ = [
+    "BAND_READING",
     "LEAST_SEEDS",
     "MOST_POINTS",
     "PALETTE",
     "SHAPES",
+    "SPREAD_READING",
     "SVG",
     "X_TITLES",
     "Look",
     "Mark",
     "Panel",
     "curve_figure",
+    "curve_plot",
     "describe_curves",
     "describe_frontier",
     "describe_loss",
     "describe_results",
+    "embedded",
     "few_looks",
     "frequency_chart",
     "frontier_chart",
@@ -49,6 +54,7 @@ __all__ = [
     "smooth",
     "sparkline",
     "spread_figure",
+    "spread_plots",
     "thin",
     "to_png",
     "to_svg",

@@ -1,4 +1,4 @@
-"""Loss curves over several seeds, for print: their mean, in a band that holds all of them."""
+"""Loss curves over several seeds: their mean, in a band that holds all of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lm.charts.data import span
 from lm.charts.printing import PLOT_WIDTH, print_title
 
 TRAINING, VALIDATION = "training", "validation, sampled"
+BAND_READING = "Lines are means over seeds, in a band from the lowest to the highest."
 
 
 def curve_figure(
@@ -20,14 +21,36 @@ def curve_figure(
     `curves` has columns flops, curve (`TRAINING` or `VALIDATION`), and mean, low and high, which
     are nats per token.
     """
+    plot = _plot(curves, color)
+    return plot.properties(width=PLOT_WIDTH, height=height, title=print_title(title))
+
+
+def curve_plot(curves: pd.DataFrame, *, color: str, height: int = 380) -> alt.LayerChart:
+    """The same for a page, as wide as its place; its lines say their values under the pointer."""
+    x_title = X_TITLES["flops"]
+    tooltip = [
+        alt.Tooltip("curve:N", title="Loss"),
+        alt.Tooltip("flops:Q", title=x_title, format=".3~g"),
+        alt.Tooltip("mean:Q", title="Mean", format=".3f"),
+        alt.Tooltip("low:Q", title="Lowest seed", format=".3f"),
+        alt.Tooltip("high:Q", title="Highest seed", format=".3f"),
+    ]
+    return _plot(curves, color, tooltip).properties(width="container", height=height)
+
+
+def _plot(
+    curves: pd.DataFrame, color: str, tooltip: list[alt.Tooltip] | None = None
+) -> alt.LayerChart:
     names = [TRAINING, VALIDATION]
     dash = alt.StrokeDash(
         "curve:N",
         scale=alt.Scale(domain=names, range=[[3, 2], [1, 0]]),
         legend=alt.Legend(title=None, orient="top", symbolStrokeColor=color),
     )
-    opacity = alt.Opacity("curve:N", scale=alt.Scale(domain=names, range=[0.75, 1]), legend=None)
-    width = alt.StrokeWidth("curve:N", scale=alt.Scale(domain=names, range=[1.2, 2.6]), legend=None)
+    faint, thin = (1, 1.8) if tooltip else (0.75, 1.2)  # on a dark page a faint line is lost
+    opacity = alt.Opacity("curve:N", scale=alt.Scale(domain=names, range=[faint, 1]), legend=None)
+    widths = alt.Scale(domain=names, range=[thin, 2.6])
+    width = alt.StrokeWidth("curve:N", scale=widths, legend=None)
     low, high = span(pd.concat([curves["low"], curves["high"]]))
     y_scale = alt.Scale(
         domain=[low - 0.04 * (high - low), high], nice=False, zero=False, clamp=True
@@ -49,4 +72,6 @@ def curve_figure(
         opacity=opacity,
         strokeWidth=width,
     )
-    return layered(band, line).properties(width=PLOT_WIDTH, height=height, title=print_title(title))
+    if tooltip:
+        band, line = band.encode(tooltip=tooltip), line.encode(tooltip=tooltip)
+    return layered(band, line)

@@ -1,10 +1,15 @@
-"""Results over seeds, for print: a dot per run, a mark for their mean, a bar for their spread."""
+"""Results over seeds: a dot per run, a mark for their mean, a bar for their spread.
+
+`spread_figure` puts several plots into one figure for print. On a page each plot is a chart of its
+own, which `spread_plots` gives: it takes the width of its place and says more under the pointer.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -28,7 +33,17 @@ LEAST_SEEDS = 3  # from which on a mean is drawn solid, and a difference may be 
 MOST_TICKS = 9  # with more values, round numbers are the ticks
 TICKS = 6
 GAP = 70  # pixels between panels, for the axis of the second
-HOLLOW = "white"  # what fills the mark of a mean over too few seeds
+LEGEND_COLUMNS = 4
+LETTER, SYMBOL = 7, 36  # pixels in a legend: of a letter, and of a symbol with its margins
+IN_LINES: dict[str, Any] = {
+    "labelExpr": "width < 420 ? split(datum.label, ' ') : datum.label"
+}  # names along x
+LONG = 30  # letters of a name in a legend, from which on a phone breaks it at its colon
+BROKEN = f"width < 420 && length(datum.label) > {LONG} ? split(datum.label, ': ') : datum.label"
+SPREAD_READING = (
+    "Dots are runs, bars reach from the lowest to the highest seed, and means of fewer than "
+    "three seeds are hollow."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,24 +93,35 @@ def spread_figure(
     return figure.properties(title=print_title(title)) if title else figure
 
 
-def _plot(panel: Panel, looks: Mapping[str, Look]) -> alt.LayerChart:
+def spread_plots(
+    panels: Sequence[Panel], looks: Mapping[str, Look], *, height: int = 300
+) -> list[alt.LayerChart]:
+    """The plots of such a figure for a page: charts as wide as their place, `height` pixels high.
+
+    A legend names only what is in its plot, and marks say under the pointer what they are.
+    """
+    plots = []
+    for panel in panels:
+        present = set(panel.frame["series"])
+        own = {name: look for name, look in looks.items() if name in present}
+        plot = _plot(panel, own, live=True)
+        plots.append(plot.properties(width="container", height=height))
+    return plots
+
+
+def _plot(panel: Panel, looks: Mapping[str, Look], live: bool = False) -> alt.LayerChart:
     rows = panel.frame[["x", "y", "series"]].dropna()
     rows = rows.assign(series=[looks[name].label for name in rows["series"]])
     spread = rows.groupby(["series", "x"], sort=False)["y"].agg(
         mean="mean", low="min", high="max", n="count"
     )
     spread = spread.reset_index()
-
-    def legend() -> alt.Legend | None:
-        if len(looks) == 1:
-            return None
-        return alt.Legend(title=None, orient="top", columns=4, symbolStrokeWidth=0)
-
     colors = look_scale(looks.values(), "color")
-    color = alt.Color("series:N", scale=colors, legend=legend())
+    legend = _legend(looks, live)
+    color = alt.Color("series:N", scale=colors, legend=legend)
     dash = alt.StrokeDash("series:N", scale=look_scale(looks.values(), "dash"), legend=None)
-    shape = alt.Shape("series:N", scale=look_scale(looks.values(), "shape"), legend=legend())
-    x = _horizontal(panel, rows)
+    shape = alt.Shape("series:N", scale=look_scale(looks.values(), "shape"), legend=legend)
+    x = _horizontal(panel, rows, live)
     axis, scale = _vertical(panel, rows)
 
     def y(name: str) -> alt.Y:
@@ -111,8 +137,13 @@ def _plot(panel: Panel, looks: Mapping[str, Look]) -> alt.LayerChart:
     bars = base.mark_rule(strokeWidth=2).encode(y=y("low"), y2="high:Q")
     lines = [base.mark_line(strokeWidth=2).encode(y=y("mean"), strokeDash=dash)]
     means = alt.Chart(spread).encode(x=x, y=y("mean"), shape=shape)
+    if live:
+        dots = dots.encode(tooltip=_tooltip(panel, rows, y="Run"))
+        means = means.encode(tooltip=_tooltip(panel, rows, mean="Mean", n="Seeds"))
+        bars = bars.encode(tooltip=_tooltip(panel, rows, low="Lowest seed", high="Highest seed"))
+    inside: Any = alt.expr("background") if live else "white"
     filled = means.mark_point(size=75, filled=True, opacity=1).encode(color=color)
-    hollow = means.mark_point(size=75, filled=True, opacity=1, strokeWidth=2, fill=HOLLOW).encode(
+    hollow = means.mark_point(size=75, filled=True, opacity=1, strokeWidth=2, fill=inside).encode(
         stroke=alt.Stroke("series:N", scale=colors, legend=None)
     )
     few = alt.datum.n < (0 if panel.exact else LEAST_SEEDS)
@@ -124,6 +155,30 @@ def _plot(panel: Panel, looks: Mapping[str, Look]) -> alt.LayerChart:
         hollow.transform_filter(few),
         dots,
     )
+
+
+def _legend(looks: Mapping[str, Look], live: bool) -> alt.Legend | None:
+    """The legend above a plot; on a page, in as many columns as there is room for."""
+    if len(looks) == 1:
+        return None
+    settings: dict[str, Any] = {"columns": LEGEND_COLUMNS}
+    if live:
+        longest = SYMBOL + LETTER * max(len(look.label) for look in looks.values())
+        columns = alt.expr(f"clamp(floor(width / {longest}), 1, {LEGEND_COLUMNS})")
+        settings = {"columns": columns, "labelExpr": BROKEN}
+    return alt.Legend(title=None, orient="top", symbolStrokeWidth=0, **settings)
+
+
+def _tooltip(panel: Panel, rows: pd.DataFrame, **titles: str) -> list[alt.Tooltip]:
+    """What is said of a mark: its series, its x, and its columns by their titles."""
+    number = pd.api.types.is_numeric_dtype(rows["x"])
+    x = alt.Tooltip("x:Q", format=".3~g") if number else alt.Tooltip("x:N")
+    values = {
+        name: alt.Tooltip(f"{name}:Q", title=title, format=("d" if name == "n" else ".4~g"))
+        for name, title in titles.items()
+    }
+    series = alt.Tooltip("series:N", title="Series")
+    return [series, x.title(panel.x_title or "At"), *values.values()]
 
 
 def _vertical(panel: Panel, rows: pd.DataFrame) -> tuple[alt.Axis, alt.Scale]:
@@ -139,13 +194,13 @@ def _vertical(panel: Panel, rows: pd.DataFrame) -> tuple[alt.Axis, alt.Scale]:
     return axis, scale
 
 
-def _horizontal(panel: Panel, rows: pd.DataFrame) -> alt.X:
+def _horizontal(panel: Panel, rows: pd.DataFrame, live: bool) -> alt.X:
     if not pd.api.types.is_numeric_dtype(rows["x"]):
         return alt.X(
             "x:N",
             sort=list(panel.order) if panel.order else None,
             scale=alt.Scale(padding=0.6),
-            axis=alt.Axis(title=panel.x_title, labelAngle=0),
+            axis=alt.Axis(title=panel.x_title, labelAngle=0, **(IN_LINES if live else {})),
         )
     values = sorted(set(rows["x"].astype(float)))
     if values and values[-1] >= LARGE:

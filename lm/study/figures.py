@@ -1,29 +1,40 @@
-"""The figures of the study, drawn from its results."""
+"""The figures of the study, drawn from its results, for print and for pages."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from lm import charts
 from lm.base.flops import flops_text
 from lm.charts import Look, Panel, few_looks, of_architecture
-from lm.charts.bands import TRAINING, VALIDATION
 from lm.datasets import DATASETS
-from lm.runs import read_run
+from lm.study.curves import curve_bands, curves
 from lm.study.knobs import KNOBS
+from lm.study.report.sentences import Said
 from lm.study.results import Results, meter_rows
 from lm.study.sections import ARCHITECTURES, CHARACTERS, WORDS
+from lm.study.titles import title
 
 TEST_LL = "Test log-likelihood (nats per character)"
 TEST_LL_WORDS = "Test log-likelihood (nats per word)"
+LEAST_HEIGHT = 300  # pixels of a plot on a page
 SHORT_LL = "Test log-likelihood (nats/char)"
-BAND_POINTS = 120  # of a training curve
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure as it is printed, and its plots for a page."""
+
+    printed: Any  # a chart
+    plots: Mapping[str, Any]  # what a plot is about -> a chart of its own
+    note: str  # what it was drawn from, and how to read it
 
 
 def _architecture_looks() -> dict[str, Look]:
@@ -31,19 +42,20 @@ def _architecture_looks() -> dict[str, Look]:
     return charts.run_looks(names, names)
 
 
-def figures(results: Results) -> dict[str, Any]:
-    """Name -> chart, for every figure that the results have runs for."""
-    made: dict[str, Any] = {}
+def figures(results: Results) -> dict[str, Figure]:
+    """Name -> figure, for every one that the results have runs for."""
+    made: dict[str, Figure] = {}
+    with_curves = curves(results)
 
-    def add(name: str, rows: pd.DataFrame, draw: Callable[[], Any]) -> None:
+    def add(name: str, rows: pd.DataFrame, draw: Callable[[], Figure]) -> None:
         if len(rows):
             made[name] = draw()
 
     section = results.section
     add("frontier", section("frontier"), lambda: _frontier(results))
     for architecture in ARCHITECTURES:
-        best = _best_frontier(results, architecture)
-        add(f"curves-{architecture}", best, functools.partial(_curves, best))
+        if architecture in with_curves:
+            made[f"curves-{architecture}"] = _curves(with_curves[architecture])
     rates = _rates(results)
     add("learning-rate", rates, lambda: _learning_rate(results, rates))
     for figure in dict.fromkeys(knob.figure for knob in KNOBS):
@@ -54,19 +66,56 @@ def figures(results: Results) -> dict[str, Any]:
     add("tokenizers", section("tokenizers"), lambda: _tokenizers(results))
     for dataset in WORDS:
         rows = results.word_runs(dataset)
-        largest = rows[rows["flops"] == rows["flops"].max()]
         add(f"frontier-{dataset}", rows, functools.partial(_word_frontier, results, rows, dataset))
-        add(f"curves-{dataset}", rows, functools.partial(_curves, largest))
+        if dataset in with_curves:
+            made[f"curves-{dataset}"] = _curves(with_curves[dataset])
     return made
 
 
-def write(made: Mapping[str, Any], folder: Path) -> None:
-    """Every figure as NAME.svg and NAME.png."""
+def write(made: Mapping[str, Figure], said: Mapping[str, Said], folder: Path) -> None:
+    """Every figure as NAME.svg and NAME.png, and for a page as NAME.json (see `shown`)."""
     charts.use_theme()
     folder.mkdir(parents=True, exist_ok=True)
-    for name, chart in made.items():
-        (folder / f"{name}.svg").write_text(charts.to_svg(chart, width=None), encoding="utf-8")
-        (folder / f"{name}.png").write_bytes(charts.to_png(chart))
+    for name, figure in made.items():
+        svg = charts.to_svg(figure.printed, width=None)
+        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+        (folder / f"{name}.png").write_bytes(charts.to_png(figure.printed))
+        text = json.dumps(shown(name, figure, said), ensure_ascii=False, separators=(",", ":"))
+        (folder / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
+
+
+def shown(name: str, figure: Figure, said: Mapping[str, Said]) -> dict[str, Any]:
+    """A figure as a page shows it: title, sentence, note, and plots as Vega-Lite.
+
+    `said` has the sentences that the report's code writes about the figures. A plot has a list of
+    its own, "sentences", beside its "spec".
+    """
+    words = said.get(name, Said())
+    plots = [
+        {"sentences": words.of_plots.get(subject, []), "spec": charts.embedded(plot)}
+        for subject, plot in figure.plots.items()
+    ]
+    return {"title": title(name), "sentence": words.text, "note": figure.note, "plots": plots}
+
+
+def _spread(
+    panels: Sequence[Panel],
+    looks: Mapping[str, Look],
+    *,
+    height: int,
+    title: str = "",
+    columns: int = 2,
+    subjects: Sequence[str] = (),
+) -> Figure:
+    """A figure of results over seeds. `subjects`: what its plots are about, by default their y."""
+    live = charts.spread_plots(panels, looks, height=max(height, LEAST_HEIGHT))
+    names = subjects or [panel.y_title for panel in panels]
+    reading = "" if all(panel.exact for panel in panels) else charts.SPREAD_READING
+    return Figure(
+        printed=charts.spread_figure(panels, looks, columns=columns, height=height, title=title),
+        plots=dict(zip(names, live, strict=True)),
+        note=" ".join(filter(None, [f"{title}." if title else "", reading])),
+    )
 
 
 def _xy(rows: pd.DataFrame, x: str, y: str, series: str) -> pd.DataFrame:
@@ -79,7 +128,7 @@ def _guesses(losses: Mapping[str, float], lowest: float) -> dict[str, float]:
     return charts.labelled(near, sign=-1)
 
 
-def _frontier(results: Results) -> Any:
+def _frontier(results: Results) -> Figure:
     rows = results.section("frontier")
     low = rows["log_likelihood"].min() - 0.2
     panel = Panel(
@@ -89,60 +138,20 @@ def _frontier(results: Results) -> Any:
         log_x=True,
         references=_guesses(results.references[CHARACTERS], low),
     )
-    return charts.spread_figure([panel], _architecture_looks(), height=400)
+    return _spread([panel], _architecture_looks(), height=400)
 
 
-def _best_frontier(results: Results, architecture: str) -> pd.DataFrame:
-    """The runs of the largest budget among those that have the most seeds."""
-    rows = results.section("frontier", architecture)
-    seeds = rows.groupby("value")["seed"].nunique()
-    several = seeds[seeds == seeds.max()]
-    return rows[rows["value"] == several.index.max()]
-
-
-def _curves(rows: pd.DataFrame) -> Any:
+def _curves(rows: pd.DataFrame) -> Figure:
     one = rows.iloc[0]
     color = of_architecture(one.architecture).color
+    bands = curve_bands(rows)
     corpus = DATASETS[one.dataset].title
     title = f"{one.architecture}, {corpus}, {flops_text(rows['flops'].mean(), 2)} FLOPs"
-    return charts.curve_figure(curve_bands(rows), color=color, title=title)
-
-
-def curve_bands(rows: pd.DataFrame) -> pd.DataFrame:
-    """Loss against FLOPs over the seeds of one setting, whose runs record the same steps.
-
-    `rows` are runs, as `rows_of` gives them; the result is what `charts.curve_figure` takes.
-    """
-    parts = []
-    metrics = [read_run(path).metrics() for path in rows["path"]]
-    for curve, column in ((TRAINING, "train_loss"), (VALIDATION, "sampled_val_loss")):
-        series = [frame.set_index("flops")[column].dropna() for frame in metrics]
-        joined = pd.concat(series, axis=1, join="inner")
-        if curve == TRAINING:
-            joined = _binned(joined)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "flops": joined.index.astype(float),
-                    "curve": curve,
-                    "mean": joined.mean(axis=1).to_numpy(),
-                    "low": joined.min(axis=1).to_numpy(),
-                    "high": joined.max(axis=1).to_numpy(),
-                }
-            )
-        )
-    bands = pd.concat(parts, ignore_index=True)
-    # on a logarithmic axis the first percent of a run would take half of the picture
-    return bands[bands["flops"] >= 0.005 * bands["flops"].max()]
-
-
-def _binned(joined: pd.DataFrame) -> pd.DataFrame:
-    """Means over bins that are equally wide on a logarithmic axis."""
-    edges = np.geomspace(joined.index.min(), joined.index.max(), BAND_POINTS)
-    bins = np.digitize(joined.index.to_numpy(dtype=float), edges)
-    means = joined.groupby(bins).mean()
-    means.index = pd.Index(pd.Series(joined.index, dtype=float).groupby(bins).mean())
-    return means
+    return Figure(
+        printed=charts.curve_figure(bands, color=color, title=title),
+        plots={title: charts.curve_plot(bands, color=color)},
+        note=f"{title}. {charts.BAND_READING}",
+    )
 
 
 def _rates(results: Results) -> pd.DataFrame:
@@ -152,7 +161,7 @@ def _rates(results: Results) -> pd.DataFrame:
     return rows[at_knobs & rows["name"].isin(list(ARCHITECTURES)) & rows["test_loss"].notna()]
 
 
-def _learning_rate(results: Results, rows: pd.DataFrame) -> Any:
+def _learning_rate(results: Results, rows: pd.DataFrame) -> Figure:
     budget = results.study.scale.knob_budget
     panel = Panel(
         frame=_xy(rows, "rate", "log_likelihood", "architecture"),
@@ -160,11 +169,11 @@ def _learning_rate(results: Results, rows: pd.DataFrame) -> Any:
         y_title=TEST_LL,
         log_x=True,
     )
-    return charts.spread_figure([panel], _architecture_looks(), height=360)
+    return _spread([panel], _architecture_looks(), height=360)
 
 
-def _knobs(results: Results, figure: str) -> Any:
-    scale, panels, architectures = results.study.scale, [], {}
+def _knobs(results: Results, figure: str) -> Figure:
+    scale, panels, architectures = results.study.scale, {}, {}
     large = scale.large_knob_budget
     for knob in (knob for knob in KNOBS if knob.figure == figure):
         rows = results.section("knobs", knob.family)
@@ -175,24 +184,22 @@ def _knobs(results: Results, figure: str) -> Any:
             isinstance(value, int | float) for values in knob.values.values() for value in values
         )
         rows = rows.astype({"value": float if numbers else str})
-        panels.append(
-            Panel(
-                frame=_xy(rows, "value", "log_likelihood", "architecture"),
-                x_title=knob.title + (f", at {flops_text(large, 2)} FLOPs" if knob.large else ""),
-                y_title=SHORT_LL,
-                log_x=knob.log,
-                line=numbers,
-                order=None if numbers else next(iter(knob.values.values())),
-            )
+        panels[knob.title] = Panel(
+            frame=_xy(rows, "value", "log_likelihood", "architecture"),
+            x_title=knob.title + (f", at {flops_text(large, 2)} FLOPs" if knob.large else ""),
+            y_title=SHORT_LL,
+            log_x=knob.log,
+            line=numbers,
+            order=None if numbers else next(iter(knob.values.values())),
         )
     every = _architecture_looks()
     looks = {name: look for name, look in every.items() if name in architectures}
     title = f"{', '.join(looks)}: {flops_text(scale.knob_budget, 2)} training FLOPs each"
     height = 360 if len(panels) == 1 else 240
-    return charts.spread_figure(panels, looks, height=height, title=title)
+    return _spread([*panels.values()], looks, height=height, title=title, subjects=[*panels])
 
 
-def _objective(results: Results) -> Any:
+def _objective(results: Results) -> Figure:
     rows = results.section("naive", "objective")
     order = list(dict.fromkeys(rows["value"]))
     panel = Panel(
@@ -203,10 +210,10 @@ def _objective(results: Results) -> Any:
         order=list(ARCHITECTURES),
     )
     looks = few_looks(order)
-    return charts.spread_figure([panel], looks, height=340)
+    return _spread([panel], looks, height=340)
 
 
-def _meter(results: Results) -> Any:
+def _meter(results: Results) -> Figure:
     rows = meter_rows(results)
     order = list(dict.fromkeys(rows["setup"]))
     looks = few_looks(order)
@@ -220,10 +227,10 @@ def _meter(results: Results) -> Any:
         references={"exact": 1.0},
         exact=True,
     )
-    return charts.spread_figure([panel], looks, height=340)
+    return _spread([panel], looks, height=340)
 
 
-def _tokenizers(results: Results) -> Any:
+def _tokenizers(results: Results) -> Figure:
     rows = results.section("tokenizers")
     rows = rows.assign(series=[f"{flops_text(value, 2)} FLOPs" for value in rows["value"]])
     order = [*results.study.tokenizations()]
@@ -246,7 +253,7 @@ def _tokenizers(results: Results) -> Any:
             exact=exact,
         )
 
-    return charts.spread_figure(
+    return _spread(
         [
             panel(rows, "bits_per_char", "Test bits per character", False),
             panel(costs, "in_vocabulary", "Parameters in the vocabulary (%)", True),
@@ -258,14 +265,14 @@ def _tokenizers(results: Results) -> Any:
     )
 
 
-def _word_frontier(results: Results, rows: pd.DataFrame, dataset: str) -> Any:
+def _word_frontier(results: Results, rows: pd.DataFrame, dataset: str) -> Figure:
     name = DATASETS[dataset].title
     rows = rows.assign(series=name)
     color = of_architecture(rows["architecture"].iloc[0]).color
     look = {name: Look(color, label=name)}
     low = rows["log_likelihood"].min() - 0.3
     guesses = _guesses(results.references[dataset], low)
-    return charts.spread_figure(
+    return _spread(
         [
             Panel(
                 frame=_xy(rows, "flops", "log_likelihood", "series"),

@@ -69,11 +69,12 @@ def _longest_first(families: Iterable[Family], store: RunStore, load: Loader) ->
 def write_out(study: Study, store: RunStore, out: Path) -> Path:
     """Write the study's files under `out`, from the runs in the store alone.
 
-    They are figures/, docs/report.md and, for its long tables, docs/report/*.csv.
+    They are figures/ (pictures, and JSON for the page), docs/report.md and, for its long tables,
+    docs/report/*.csv.
     """
     gathered = gather(study, store)
     made = figures.figures(gathered)
-    figures.write(made, out / "figures")
+    figures.write(made, report.sentences(gathered), out / "figures")
     path = out / "docs" / "report.md"
     tables = path.with_suffix("")
     tables.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """The Study page: a sweep from its form to its chart, and the coursework's study."""
 
 import io
+import json
 import threading
 import time
 import zipfile
@@ -145,13 +146,49 @@ def test_the_study_that_ships_is_there_at_once_even_without_its_corpora(study, m
     app.segmented_control(key="study_view").set_value("The coursework's study").run()
     assert not app.exception
     assert any("comes with the program" in caption.value for caption in app.caption)
-    figures = app.selectbox(key="study_figure").options
-    assert figures[0] == "What a FLOP buys, architecture by architecture"
-    assert len(figures) >= 19
+    names = app.selectbox(key="study_figure").options
+    assert names[0] == "What a FLOP buys, architecture by architecture"
+    assert len(names) >= 19
+    figure = json.loads((ROOT / "figures" / "frontier.json").read_text(encoding="utf-8"))
+    assert plain(figure["sentence"]) in shown_text(app)
+    (chart,) = app.get("vega_lite_chart")
+    assert json.loads(chart.proto.spec)["width"] == "container"
+    app.selectbox(key="study_figure").select("transformer-shape").run()
+    assert not app.exception
+    assert len(app.get("vega_lite_chart")) == 4
+    assert "of 1, 2, 4 and 8 validation chooses 2" in shown_text(app).lower()
+    assert not app.get("imgs")  # a picture has colours and a width of its own
     with zipfile.ZipFile(io.BytesIO(coursework._zip_of(ROOT))) as archive:
         names = set(archive.namelist())
         tables = {f"docs/report/{name}.csv" for name in ("learning-rates", "hyperparameters")}
-        assert {"docs/report.md", "figures/frontier.svg"} | tables <= names
+        figures = {"figures/frontier.svg", "figures/frontier.json"}
+        assert {"docs/report.md"} | figures | tables <= names
+
+
+def plain(text: str) -> str:
+    """A text without Markdown's escapes, and with common spaces."""
+    return text.replace("\\", "").replace("\N{NO-BREAK SPACE}", " ")
+
+
+def shown_text(app: AppTest) -> str:
+    return plain("\n".join(element.value for element in [*app.markdown, *app.caption]))
+
+
+def test_a_study_in_progress_shows_charts_and_no_pictures(study, monkeypatch):
+    """A study that has more than what ships shows charts too, of what its runs say by now."""
+    app = study()
+    committed = json.loads((ROOT / "figures" / "mlp-shape.json").read_text(encoding="utf-8"))
+    monkeypatch.setattr(coursework, "corpora_here", lambda: ("tiny_shakespeare",))
+    monkeypatch.setattr(coursework, "_cost", lambda *arguments: None)
+    monkeypatch.setattr(coursework, "_is_as_shipped", lambda store: False)
+    monkeypatch.setattr(
+        coursework, "_figures", lambda *arguments: ({"mlp-shape": None}, {"mlp-shape": None})
+    )
+    monkeypatch.setattr(coursework, "_shown", lambda *arguments: committed)
+    app.segmented_control(key="study_view").set_value("The coursework's study").run()
+    assert not app.exception
+    assert len(app.get("vega_lite_chart")) == 2
+    assert not app.get("imgs")
 
 
 def test_a_sweep_is_started_paused_resumed_and_drawn(tab, start_server, tmp_path):

@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from pathlib import Path
 
-import jinja2
-
-from lm.base.flops import flops_text
-from lm.base.wording import listed
-from lm.datasets import DATASETS
 from lm.runs import RunStore, forecast
 from lm.study.report import findings, sections, takeaways
+from lm.study.report.environment import environment
 from lm.study.report.samples import samples
+from lm.study.report.sentences import sentences
 from lm.study.report.tables import tables
 from lm.study.results import Results
-from lm.study.sections import ARCHITECTURES, CHARACTERS, SECTIONS, WORDS
-from lm.study.wording import sentence, signed, table
+from lm.study.sections import CHARACTERS, WORDS
 
-__all__ = ["report", "tables"]
+__all__ = ["report", "sentences", "tables"]
 
 
 def report(results: Results, store: RunStore, made: Collection[str]) -> str:
@@ -33,7 +28,7 @@ def report(results: Results, store: RunStore, made: Collection[str]) -> str:
     def figure(name: str, alt: str) -> str:
         return f"![{alt}](../figures/{name}.png)" if name in made else ""
 
-    template = _environment().get_template("report.md.j2")
+    template = environment().get_template("report.md.j2")
     text = template.render(
         figure=figure,
         study=results.study,
@@ -48,30 +43,6 @@ def report(results: Results, store: RunStore, made: Collection[str]) -> str:
         failures=_failures(results, store),
     )
     return _single_blank_lines(text)
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "listed": listed,
-        "title_of": lambda dataset: DATASETS[dataset].title,
-        "flops_text": flops_text,
-        "sentence": sentence,
-        "signed": signed,
-    }
-    environment.globals |= {
-        "ARCHITECTURES": ARCHITECTURES,
-        "CHARACTERS": CHARACTERS,
-        "DATASETS": DATASETS,
-        "SECTIONS": SECTIONS,
-        "table": table,
-    }
-    return environment
 
 
 def _single_blank_lines(text: str) -> str:

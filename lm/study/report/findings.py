@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lm.datasets import DATASETS
-from lm.study.claims import Interval, difference, few_seeds, intervals
-from lm.study.knobs import KNOBS
+from lm.study.claims import Difference, Interval, difference, few_seeds, intervals
+from lm.study.knobs import KNOBS, Knob
 from lm.study.report.comparing import (
     CONTEXT,
     by_budget,
@@ -85,23 +86,35 @@ def _context(results: Results) -> dict[str, Any] | None:
 
 
 def _settings(results: Results) -> dict[str, Any] | None:
-    """Which settings of the transformer matter most, from the worst to the best value tried."""
-    moves = {
-        knob.title: moved
-        for knob in KNOBS
-        if "transformer" in knob.values
-        and (moved := reach(knob_intervals(results, knob.family, "transformer")))
-    }
+    """Which settings of the transformer matter most, its learning rate among them."""
     rate = reach(intervals(rates_at_knobs(results, "transformer"), "factor"))
-    if rate:
-        moves["Learning rate"] = rate
-    if not moves:
+    return moves(results, "transformer", KNOBS, {"Learning rate": rate} if rate else {})
+
+
+def moves(
+    results: Results,
+    architecture: str,
+    knobs: Iterable[Knob],
+    more: Mapping[str, Difference] | None = None,
+) -> dict[str, Any] | None:
+    """How far settings of an architecture move its result, from the worst to the best value tried.
+
+    `more` are differences by title, in addition to those of `knobs`.
+    """
+    by_title = {
+        knob.title: moved
+        for knob in knobs
+        if architecture in knob.values
+        and (moved := reach(knob_intervals(results, knob.family, architecture)))
+    } | dict(more or {})
+    if not by_title:
         return None
-    clear = sorted((title for title in moves if moves[title].clear), key=lambda t: -moves[t].mean)
+    clear = [title for title, moved in by_title.items() if moved.clear]
+    clear.sort(key=lambda title: -by_title[title].mean)
     return {
-        "most": [f"{_inside(title)} ({moves[title]})" for title in clear[:3]],
-        "then": [f"{_inside(title)} ({moves[title]})" for title in clear[3:]],
-        "open": [_inside(title) for title in moves if title not in clear],
+        "most": [f"{_inside(title)} ({by_title[title]})" for title in clear[:3]],
+        "then": [f"{_inside(title)} ({by_title[title]})" for title in clear[3:]],
+        "open": [_inside(title) for title in by_title if title not in clear],
     }
 
 

@@ -56,7 +56,7 @@ def show(rows: pd.DataFrame, names: Sequence[str]) -> None:
         {"x": column if numbers else column.astype(str), "y": rows[y], "series": series}
     )
     titles = {FLOPS: "Training FLOPs", sweeps.BUDGET: "Training FLOPs (budget)"}
-    chart = charts.spread_figure(
+    (chart,) = charts.spread_plots(
         [
             charts.Panel(
                 frame=data[data["series"].isin(drawn)],
@@ -68,7 +68,7 @@ def show(rows: pd.DataFrame, names: Sequence[str]) -> None:
         ],
         _looks(rows, drawn, series, others),
         height=380,
-    ).properties(width="container")
+    )
     best: Any = rows.iloc[int(rows[y].argmin() if y == "val_loss" else rows[y].argmax())]
     draw(
         chart,
@@ -78,8 +78,7 @@ def show(rows: pd.DataFrame, names: Sequence[str]) -> None:
         f"{sweeps.series(best, names)}",
     )
     st.caption(
-        "Dots are runs, bars reach from the lowest to the highest seed, and means of fewer than "
-        "three seeds are hollow."
+        charts.SPREAD_READING
         + (f" The first {MOST_LINES} of {len(lines)} lines." if len(lines) > MOST_LINES else "")
     )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -19,15 +21,17 @@ from lm.jobs.sweeps import remembered
 from lm.runs import RunError, RunStore, forecast
 from lm.study import figures, running
 from lm.study.families import Study
+from lm.study.report import sentences
+from lm.study.report.sentences import Said
 from lm.study.results import gather
 from lm.study.scales import SCALES
 from lm.study.sections import CORPORA, corpora_here
 from lm.study.titles import TITLES, title
 from pages.common import background, caches, links, wording
 from pages.common.background import Work
+from pages.common.study import figure
 
 SECONDS_BETWEEN_UPDATES = 4.0
-PICTURE_WIDTH = 860  # pixels, on a screen that has them
 
 
 def show() -> None:
@@ -77,7 +81,7 @@ def _shipped(with_plan: bool = True) -> None:
         "The study as it comes with the program: its runs are complete, and these figures are "
         "drawn from them."
     )
-    paths = {path.stem: path for path in sorted((PROJECT / "figures").glob("*.svg"))}
+    paths = {path.stem: path for path in sorted((PROJECT / "figures").glob("*.json"))}
     names = [name for name in TITLES if name in paths]
     names += [name for name in paths if name not in names]
     with st.container(horizontal=True, vertical_alignment="bottom", key="study-figure-row"):
@@ -96,7 +100,7 @@ def _shipped(with_plan: bool = True) -> None:
         ):
             st.session_state["study_plan"] = True
             st.rerun()
-    _show_picture(paths[name].read_text(encoding="utf-8"), name)
+    figure.show(json.loads(paths[name].read_text(encoding="utf-8")))
 
 
 def _choose(names: list[str]) -> str:
@@ -108,11 +112,6 @@ def _choose(names: list[str]) -> str:
         width=420,
         persist_state="session",
     )
-
-
-def _show_picture(svg: str, name: str) -> None:
-    with st.container(width=PICTURE_WIDTH):
-        st.image(svg, caption=title(name), width="stretch")
 
 
 def _zip_of(folder: Path) -> bytes:
@@ -235,19 +234,23 @@ def _start(scale: str, corpora: tuple[str, ...], store: RunStore) -> None:
 
 
 @st.cache_resource(max_entries=3, show_spinner="Reading the study's runs …")
-def _figures(scale: str, corpora: tuple[str, ...], folder: str, stamp: tuple[int, int]) -> dict:
+def _figures(
+    scale: str, corpora: tuple[str, ...], folder: str, stamp: tuple[int, int]
+) -> tuple[dict[str, figures.Figure], dict[str, Said]]:
+    """The figures that there are runs for, and what is said of them."""
     gathered = gather(_study(scale, corpora), RunStore(Path(folder)))
     if gathered.frame["test_loss"].notna().sum() == 0:
-        return {}
-    return figures.figures(gathered)
+        return {}, {}
+    return figures.figures(gathered), sentences(gathered)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _picture(
+def _shown(
     scale: str, corpora: tuple[str, ...], folder: str, stamp: tuple[int, int], name: str
-) -> str:
-    chart = _figures(scale, corpora, folder, stamp)[name]
-    return charts.to_svg(chart, width=None)
+) -> dict[str, Any]:
+    made, said = _figures(scale, corpora, folder, stamp)
+    charts.use_theme()
+    return figures.shown(name, made[name], said)
 
 
 def _results(scale: str, corpora: tuple[str, ...], was_running: bool) -> None:
@@ -256,29 +259,27 @@ def _results(scale: str, corpora: tuple[str, ...], was_running: bool) -> None:
         background.bar(work)
     elif was_running:
         st.rerun()
-    if not charts.SVG:
-        st.info("Figures need the package vl-convert-python.")
-        return
     store = _store(scale)
     stamp = _stamp(store)
-    made = _figures(scale, corpora, str(store.root), stamp)
+    made, _ = _figures(scale, corpora, str(store.root), stamp)
     if not made:
         st.caption("The figures appear here as runs complete.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom", key="study-figure-row"):
         name = _choose(list(made))
-        st.download_button(
-            "Download report and figures",
-            data=functools.partial(_zipped, scale, corpora, store),
-            file_name="study.zip",
-            mime="application/zip",
-            key="study-report",
-            on_click="ignore",
-            icon=":material/download:",
-            help="The report as Markdown with its tables, figures and samples. Takes half a "
-            "minute to write.",
-        )
-    _show_picture(_picture(scale, corpora, str(store.root), stamp, name), name)
+        if charts.SVG:
+            st.download_button(
+                "Download report and figures",
+                data=functools.partial(_zipped, scale, corpora, store),
+                file_name="study.zip",
+                mime="application/zip",
+                key="study-report",
+                on_click="ignore",
+                icon=":material/download:",
+                help="The report as Markdown with its tables, figures and samples. Takes half a "
+                "minute to write.",
+            )
+    figure.show(_shown(scale, corpora, str(store.root), stamp, name))
 
 
 def _zipped(scale: str, corpora: tuple[str, ...], store: RunStore) -> bytes:

@@ -31,7 +31,7 @@ from lm.study.claims import Interval, difference
 from lm.study.families import Label, Study
 from lm.study.knobs import KNOBS
 from lm.study.published import PUBLISHED
-from lm.study.report import report
+from lm.study.report import report, sentences
 from lm.study.report.comparing import against_others
 from lm.study.results import gather
 from lm.study.scales import SCALES
@@ -95,6 +95,7 @@ def test_every_section_and_figure_is_there(smoke):
     drawn = {path.stem for path in (smoke.folder / "figures").glob("*.svg")}
     assert shown == drawn
     assert {"frontier", "context-length", "curves-linear", "frontier-ptb", "tokenizers"} <= shown
+    assert drawn == {path.stem for path in (smoke.folder / "figures").glob("*.json")}
     for name in drawn:
         svg = (smoke.folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")
         png = (smoke.folder / "figures" / f"{name}.png").read_bytes()
@@ -228,8 +229,11 @@ def test_figures_are_drawn_from_whatever_is_complete(smoke, tmp_path, n):
     results = gather(study_of("smoke"), store)
     made = figures.figures(results)
     assert bool(made) == bool(n)
-    for chart in made.values():
-        assert charts.to_svg(chart, width=None).startswith("<svg")
+    said = sentences(results)
+    for name, figure in made.items():
+        assert charts.to_svg(figure.printed, width=None).startswith("<svg")
+        assert len(figures.shown(name, figure, said)["plots"]) == len(figure.plots) > 0
+    assert set(said) <= set(made)
     text = report(results, store, made)
     assert set(re.findall(r"\.\./figures/([\w-]+)\.png", text)) <= set(made)
     assert "()" not in text
