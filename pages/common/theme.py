@@ -20,6 +20,17 @@ button[data-variant="pills"][data-selected="true"] p {
   background: none; padding: 0; color: inherit; opacity: 0.75; white-space: nowrap;
 }
 [data-testid="stMetricValue"], td, th { font-variant-numeric: tabular-nums; }
+[data-testid="stTable"] :is(td, th):first-child { padding-left: 0; }
+[data-testid="stTable"] :is(td, th):not(:first-child),
+[data-testid="stTable"] :is(td, th):not(:first-child) p { text-align: right; }
+.stPageLink { margin-left: -0.5rem; } /* its text, not the shade below it, stands at the edge */
+@media (max-width: 640px) { /* where buttons take several rows, each stands alone */
+  .stButtonGroup [role="radiogroup"] { gap: 0.375rem; }
+  .stButtonGroup [role="radiogroup"] button { border-radius: 0.5rem; margin: 0; }
+  .stButtonGroup [role="radiogroup"] button[aria-checked="false"] {
+    border-color: color-mix(in srgb, currentColor 20%, transparent) !important;
+  }
+}
 """
 
 # On a wall: type is larger, charts and tables are magnified whole, so that lines thicken and names
