@@ -21,8 +21,7 @@ button[data-variant="pills"][data-selected="true"] p {
 }
 [data-testid="stMetricValue"], td, th { font-variant-numeric: tabular-nums; }
 [data-testid="stTable"] :is(td, th):first-child { padding-left: 0; }
-[data-testid="stTable"] :is(td, th):not(:first-child),
-[data-testid="stTable"] :is(td, th):not(:first-child) p { text-align: right; }
+[data-testid="stTable"] :is(td, th):first-child ~ * { text-align: right !important; }
 .stPageLink { margin-left: -0.5rem; } /* its text, not the shade below it, stands at the edge */
 @media (max-width: 640px) { /* where buttons take several rows, each stands alone */
   .stButtonGroup [role="radiogroup"] { gap: 0.375rem; }
@@ -41,7 +40,7 @@ _PROJECTOR_CSS = """
 [data-testid="stElementContainer"]:has(.stVegaLiteChart, .stDataFrame) {
   width: calc(100% / 1.35) !important; /* as wide as the chart is before it is magnified */
 }
-.stMainBlockContainer { max-width: 100rem !important; padding-inline: 2rem !important; }
+.stMainBlockContainer { max-width: 100rem !important; padding: 4.25rem 2rem !important; }
 .stMainBlockContainer [data-testid="stMarkdownContainer"] > p { max-width: 60rem; }
 [data-testid="stElementContainer"]:has([data-testid="stCaptionContainer"]) { display: none; }
 .st-key-loss-chart [data-testid="stElementContainer"] { display: revert; }
