@@ -30,15 +30,12 @@ def show(data: DataConfig) -> None:
         splits.show(corpus)
         if st.button(f"Train on {wording.plain(corpora.title(data))}", key="train", type="primary"):
             links.to_train_dataset(data).follow()
-    st.header("What guessing already buys", anchor=False)
-    splits.guessing(data, corpus)
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.header("Type to tokenise", anchor=False)
-        tokens.tokenise(corpus, text)
-    with right:
         st.header("How often each token occurs", anchor=False)
         tokens.frequencies(data, corpus)
+    st.header("What guessing already buys", anchor=False)
+    splits.guessing(data, corpus)
+    st.header("Type to tokenise", anchor=False)
+    tokens.tokenise(corpus, text)
 
 
 shell.page(

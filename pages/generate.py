@@ -57,7 +57,9 @@ shell.page(
 runs = caches.trained_runs()
 if runs:
     request = form(runs)
-    texts.show(act(request))
+    written = act(request)
+    with st.container():  # so that what stands below keeps its place as they grow
+        texts.show(written)
     show_next_tokens(request)
 else:
     first_run.offer("There is no trained model to write with yet.")

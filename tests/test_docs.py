@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [
     path
-    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "datasets" / "README.md")
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "datasets" / "README.md")
     if path.name != "CHANGELOG.md"  # it names what was, too
 ]
 FOLDERS = "lm|pages|docs|bench|tests|sweeps|figures"

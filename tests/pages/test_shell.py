@@ -60,6 +60,29 @@ def test_pages_switch_without_a_reload(start_server, tab) -> None:
         assert tab.get_by_role("dialog").count() == 0
 
 
+# --- on a wall ------------------------------------------------------------------------------------
+
+
+def style(app: AppTest) -> str:
+    return "".join(each.proto.body for each in app.get("html") if "<style>" in each.proto.body)
+
+
+def test_projector_in_the_address_lasts_for_the_session(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LM_RUNS_DIR", str(tmp_path))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    assert "zoom" not in style(app)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["projector"] = ""
+    app.run()
+    assert "zoom" in style(app)
+    assert "projector" not in app.query_params  # so that no page takes it for a setting
+    app.switch_page("pages/data.py").run()
+    assert not app.exception
+    assert "zoom" in style(app)
+
+
 # --- a page of one's own --------------------------------------------------------------------------
 
 

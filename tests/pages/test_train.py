@@ -14,11 +14,13 @@ from lm.architectures import ARCHITECTURES
 from lm.jobs import JobQueue
 from lm.runs import RunStore
 from lm.runs.config import RunConfig
+from lm.runs.frontier import Frontier
 from lm.runs.guess import read_guess
 from lm.runs.presets import PRESETS
-from pages.common import shell
+from pages.common import drafts, shell
 from pages.common.train import curve
 from pages.common.train.guess import verdict
+from pages.common.train.verdict import judge
 from tests.pages.conftest import widget
 
 ROOT = Path(__file__).parents[2]
@@ -216,6 +218,14 @@ def test_a_guess_is_kept_drawn_and_judged(train, idle, tmp_path: Path) -> None:
     assert "your guess" not in app.get("vega_lite_chart")[0].proto.spec
     (run.path / "guess.json").unlink()
     assert read_guess(run) is None
+
+
+def test_nothing_more_is_offered_at_the_end_of_the_dial() -> None:
+    run = RunStore(ROOT / "checkpoints").get("shipped-transformer")
+    assert run.config.training.budget == drafts.BUDGETS[-1]
+    assert judge(run, {}, Frontier([])).steps == ()
+    smaller = RunStore(ROOT / "checkpoints").get("shipped-transformer-1e12")
+    assert [step.label for step in judge(smaller, {}, Frontier([])).steps] == ["Try 1e13 FLOPs"]
 
 
 @pytest.mark.parametrize(

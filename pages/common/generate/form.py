@@ -53,13 +53,13 @@ def form(runs: list[Run]) -> Request:
         max_selections=MOST_RUNS,
         placeholder="Choose one or more",
     )
-    with right.container(horizontal=True):
+    with right.container(horizontal=True, gap="small"):
         n_tokens = st.number_input(
-            "Tokens", 1, 2000, 300, 50, key="n_tokens", width=140,
+            "Tokens", 1, 2000, 300, 50, key="n_tokens",
             bind="query-params", on_change="ignore",
         )  # fmt: skip
         seed = st.number_input(
-            "Seed", 0, 2**31 - 1, 0, key="text_seed", width=140,
+            "Seed", 0, 2**31 - 1, 0, key="text_seed",
             bind="query-params", on_change="ignore",
             help="The same seed writes the same text, and gives every checkpoint the same luck.",
         )  # fmt: skip

@@ -16,6 +16,7 @@ _CSS = """
 [class*="st-key-architecture"] [role="radiogroup"] button[aria-checked="false"] {
   border-color: color-mix(in srgb, currentColor 20%, transparent) !important;
 }
+.st-key-figures { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); }
 @media (min-width: 1200px) {
   .stMainBlockContainer:has(.st-key-train-page) {
     max-width: 100rem; padding-inline: 3rem;

@@ -72,7 +72,7 @@ def judge(run: Run, references: Mapping[str, float], frontier: Frontier) -> Verd
     if here is not None and further is not None:
         parts.append(_ten_times(here - further))
         if here - further > CLEAR:
-            steps.append(_more_compute(run))
+            steps += _more_compute(run)
     if (best := frontier.best_at(flops)) is not None:
         name, score = best
         if name != architecture and loss - score > CLEAR:
@@ -84,7 +84,7 @@ def judge(run: Run, references: Mapping[str, float], frontier: Frontier) -> Verd
         elif name == architecture and abs(loss - score) <= 0.02:
             parts.append("Nothing that the recipes know does better at this budget.")
     if not steps:
-        steps.append(_more_compute(run))
+        steps += _more_compute(run)
     return Verdict(" ".join(parts), tuple(steps))
 
 
@@ -106,12 +106,19 @@ def _ten_times(gain: float) -> str:
     return "On this text ten times the FLOPs buy nothing more."
 
 
-def _more_compute(run: Run) -> Step:
+def _more_compute(run: Run) -> list[Step]:
+    """Ten times its FLOPs, or what the dial has of them; nothing where the run is at its end."""
     choices = _budget(run, TEN_TIMES)
-    return Step(f"Try {flops_text(choices['budget'], 2)} FLOPs", choices)
+    if choices["budget"] <= _spent(run):
+        return []
+    return [Step(f"Try {flops_text(choices['budget'], 2)} FLOPs", choices)]
+
+
+def _spent(run: Run) -> float:
+    return run.config.training.budget or run.status.flops.total
 
 
 def _budget(run: Run, times: float) -> dict[str, float]:
     """The notch of the dial that is nearest to some multiple of the run's budget."""
-    wanted = times * (run.config.training.budget or run.status.flops.total)
+    wanted = times * _spent(run)
     return {"budget": min(drafts.BUDGETS, key=lambda notch: abs(notch / wanted - 1))}
