@@ -19,7 +19,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from lm.architectures import ARCHITECTURES, DEFAULT
 from tests.pages.conftest import ARGUMENTS, serve
+
+ANOTHER = next(name for name in list(ARCHITECTURES)[1:] if name != DEFAULT)  # small and quick
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "tour"
@@ -42,7 +45,7 @@ def settle(tab: Page) -> None:
 
 def train(tab: Page, url: str) -> str:
     """Train a small run through the page Train; returns its id."""
-    tab.goto(f"{url}/train?architecture=mlp&budget=1e10")
+    tab.goto(f"{url}/train?architecture={ANOTHER}&budget=1e10")
     settle(tab)
     tab.get_by_role("button", name="Start", exact=True).click()
     tab.wait_for_url("**run=*")
@@ -72,7 +75,7 @@ VIEWS: dict[str, tuple[str, Callable[[Page], None] | None]] = {
     "train": ("/train?run={run}", None),
     "compare": ("/compare", None),
     "study": ("/study", coursework),
-    "generate": ("/generate?run=shipped-transformer", write),
+    "generate": (f"/generate?run=shipped-{DEFAULT}", write),
     "projector": ("/train?run={run}&projector", None),
 }
 
