@@ -60,12 +60,11 @@ def show(texts: Sequence[Text]) -> None:
         on_change="ignore",
     )
     busy = any(text.busy for text in texts)
-    st.fragment(_show, run_every=SLICE_SECONDS if busy else None)(texts)
+    st.fragment(_show, run_every=SLICE_SECONDS if busy else None)(texts, busy)
 
 
-def _show(texts: Sequence[Text]) -> None:
-    """One slice of writing, and the texts after it."""
-    was_busy = any(text.busy for text in texts)
+def _show(texts: Sequence[Text], timed: bool) -> None:
+    """One slice of writing, and the texts after it. `timed`: whether it is called by a timer."""
     was_writing = any(text.lane.writing for text in texts)
     writing.advance([text.lane for text in texts], SLICE_SECONDS)
     for index, (column, text) in enumerate(zip(st.columns(len(texts)), texts, strict=True)):
@@ -91,5 +90,5 @@ def _show(texts: Sequence[Text]) -> None:
             )
     if was_writing:
         st.button("Stop writing", on_click=writing.stop, args=([text.lane for text in texts],))
-    if was_busy and not any(text.busy for text in texts):
-        st.rerun()  # the last slice: without the timer from here on
+    if timed and not any(text.busy for text in texts):
+        st.rerun()  # the page, which sets no timer any more
