@@ -26,9 +26,9 @@ def runs() -> list[Run]:
 
 
 def presets(ladder: Iterable[Run]) -> list[str]:
-    """The presets of a ladder's runs, the default first."""
+    """The presets of a ladder's runs, in the order of their registry, the default first."""
     there = {run.config.preset for run in ladder}
-    return sorted(there, key=lambda name: (name != DEFAULT, list(PRESETS).index(name)))
+    return sorted((name for name in PRESETS if name in there), key=lambda name: name != DEFAULT)
 
 
 def of_text(like: Run) -> list[Run]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 
 from pages.common.shell import PAGES
 from tests.pages.conftest import serve
@@ -56,10 +57,9 @@ def findings(tab: Any, **options: Any) -> list[str]:
 
 
 def test_every_page_is_accessible(shipped_url: str, tab: Any) -> None:
-    axe = pytest.importorskip("axe_playwright_python.base").AXE_SCRIPT
     tab.goto(shipped_url)
     tab.get_by_role("heading", level=1).wait_for()
-    tab.evaluate(axe)
+    tab.evaluate(AXE_SCRIPT)
     for number, page in enumerate(PAGES.values()):
         if number:  # by a link: the browser keeps what it has loaded
             before = tab.locator("h1").inner_text()

@@ -46,7 +46,8 @@ def show(group: Group, recipe: str) -> None:
         train_ladder.offer(group)
     if sentence := ladders.leads_text(frontier.leads()):
         st.header(sentence, anchor=False)
-    own = [mark for run in group.runs if (mark := _mark(group, run, distances(group)))]
+    distance_of = distances(group)
+    own = [mark for run in group.runs if (mark := _mark(group, run, distance_of))]
     if not frontier and not own:
         return
     column = COLUMNS["test_bits_per_char" if group.in_bits else "test_log_likelihood"]

@@ -9,7 +9,6 @@ from lm.datasets import DatasetError
 from lm.jobs.ladder import ladder_store, small_ladder
 from lm.jobs.sweeps import estimate
 from lm.runs import forecast
-from lm.runs.config import RunConfig
 from pages.common import background, caches, corpora, wording
 from pages.common.runs_table import Group
 from pages.common.study import sweeps
@@ -51,13 +50,9 @@ def _offer(group: Group, was_running: bool) -> None:
             f"{forecast.in_words(planned.seconds_left)})"
         )
         if st.button(label, type="primary", key="train-ladder"):
-            _start(group, configs)
+            background.train(_key(group), configs, ladder_store(caches.store()))
             st.rerun()
 
 
 def _key(group: Group) -> str:
     return f"ladder-{group.key}"
-
-
-def _start(group: Group, configs: list[RunConfig]) -> None:
-    background.train(_key(group), configs, ladder_store(caches.store()))

@@ -1,7 +1,5 @@
 """What of a text stands in another, against a search that tries every string."""
 
-import os
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -91,8 +89,7 @@ def test_a_long_copy_is_found_whole() -> None:
     assert [(s.start, s.end, s.place) for s in copies.copied_spans] == [(1, 4_001, 5_000)]
 
 
-@pytest.mark.skipif("LM_DATASETS" not in os.environ, reason="LM_DATASETS names no folder.")
-def test_a_part_of_the_train_text_is_not_new_and_points_to_its_place() -> None:
+def test_a_part_of_the_train_text_is_not_new_and_points_to_its_place(real_corpora) -> None:
     train = load_text(DataConfig(dataset="tiny_shakespeare")).train
     copies = find_copies(SuffixArray(train), train[123_456:123_956])
     assert copies.share_new == 0
