@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import heapq
 from dataclasses import dataclass
 from typing import Literal
 
 TEXT = 15  # pixels of a line of text
 OFFSETS = (11, -9, 26, -24)  # pixels from a line down to the middle of its name, nearest first
 LOW = 0.55  # a curve of losses falls to this share of its axis at once: then left of it is free
-MOST_ROUNDS = 10
+KEPT = 50  # choices looked at together
 
 
 @dataclass(frozen=True)
@@ -33,36 +34,21 @@ def places(heights: tuple[float, ...], height: float) -> tuple[Place, ...]:
 
     Names keep off each other and off lines, and then off a curve that falls from the upper left
     to the lower right: high lines are named at their right ends, low ones at their left.
+
+    From the highest line down, the cheapest `KEPT` choices for the lines so far are kept. Names
+    disturb each other only where their lines are near, so little is lost by leaving out the rest.
     """
-    starts = [tuple(place for _ in heights) for place in _PLACES]
-    ends = [_settled(heights, height, start) for start in starts]
-    return min(ends, key=lambda chosen: _total(heights, height, chosen))
-
-
-def _settled(
-    heights: tuple[float, ...], height: float, start: tuple[Place, ...]
-) -> tuple[Place, ...]:
-    """From `start` each in turn takes the best place that the others leave it, until all stay."""
-    chosen = list(start)
-    for _ in range(MOST_ROUNDS):
-        before = list(chosen)
-        for i, at in enumerate(heights):
-            others = [pair for j, pair in enumerate(zip(heights, chosen, strict=True)) if j != i]
-            costs = {
-                place: _alone(at, place, height) + _among(at, place, others) for place in _PLACES
-            }
-            chosen[i] = min(costs, key=lambda place: costs[place])
-        if chosen == before:
-            break
-    return tuple(chosen)
-
-
-def _total(heights: tuple[float, ...], height: float, chosen: tuple[Place, ...]) -> float:
-    named = list(zip(heights, chosen, strict=True))
-    return sum(
-        _alone(at, place, height) + _among(at, place, named[:i] + named[i + 1 :]) / 2
-        for i, (at, place) in enumerate(named)
-    )
+    kept: list[tuple[float, dict[int, Place]]] = [(0.0, {})]
+    for i in sorted(range(len(heights)), key=lambda i: heights[i]):
+        line, longer = heights[i], []
+        own = {place: _alone(line, place, height) for place in _PLACES}
+        for cost, chosen in kept:
+            for place in _PLACES:
+                among = sum(_between(line, place, heights[j], at) for j, at in chosen.items())
+                longer.append((cost + own[place] + among, {**chosen, i: place}))
+        kept = heapq.nsmallest(KEPT, longer, key=lambda each: each[0])
+    best = kept[0][1]
+    return tuple(best[i] for i in range(len(heights)))
 
 
 def _alone(line: float, place: Place, height: float) -> float:
@@ -73,16 +59,14 @@ def _alone(line: float, place: Place, height: float) -> float:
     return 100 * outside + 4 * curve_is_there + 2 * OFFSETS.index(place.offset)
 
 
-def _among(line: float, place: Place, others: list[tuple[float, Place]]) -> float:
-    """What is to be said against a place where other lines and their names are."""
-    middle = line + place.offset
-    cost = 0.0
-    for at, other in others:
-        cost += 60 * _overlap(middle - at, TEXT / 2)  # its own name on their line
-        cost += 60 * _overlap(line - at - other.offset, TEXT / 2)  # their name on its own line
-        if place.end == other.end:
-            cost += 30 * ((middle - at - other.offset) * (line - at) < 0)  # not in their order
-            cost += 200 * _overlap(middle - at - other.offset, TEXT)
+def _between(line: float, place: Place, other_line: float, other: Place) -> float:
+    """What is to be said against the places of two names together."""
+    middle, other_middle = line + place.offset, other_line + other.offset
+    cost = 60 * (_overlap(middle - other_line, TEXT / 2) + _overlap(other_middle - line, TEXT / 2))
+    if place.end == other.end:
+        overlap = _overlap(middle - other_middle, TEXT)
+        cost += (1000 + 200 * overlap) * (overlap > 0)
+        cost += 30 * ((middle - other_middle) * (line - other_line) < 0)  # not in their order
     return cost
 
 

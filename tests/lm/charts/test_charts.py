@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lm import charts
@@ -174,6 +174,7 @@ def test_references_have_one_form() -> None:
 
 
 @given(heights=st.lists(st.floats(10, 310), min_size=1, max_size=5), close=st.booleans())
+@example(heights=[10.0, 143.0, 164.0, 297.0], close=True)
 def test_names_of_lines_lie_on_no_other_name(heights: list[float], close: bool) -> None:
     if close:  # within the height of two lines of text
         heights = [200 + 30 * height / 310 for height in heights[:4]]
