@@ -15,7 +15,7 @@ app: .venv/app
 
 test: .venv/test lint
 	@sh tests/install_chromium.sh
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 lint: .venv/test
 	$(BIN)/ruff check .

@@ -2,12 +2,31 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
 # In a shell's background job Ctrl-C is ignored, and would be by every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["OMP_NUM_THREADS"] = "1"  # small models: a second thread costs more than it brings
+
+# Files that take longest, longest first: begun last, one of them would keep one worker alone.
+LONG = (
+    "test_study.py",
+    "test_known_entropy_models.py",
+    "test_cluster.py",
+    "test_first_minute.py",
+    "test_train_live.py",
+    "test_meter.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        name = Path(item.path).name
+        return LONG.index(name) if name in LONG else len(LONG)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from tests.lm.architectures.strategies import model_configs, training_configs
 from tests.lm.architectures.test_models import SMALL
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_measured_equals_formula(data):
     config = data.draw(model_configs())
