@@ -108,30 +108,22 @@ def between(references: Mapping[str, float], low: float, high: float) -> dict[st
     return {name: value for name, value in references.items() if low <= value <= high}
 
 
-def reference_lines(
-    references: Mapping[str, float], scale: alt.Scale | None = None, *, side: str = "right"
-) -> list[alt.Chart]:
-    """Dashed lines across a chart, as layers of it; none where there is no reference.
+def reference_lines(references: Mapping[str, float], scale: alt.Scale) -> list[alt.Chart]:
+    """Dashed lines across a chart, named over their left ends, as layers of it.
+
+    For charts with room between the lines; `lines_apart` is for those that fill as one looks on.
 
     Args:
         references: What is written on a line -> its y.
-        scale: That of the chart's y-axis, where the chart sets one.
-        side: "right" writes under the right end of a line, "left" over its left end.
+        scale: That of the chart's y-axis.
     """
     if not references:
         return []
     rows = [{"reference": name, "y": value} for name, value in references.items()]
-    y = alt.Y("y:Q") if scale is None else alt.Y("y:Q", scale=scale)
-    base = alt.Chart(alt.Data(values=rows)).encode(y=y)
+    base = alt.Chart(alt.Data(values=rows)).encode(y=alt.Y("y:Q", scale=scale))
     rule = base.mark_rule(strokeDash=[4, 4], color=NEUTRAL, strokeWidth=1.2)
-    place = (
-        {"align": "right", "baseline": "top", "dx": -4, "dy": 4}
-        if side == "right"
-        else {"align": "left", "baseline": "bottom", "dx": 4, "dy": -3}
-    )
-    text = base.mark_text(color=NEUTRAL, fontSize=12, **place)
-    x = alt.value("width") if side == "right" else alt.value(0)
-    return [rule, text.encode(x=x, text="reference:N")]
+    text = base.mark_text(color=NEUTRAL, fontSize=12, align="left", baseline="bottom", dx=4, dy=-3)
+    return [rule, text.encode(x=alt.value(0), text="reference:N")]
 
 
 def lines_apart(

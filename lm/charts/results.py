@@ -80,7 +80,7 @@ def results_chart(
         tooltip = alt.Tooltip(f"{field(x)}:N", title=x_title)
         labels = []
     base = alt.Chart(rows).encode(x=horizontal, color=alt.Color("color:N", scale=None, legend=None))
-    layers = [*reference_lines(labelled(near), y_scale, side="left"), *labels]
+    layers = [*reference_lines(labelled(near), y_scale), *labels]
     if is_number and _is_a_line(rows, x):
         layers.append(base.mark_line().encode(y=alt.Y(f"{field(y)}:Q"), detail="series:N"))
     if "low" in rows:

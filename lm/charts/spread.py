@@ -148,7 +148,7 @@ def _plot(panel: Panel, looks: Mapping[str, Look], live: bool = False) -> alt.La
     )
     few = alt.datum.n < (0 if panel.exact else LEAST_SEEDS)
     return layered(
-        *reference_lines(panel.references or {}, scale, side="left"),
+        *reference_lines(panel.references or {}, scale),
         *(lines if panel.line else []),
         bars,
         filled.transform_filter(~few),
