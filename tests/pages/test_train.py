@@ -240,6 +240,12 @@ def test_a_guess_is_judged_in_a_sentence(said: float, loss: float, judged: str) 
     assert verdict(said, loss) == judged
 
 
+def test_a_guess_is_judged_beside_the_ladder() -> None:
+    assert verdict(1.6, 1.5, 1.52).endswith("end at 1.52 for these FLOPs: you were further off.")
+    assert verdict(1.51, 1.5, 1.55).endswith("end at 1.55 for these FLOPs: you were nearer.")
+    assert verdict(1.6, 1.5, 1.602).endswith("end at 1.60 for these FLOPs, as you said.")
+
+
 def test_a_browser_that_is_behind_sets_nothing_that_its_user_did_not_touch(train) -> None:
     app = train(**SMALL, budget="1e10")
     widget(app.select_slider, "budget").set_value(1e13)

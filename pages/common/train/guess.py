@@ -9,8 +9,9 @@ from __future__ import annotations
 import streamlit as st
 
 from lm.runs import Run, RunError
+from lm.runs.frontier import loss_on_validation, score_at
 from lm.runs.guess import MOST, read_guess, write_guess
-from pages.common import wording
+from pages.common import ladders, wording
 
 _COUNT = "guesses_made"  # each run gets a field that is empty at first
 
@@ -61,16 +62,31 @@ def judge(run: Run) -> None:
         st.caption(wording.plain(str(error)))
         return
     if loss is not None and run.state == "complete" and run.status.valid is not None:
-        st.markdown(wording.plain(verdict(loss, run.status.valid.loss)))
+        st.markdown(wording.plain(verdict(loss, run.status.valid.loss, _of_ladder(run))))
 
 
-def verdict(guess: float, loss: float) -> str:
-    """A guess beside what came of it, both nats per token: a sentence."""
+def verdict(guess: float, loss: float, ladder: float | None = None) -> str:
+    """A guess beside what came of it and what a ladder says, in nats per token: in sentences."""
     said, ended = round(guess, 2), round(loss, 2)
     sentence = f"You said {said:.2f}; it ended at {ended:.2f}"
     if said == ended:
+        sentence += ", as you said."
+    else:
+        sentence += f", {abs(ended - said):.2f} {'lower' if ended < said else 'higher'}."
+    if ladder is None:
+        return sentence
+    sentence += f" The recipe's own runs end at {ladder:.2f} for these FLOPs"
+    if round(ladder, 2) == said:
         return f"{sentence}, as you said."
-    return f"{sentence}, {abs(ended - said):.2f} {'lower' if ended < said else 'higher'}."
+    nearer = abs(guess - loss) < abs(ladder - loss)
+    return f"{sentence}: you were {'nearer' if nearer else 'further off'}."
+
+
+def _of_ladder(run: Run) -> float | None:
+    """What the ladder's runs of its architecture and preset end at, for as many FLOPs."""
+    frontier = ladders.frontier(ladders.of_text(run), run.config.preset, loss_on_validation)
+    line = frontier.lines.get(run.config.model.architecture, ())
+    return score_at(line, run.status.flops.total)
 
 
 def _key() -> str:
