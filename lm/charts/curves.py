@@ -19,7 +19,7 @@ from lm.charts.axes import (
     number_axis,
     scale_type,
 )
-from lm.charts.data import smooth, span, thin
+from lm.charts.data import MOST_POINTS, smooth, span, thin
 from lm.charts.looks import look_scale
 
 
@@ -112,15 +112,18 @@ def _rows(
 ) -> pd.DataFrame:
     """The thinned curves, one below the other: columns step, `x`, `y`, smoothed and run."""
     columns = list(dict.fromkeys(["step", x, y]))
-    parts = []
-    for run_id, look in looks.items():
-        frame = metrics[run_id][columns].dropna()
-        if log_x:
-            frame = frame[frame[x] > 0]
-        frame = frame.assign(smoothed=smooth(frame[y], smoothing) if smoothing else frame[y])
-        frame = thin(frame, y).assign(run=look.label)
-        parts.append(frame.astype({x: "float64"}))
-    return pd.concat(parts) if parts else pd.DataFrame(columns=[*columns, "smoothed", "run"])
+    if not looks:
+        return pd.DataFrame(columns=[*columns, "smoothed", "run"])
+    named = {look.label: metrics[run_id][columns] for run_id, look in looks.items()}
+    rows = pd.concat(named, names=["run", None]).reset_index("run").dropna().astype({x: "float64"})
+    if log_x:
+        rows = rows[rows[x] > 0]
+    curves = rows.groupby("run", sort=False)
+    smoothed = curves[y].transform(smooth, smoothing) if smoothing else rows[y]
+    rows = rows.assign(smoothed=smoothed)
+    if curves.size().max() <= MOST_POINTS:
+        return rows
+    return pd.concat([thin(curve, y) for _, curve in rows.groupby("run", sort=False)])
 
 
 def describe_curves(

@@ -34,9 +34,10 @@ def show(group: Group, distance_of: Callable[[Run], str]) -> None:
         st.caption("No run matches.")
         return
     moving = any(phases.busy(run) for run in matching)
-    every = SECONDS_BETWEEN_UPDATES if moving else None
-    run_ids = [run.run_id for run in matching]
-    st.fragment(_rows, run_every=every, key="rows")(group, run_ids, moving, distance_of)
+    rows = _rows
+    if moving:
+        rows = st.fragment(_rows, run_every=SECONDS_BETWEEN_UPDATES, key="rows")
+    rows(group, [run.run_id for run in matching], moving, distance_of)
 
 
 def _rows(
@@ -51,26 +52,41 @@ def _rows(
             st.rerun()
         if not any(phases.busy(run) for run in runs):
             st.rerun()  # with the results, and without the timer
-    checked = checked_ids()[group.key]
+    checked = set(checked_ids()[group.key])
     rows = [i for i, run_id in enumerate(run_ids) if run_id in checked]
+    # another set of rows is another table: a check belongs to a run, not to a place
+    key = f"table-{abs(hash((group.key, *run_ids)))}"
+
+    def check() -> None:  # a callback comes before the page runs; in a fragment the page would not
+        _check(group.key, run_ids, key)
+
     with st.container(key="runs-table"):
-        event = st.dataframe(
+        st.dataframe(
             runs_table.table(group, runs, distance_of if group.ladder else None),
             column_config=runs_table.columns(group),
             hide_index=True,
-            # another set of rows is another table: a check belongs to a run, not to a place
-            key=f"table-{abs(hash((group.key, *run_ids)))}",
-            on_select="rerun",
+            key=key,
+            on_select="rerun" if moving else check,
             selection_mode="multi-row",
             selection_default={"selection": {"rows": rows}},
             placeholder="–",
             height="auto" if len(runs) > 10 else "content",
             alt=f"{wording.n_runs(len(runs))}: settings and results",
         )
-    selected = {run_ids[i] for i in event.selection.rows if i < len(run_ids)}
-    after = [run_id for run_id in checked if run_id not in run_ids] + [
-        run_id for run_id in run_ids if run_id in selected
-    ]
-    if set(after) != set(checked):
-        checked_ids()[group.key] = after
+    if _check(group.key, run_ids, key):
         st.rerun()
+
+
+def _check(group: str, run_ids: list[str], key: str) -> bool:
+    """Take over which rows of the table are checked; returns whether that is news.
+
+    Runs that a filter hides stay as they are.
+    """
+    rows = st.session_state[key].selection.rows
+    before = checked_ids()[group]
+    hidden = [run_id for run_id in before if run_id not in run_ids]
+    after = [*hidden, *(run_ids[i] for i in sorted(rows) if i < len(run_ids))]
+    if set(after) == set(before):
+        return False
+    checked_ids()[group] = after
+    return True
