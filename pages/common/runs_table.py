@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -45,6 +46,19 @@ class Group:
         if result is None:
             return None
         return result.bits_per_char if self.in_bits else result.loss
+
+    def in_unit(self, run: Run, loss: Any) -> Any:
+        """A loss of the run in nats per token, or a column of them, as `unit` has it.
+
+        None for None, and in bits before the run's validation split is scored, which tells how
+        many characters its tokens have.
+        """
+        valid = run.status.valid
+        if loss is None or not self.in_bits:
+            return loss
+        if valid is None:
+            return None
+        return (loss * valid.n_tokens + valid.spelling_nats) / valid.n_chars / math.log(2)
 
 
 def groups(runs: Iterable[Run], ladder: Iterable[Run] = ()) -> dict[str, Group]:
@@ -160,14 +174,42 @@ def _named(name: str, value: Any) -> str:
 
 def metrics(run: Run) -> pd.DataFrame:
     """The run's recorded steps, read again only after more were written."""
-    path = run.path / "metrics.jsonl"
-    stamp = path.stat().st_size if path.exists() else 0
-    return _metrics(str(run.path), stamp)
+    return _metrics(str(run.path), _n_bytes(run))
 
 
-@st.cache_data(max_entries=1_000, show_spinner=False)
-def _metrics(path: str, stamp: int) -> pd.DataFrame:
+@st.cache_data(max_entries=200, show_spinner=False)
+def _metrics(path: str, n_bytes: int) -> pd.DataFrame:
     return caches.store().get(path).metrics()
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """What a row of the table shows of a run's recorded steps, in nats per token."""
+
+    train: Sequence[float]  # the training loss, in few points
+    last: float | None  # of the sampled validation losses
+    best: float | None
+
+
+def _glimpse(run: Run) -> Glimpse:
+    return _cached_glimpse(run.path, _n_bytes(run))
+
+
+@functools.lru_cache(maxsize=2_000)
+def _cached_glimpse(path: Path, n_bytes: int) -> Glimpse:
+    rows = caches.store().get(path).rows()
+    sampled = [row["sampled_val_loss"] for row in rows if row["sampled_val_loss"] is not None]
+    return Glimpse(
+        train=charts.sparkline([row["train_loss"] for row in rows]),
+        last=sampled[-1] if sampled else None,
+        best=min(sampled, default=None),
+    )
+
+
+def _n_bytes(run: Run) -> int:
+    """The size of the run's recorded steps, which grows with them."""
+    path = run.path / "metrics.jsonl"
+    return path.stat().st_size if path.exists() else 0
 
 
 def table(
@@ -186,8 +228,10 @@ def table(
                 "run_id": run.run_id,
                 "Run": run.name,
                 **({"What differs": differences[run.run_id]} if tells_more else {}),
-                "Loss": charts.sparkline(metrics(run)["train_loss"].to_numpy()),
+                "Loss": glimpse.train,
                 "Validation": group.score(run.status.valid),
+                "Sampled, last": group.in_unit(run, glimpse.last),
+                "Sampled, best": group.in_unit(run, glimpse.best),
                 "Test": group.score(run.status.test),
                 **({"To the frontier": distances[run.run_id]} if any(distances.values()) else {}),
                 "FLOPs": flops_text(run.status.flops.total) if run.status.flops.total else "0",
@@ -195,7 +239,7 @@ def table(
                 "Time": round(run.status.seconds, 1),
                 "State": state(run),
             }
-            for run in runs
+            for run, glimpse in zip(runs, map(_glimpse, runs), strict=True)
         ]
     )
 
@@ -224,6 +268,18 @@ def columns(group: Group) -> dict[str, Any]:
         "Validation": config.NumberColumn(
             format="%.3f", help=f"Whole validation split, {group.unit}. It chooses.", width="small"
         ),
+        "Sampled, last": config.NumberColumn(
+            format="%.3f",
+            help=f"On a part of the validation split, as in the curve, {group.unit}: at the last "
+            "of the measurements on the way.",
+            width="small",
+        ),
+        "Sampled, best": config.NumberColumn(
+            format="%.3f",
+            help="The lowest of these measurements. Where it lies well below the last, the run "
+            "went on for too long: it began to learn its text by heart.",
+            width="small",
+        ),
         "Test": config.NumberColumn(
             format="%.3f", help=f"Whole test split, {group.unit}. It reports.", width="small"
         ),
@@ -248,17 +304,11 @@ def curves(group: Group, runs: Sequence[Run]) -> dict[str, pd.DataFrame]:
     """Each run's metrics; in bits per character where the group is."""
     frames = {}
     for run in runs:
-        frame, valid = metrics(run), run.status.valid
-        if group.in_bits:
-            if valid is None:
-                continue
-            bits = valid.n_tokens / valid.n_chars / math.log(2)
-            spelling = valid.spelling_nats / valid.n_chars / math.log(2)
-            frame = frame.assign(
-                sampled_val_loss=frame["sampled_val_loss"] * bits + spelling,
-                train_loss=frame["train_loss"] * bits + spelling,
-            )
-        frames[run.run_id] = frame
+        if group.in_bits and run.status.valid is None:
+            continue
+        frame = metrics(run)
+        losses = ("sampled_val_loss", "train_loss")
+        frames[run.run_id] = frame.assign(**{n: group.in_unit(run, frame[n]) for n in losses})
     return frames
 
 

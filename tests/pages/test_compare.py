@@ -104,6 +104,28 @@ def test_words_and_characters_share_no_axis_but_bits(tmp_path: Path, corpora) ->
     assert groups[2].score(run.status.valid) == run.status.valid.bits_per_char
 
 
+def test_best_on_the_way_stands_beside_the_last(tmp_path: Path, corpora) -> None:
+    """The curve of `finished_run` falls to its end; one that rises again shows where it turned."""
+    store = RunStore(tmp_path)
+    run = finished_run(store, corpora["word"], loss=1.5)
+    finished_run(store, corpora["char"])
+    groups = runs_table.groups(store.list()).values()
+    words = next(group for group in groups if not group.in_bits and run in group.runs)
+    in_bits = next(group for group in groups if group.in_bits)
+    row = runs_table.table(words, [run]).iloc[0]
+    assert row["Sampled, last"] == row["Sampled, best"] == pytest.approx(1.5 + 1 / 30)
+    at_end = runs_table.table(in_bits, [run]).iloc[0]
+    assert (
+        at_end["Sampled, last"]
+        == runs_table.curves(in_bits, [run])[run.run_id]["sampled_val_loss"].iloc[-1]
+    )
+    with (run.path / "metrics.jsonl").open("a") as file:
+        later = {**run.rows()[-1], "step": 31, "sampled_val_loss": 1.9}
+        file.write(json.dumps(later) + "\n")
+    row = runs_table.table(words, [run]).iloc[0]
+    assert (row["Sampled, last"], row["Sampled, best"]) == (1.9, pytest.approx(1.5 + 1 / 30))
+
+
 def test_labels_say_only_what_differs(tmp_path: Path, corpora) -> None:
     store, corpus = RunStore(tmp_path), corpora["char"]
     runs = [
