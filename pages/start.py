@@ -23,7 +23,7 @@ def load() -> tuple[list[Run], Run | None]:
 def act() -> None:
     """The button that trains a first model."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button(f"Train your first model ({first_run.ABOUT})", type="primary"):
+        if st.button(first_run.label(), type="primary", key="first"):
             with st.spinner("Reading the corpus …"):
                 run = first_run.start()
             links.to_train(run).follow()
@@ -98,3 +98,4 @@ act()
 if writer:
     show_sample(writer)
 show_ladder(runs)
+first_run.make_ready()
