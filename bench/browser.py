@@ -2,19 +2,23 @@
 
     python -m bench.browser
 
-Starts a server of its own over a copy of the shipped runs, and Chromium; takes about a minute.
-Quote its figures from an idle machine.
+Starts servers of its own over a copy of what ships, and Chromium; takes about two minutes. Quote
+its figures from an idle machine. A first visitor meets an empty folder of runs; Compare is measured
+with 400 runs more, which are the study's, under ids of their own.
 """
 
+import contextlib
 import functools
 import itertools
+import json
 import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from lm.runs import RunStore
 from tests.pages.conftest import ARGUMENTS, serve
@@ -52,45 +56,71 @@ def heading(tab: Page, name: str | None = None) -> None:
     tab.get_by_role("heading", level=1, name=name).wait_for()
 
 
+def at_95(values: list[float]) -> float:
+    """The 95th percentile."""
+    return statistics.quantiles(values, n=20)[-1]
+
+
+@contextlib.contextmanager
+def app(browser: Browser, runs_dir: Path) -> Iterator[tuple[Page, str]]:
+    """A fresh server over some runs: a page of a fresh browser, and the server's address."""
+    process, url = serve(runs_dir)
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    try:
+        yield context.new_page(), url
+    finally:
+        context.close()
+        process.terminate()
+        process.wait(20)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        runs_dir = Path(folder) / "runs"
-        for shipped in (ROOT / "checkpoints").glob("shipped-*"):
-            shutil.copytree(shipped, runs_dir / shipped.name)
-        process, url = serve(runs_dir)
         path = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        try:
-            measure(browser.new_page(viewport={"width": 1280, "height": 900}), url, runs_dir)
-        finally:
-            browser.close()
-            process.terminate()
-            process.wait(20)
+        hasty, first, second = (Path(folder) / name for name in ("hasty", "first", "second"))
+        for runs_dir in (hasty, first, second):
+            shutil.copytree(ROOT / "checkpoints", runs_dir)
+        with app(browser, hasty) as (tab, url):
+            first_visit(tab, url, reads_for=0)
+        with app(browser, first) as (tab, url):
+            first_visit(tab, url, reads_for=3)
+            while_training(tab, RunStore(first))
+        run_ids = add_own_runs(second, 400)
+        with app(browser, second) as (tab, url):
+            compare(tab, url, run_ids)
+        browser.close()
 
 
-def measure(tab: Page, url: str, runs_dir: Path) -> None:
+def first_visit(tab: Page, url: str, reads_for: float) -> None:
+    """From the first request to a server until the first point of a first model's curve.
+
+    `reads_for`: seconds from when the button is there until it is pressed.
+    """
     started_at = time.perf_counter()
     tab.goto(url)
     heading(tab)
-    row("cold start: heading", time.perf_counter() - started_at, 4)
-    tab.locator(".text .token").first.wait_for()
-    row("cold start: coloured sample", time.perf_counter() - started_at, 6)
-    row("warm start: heading", seconds(lambda: (tab.reload(), heading(tab))), 1.5)
-
+    row("cold server: heading", time.perf_counter() - started_at, 1.5)
     button = tab.get_by_role("button", name="Train your first model")
     button.wait_for()
+    row("cold server: the button", time.perf_counter() - started_at, 3)
+    time.sleep(reads_for)
     started_at = time.perf_counter()
     button.click()
     tab.wait_for_function(POINT_DRAWN, arg=LINE)
-    row("first model: first point", time.perf_counter() - started_at, 3)
+    what = f"click after {reads_for} s of reading: first point"
+    row(what, time.perf_counter() - started_at, 2)
 
+
+def while_training(tab: Page, store: RunStore) -> None:
+    """How the page answers while the first model trains."""
     presses = key_presses(tab)
-    row("slider while training: 95th percentile", statistics.quantiles(presses, n=20)[-1], 0.6)
+    row("a control that computes: 95th percentile", at_95(presses), 0.6)
     tab.evaluate(COUNT_UPDATES, LINE)
-    time.sleep(10)
+    time.sleep(5)
     updates = tab.evaluate("window.updates")
     gaps = [b - a for a, b in itertools.pairwise(updates)]
-    row("chart updates in 10 s of training", len(updates), 7.5, "", least=True)
+    row("chart updates in 5 s of training", len(updates), 3.7, "", least=True)
     row("longest gap between them", max(gaps, default=0) / 1000, 2.5)
     row("the chart stays one DOM node", tab.evaluate("window.kept()"), 1, "", least=True)
 
@@ -98,16 +128,79 @@ def measure(tab: Page, url: str, runs_dir: Path) -> None:
         tab.get_by_role("link", name=name, exact=True).click()
         heading(tab, name)
 
-    switches = [seconds(functools.partial(switch, name)) for name in PAGES]
-    row("page switch while training", max(switches), 1.5)
-
-    run = next(run for run in RunStore(runs_dir).list() if not run.shipped)
+    switches = {name: seconds(functools.partial(switch, name)) for name in PAGES}
+    for name, taken in switches.items():
+        row(f"page switch: to {name}", taken, 1.5)
+    switch("Generate")
+    row("a control that only shows: 95th percentile", at_95(weighings(tab)), 0.1)
+    run = next(run for run in store.list() if not run.shipped)
+    row("the run trains on, after all that", run.state == "running", 1, "", least=True)
     while run.state == "running":
         time.sleep(0.2)
         run = run.reload()
     row("first model: training", run.status.seconds, 30)
 
 
+def weighings(tab: Page, n: int = 15) -> list[float]:
+    """Seconds from each press of an arrow key on the temperature to bars of another length."""
+    slider = tab.locator(".st-key-temperature input").first
+    table = tab.locator(".st-key-bars-0 table").first
+    table.wait_for()
+    slider.focus()
+    latencies = []
+    for i in range(n):
+        before = table.inner_html()
+        started_at = time.perf_counter()
+        tab.keyboard.press("ArrowRight" if i % 2 == 0 else "ArrowLeft")
+        while table.inner_html() == before:
+            pass
+        latencies.append(time.perf_counter() - started_at)
+    return latencies
+
+
+def add_own_runs(runs_dir: Path, n: int) -> list[str]:
+    """Copy runs of the study as if a person had trained them; returns their ids."""
+    run_ids = []
+    for source in sorted((ROOT / "checkpoints" / "study").iterdir())[:n]:
+        run_id = source.name.removeprefix("shipped-")
+        shutil.copytree(source, runs_dir / run_id)
+        config = json.loads((source / "config.json").read_text())
+        own = {**config, "run_id": run_id, "shipped": False}
+        (runs_dir / run_id / "config.json").write_text(json.dumps(own))
+        run_ids.append(run_id)
+    return run_ids
+
+
+def compare(tab: Page, url: str, run_ids: list[str]) -> None:
+    """The Compare page with all that ships and many own runs, and with 60 of them selected."""
+    tab.goto(url)
+    tab.get_by_role("button", name="Train your first model").wait_for()
+    for visit in ("first", "second"):
+        what = f"Compare, {len(run_ids)} own runs, {visit} visit"
+        started_at = time.perf_counter()
+        tab.goto(f"{url}/compare")
+        tab.locator(".st-key-frontier-chart svg .mark-line path").first.wait_for()
+        row(f"{what}: first chart", time.perf_counter() - started_at, 2)
+        tab.locator(CURVES).first.wait_for()
+        row(f"{what}: last chart", time.perf_counter() - started_at, 4)
+    tab.goto(f"{url}/compare?checked={','.join(run_ids[:60])}")
+    tab.wait_for_function(f"document.querySelectorAll('{CURVES}').length >= 60")
+    table = tab.locator(".st-key-runs-table canvas").first
+    table.evaluate("table => table.scrollIntoView({block: 'center'})")
+    tab.wait_for_timeout(1000)
+    box = table.bounding_box()
+    assert box is not None
+    taken = []
+    for _ in range(5):
+        before = tab.locator(CURVES).count()
+        started_at = time.perf_counter()
+        tab.mouse.click(box["x"] + 18, box["y"] + 52)
+        tab.wait_for_function(f"document.querySelectorAll('{CURVES}').length !== {before}")
+        taken.append(time.perf_counter() - started_at)
+    row("60 selected, one more or less: all charts", max(taken), 1)
+
+
+CURVES = ".st-key-curves-chart svg .mark-line path"
 PAGES = ("Data", "Compare", "Generate", "Train")
 
 if __name__ == "__main__":
