@@ -2,10 +2,18 @@
 
 import streamlit as st
 
+from pages.common import shell
+
+shell.page(
+    "What will a little compute buy?",
+    "Train small language models on your own machine, in seconds, and see what each "
+    "floating-point operation bought: which architecture, how large, for how long.",
+)  # what follows takes a quarter of a second to import
+
 from lm.base.flops import flops_text
 from lm.runs import Run
 from lm.writing.sampling import Sampling
-from pages.common import caches, corpora, first_run, links, shell, wording, writing
+from pages.common import caches, corpora, first_run, links, wording, writing
 from pages.common.components.text_view import text_view
 
 PROMPT = "ROMEO:"
@@ -86,11 +94,6 @@ def show_ladder(runs: list[Run]) -> None:
     links.to_compare().show("Compare all runs →")
 
 
-shell.page(
-    "What will a little compute buy?",
-    "Train small language models on your own machine, in seconds, and see what each "
-    "floating-point operation bought: which architecture, how large, for how long.",
-)
 caches.jobs()  # ready by the time the button is pressed
 runs, writer = load()
 show_answer()

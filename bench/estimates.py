@@ -1,0 +1,55 @@
+"""How long runs were said to take, beside how long they took.
+
+    python -m bench.estimates
+
+Trains a run of each architecture at several budgets by the default recipe, one after another, on
+the Python reference, which needs no file; takes about two minutes. Quote it from an idle machine.
+"""
+
+import itertools
+import tempfile
+import time
+
+from lm.architectures import ARCHITECTURES
+from lm.datasets import load
+from lm.datasets.config import DataConfig
+from lm.runs import RunStore, forecast, recipes
+from lm.runs.plan import plan
+from lm.runs.prepare import prepare
+from lm.training import execute
+
+BUDGETS = (3e9, 1e10, 3e10, 1e11)
+
+
+def main() -> None:
+    """Print a row per run: said before any run of this machine was known, said then, and taken."""
+    corpus = load(DataConfig(dataset="python_reference"))
+    n_scored = corpus.valid.n_tokens + corpus.test.n_tokens
+    print(f"{'':<24} {'at first':>9} {'with runs':>9} {'took':>9}  took / said")
+    with tempfile.TemporaryDirectory() as folder:
+        store = RunStore(folder)
+        for budget, architecture in itertools.product(BUDGETS, ARCHITECTURES):
+            vocab_size = corpus.tokenizer.vocab_size
+            config = recipes.resolve(
+                architecture=architecture,
+                data=corpus.data,
+                vocab_size=vocab_size,
+                n_train_tokens=corpus.train.n_tokens,
+                budget=budget,
+            )
+            steps = plan(config, vocab_size, corpus.train.n_tokens)
+            at_first, with_runs = (
+                forecast.whole_seconds(config, steps, vocab_size, n_scored, history)
+                for history in ([], store.list())
+            )
+            started_at = time.perf_counter()
+            execute(prepare(config, store, corpus=corpus))
+            took = time.perf_counter() - started_at
+            print(
+                f"{architecture:<14} {budget:<9.0e} {at_first:9.1f} {with_runs:9.1f} {took:9.1f}"
+                f"  {took / with_runs:.2f}"
+            )
+
+
+if __name__ == "__main__":
+    main()
