@@ -11,6 +11,7 @@ shell.page(
 )  # what follows takes a quarter of a second to import
 
 from lm.base.flops import flops_text
+from lm.datasets import DatasetError
 from lm.runs import Run
 from lm.writing.sampling import Sampling
 from pages.common import caches, corpora, first_run, links, wording, writing
@@ -31,11 +32,16 @@ def load() -> tuple[list[Run], Run | None]:
 def act() -> None:
     """The button that trains a first model."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button(first_run.label(), type="primary", key="first"):
+        pressed = st.button(first_run.label(), type="primary", key="first")
+        st.caption(first_run.describe())
+    if pressed:
+        try:
             with st.spinner("Reading the corpus …"):
                 run = first_run.start()
+        except DatasetError as error:
+            st.error(wording.plain(str(error)))
+        else:
             links.to_train(run).follow()
-        st.caption(first_run.describe())
 
 
 @st.fragment

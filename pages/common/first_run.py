@@ -10,12 +10,13 @@ import streamlit as st
 from lm import datasets
 from lm.architectures import ARCHITECTURES, DEFAULT
 from lm.base.flops import flops_text
-from lm.datasets import DatasetError
+from lm.datasets import Corpus, DatasetError
 from lm.datasets.config import DataConfig
-from lm.runs import Run, forecast, presets, recipes
+from lm.runs import Run, forecast, recipes
+from lm.runs.config import RunConfig
 from lm.runs.plan import plan
 from lm.runs.prepare import prepare
-from pages.common import caches, corpora, drafts, ladders, links
+from pages.common import caches, corpora, drafts, links
 
 BUDGET = 1e11
 
@@ -33,26 +34,27 @@ def describe() -> str:
     return f"A small {architecture} on {title}, for {flops_text(BUDGET)} FLOPs."
 
 
-def seconds() -> float | None:
-    """How long it trains on this machine, about; None where no ladder tells its steps."""
-    own = [run for run in caches.store().list() if not run.shipped]
-    for run in ladders.runs():
-        config = run.config
-        alike = (config.model.architecture, config.training.budget, config.preset)
-        if alike == (DEFAULT, BUDGET, presets.DEFAULT):
-            steps = plan(config, run.vocab_size, run.facts.n_train_tokens)
-            return forecast.seconds(config, steps, own)
-    return None
-
-
 def label() -> str:
-    """What the button that starts it says."""
-    about = seconds()
-    return "Train your first model" + (f" (about {forecast.in_words(about)})" if about else "")
+    """What the button that starts it says: with the time that it will take on this machine."""
+    text = "Train your first model"
+    try:
+        config, corpus = _config()
+    except DatasetError:
+        return text  # whoever presses it is told
+    steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
+    own = [run for run in caches.store().list() if not run.shipped]
+    return f"{text} (about {forecast.in_words(forecast.seconds(config, steps, own))})"
 
 
 def start() -> Run:
-    """Make the run and put it in the queue."""
+    """Make the run and put it in the queue. Raises `DatasetError`."""
+    config, corpus = _config()
+    run = prepare(config, caches.store(), name="My first model", corpus=corpus)
+    caches.jobs().start(run)
+    return run
+
+
+def _config() -> tuple[RunConfig, Corpus]:
     data = DataConfig(dataset=corpus_name())
     corpus = corpora.load(data)
     config = recipes.resolve(
@@ -62,9 +64,7 @@ def start() -> Run:
         n_train_tokens=corpus.train.n_tokens,
         budget=BUDGET,
     )
-    run = prepare(config, caches.store(), name="My first model", corpus=corpus)
-    caches.jobs().start(run)
-    return run
+    return config, corpus
 
 
 def make_ready() -> None:

@@ -6,6 +6,14 @@ import sys
 import time
 from pathlib import Path
 
+from streamlit.testing.v1 import AppTest
+
+from lm.architectures import DEFAULT
+from lm.datasets import load
+from lm.datasets.config import DataConfig
+from lm.runs import forecast, recipes
+from lm.runs.plan import plan
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -34,6 +42,44 @@ def test_sample_is_coloured_and_another_is_written(app_url, tab) -> None:
     tab.get_by_role("button", name="Another text").click()
     tab.locator(".text .token").nth(len(before)).wait_for()  # the new one is longer
     assert tab.locator(".text").text_content().startswith("ROMEO:")
+
+
+def test_button_says_how_long_its_own_run_takes(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("LM_RUNS_DIR", str(tmp_path / "runs"))
+    monkeypatch.setenv("LM_DATASETS", str(tmp_path))  # then it learns the Python reference
+    label = first_button().label
+    corpus = load(DataConfig(dataset="python_reference"))
+    config = recipes.resolve(
+        architecture=DEFAULT,
+        data=corpus.data,
+        vocab_size=corpus.tokenizer.vocab_size,
+        n_train_tokens=corpus.train.n_tokens,
+        budget=1e11,
+    )
+    steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
+    said = forecast.in_words(forecast.seconds(config, steps, []))
+    assert label == f"Train your first model (about {said})"
+
+
+def test_a_corpus_that_cannot_be_read_is_named_where_the_button_is_pressed(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("LM_RUNS_DIR", str(tmp_path / "runs"))
+    monkeypatch.setenv("LM_DATASETS", str(tmp_path))
+    (tmp_path / "tiny_shakespeare").mkdir()
+    (tmp_path / "tiny_shakespeare" / "input.txt").write_bytes(b"")
+    button = first_button()
+    assert button.label == "Train your first model"
+    app = button.click().run()
+    assert not app.exception
+    assert "Tiny Shakespeare" in app.error[0].value
+
+
+def first_button():
+    """The button of the Start page that trains a first model."""
+    app = AppTest.from_file(str(ROOT / "pages" / "start.py"), default_timeout=60).run()
+    assert not app.exception
+    return app.button(key="first")
 
 
 def test_primary_button_starts_a_training(start_server, tab, tmp_path: Path) -> None:
