@@ -21,7 +21,7 @@ from lm.charts.axes import (
 from lm.charts.data import span
 from lm.charts.ends import End, labels_of_lines, padded, with_room
 
-NEAR = 0.1  # a reference is drawn if it lies within this of what is shown
+NEAR = 0.1  # references this near to what is shown are drawn, too
 HOLLOW_SIZE, FIRM_SIZE = 60, 34
 OWN_SIZE, MANY, OWN_SIZE_OF_MANY = 240, 12, 90
 
@@ -54,7 +54,7 @@ def frontier_chart(
         looks: Series -> how it is drawn and named; those of `own` too.
         own: The user's runs, drawn large over the lines.
         y_title: What is drawn, with its unit.
-        references: Name -> y of dashed lines, drawn where they lie near what is shown.
+        references: Name -> y of dashed lines: the highest, and those near what is shown.
         height: Pixels.
 
     Labels stand at the right ends of lines, kept apart. Where there are too few seeds for a band,
@@ -69,7 +69,11 @@ def frontier_chart(
     )
     rungs = rungs.rename(columns={"flops": "x"})
     low, high = span(pd.concat([rungs["low"], rungs["high"], marks["mean"]]))
-    near = between(references or {}, low - NEAR, high + NEAR)
+    references = references or {}
+    near = between(references, low - NEAR, high + NEAR)
+    if references:
+        best = max(references, key=lambda name: references[name])
+        near[best] = references[best]
     y_domain = padded(min([low, *near.values()]), max([high, *near.values()]))
     y_scale = alt.Scale(domain=list(y_domain), nice=False, zero=False)
     first, last = span(pd.concat([rungs["x"], marks["x"]]))

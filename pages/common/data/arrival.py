@@ -6,7 +6,7 @@ import streamlit as st
 
 from lm import datasets
 from lm.datasets import Dataset, DatasetError, Download
-from pages.common import wording
+from pages.common import corpora, wording
 
 
 def upload() -> None:
@@ -24,7 +24,9 @@ def upload() -> None:
         return
     if st.session_state.get("uploaded") != path.name:
         st.session_state["uploaded"] = st.session_state["text"] = path.name
-    st.success(f"{wording.plain(path.name)} is here, split 80/10/10 by characters.")
+    st.success(
+        f"{wording.plain(corpora.text_title(path.name))} is here, split 80/10/10 by characters."
+    )
 
 
 def fetch(info: Dataset, source: Download | None) -> None:

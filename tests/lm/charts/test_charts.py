@@ -268,6 +268,17 @@ def test_the_frontier_has_lines_bands_hollow_dots_and_own_runs() -> None:
     assert "1 run of yours" in sentence
 
 
+def test_one_run_alone_stands_beside_the_best_of_counting() -> None:
+    looks = {"b": charts.Look("#000", label="B")}
+    own = [charts.Mark(name="mine", series="b", flops=1e9, y=-2.07)]
+    spec = charts.frontier_chart(
+        rungs().iloc[:0], looks, own, y_title="", references={"6-gram": -1.37, "bigram": -2.4}
+    ).to_dict()
+    texts = [layer for layer in spec["layer"] if layer["mark"]["type"] == "text"]
+    labels = [row["label"] for layer in texts for row in layer["data"]["values"]]
+    assert labels == ["6-gram −1.37"]  # far away, but what any model is held against
+
+
 def test_smoothing_keeps_the_raw_line() -> None:
     shown = {"a": charts.Look("#000", label="MLP")}
     spec = charts.training_curves({"a": metrics(50)}, shown, smoothing=0.2).to_dict()
