@@ -24,7 +24,7 @@ BUDGETS = (3e9, 1e10, 3e10, 1e11)
 def main() -> None:
     """Print a row per run: said before any run of this machine was known, said then, and taken."""
     corpus = load(DataConfig(dataset="python_reference"))
-    n_scored = corpus.valid.n_tokens + corpus.test.n_tokens
+    n_scored = sum(split.n_tokens for split in (corpus.valid, corpus.test) if split)
     print(f"{'':<24} {'at first':>9} {'with runs':>9} {'took':>9}  took / said")
     with tempfile.TemporaryDirectory() as folder:
         store = RunStore(folder)

@@ -86,6 +86,8 @@ def leads_text(leads: Sequence[Lead]) -> str:
     ]
     close = [_span(lead, leads) for lead in leads if lead.architecture is None and lead.firm]
     few = [_span(lead, leads) for lead in leads if not lead.firm]
+    if few and not led and not close:
+        return "There are too few seeds to tell which architecture leads."
     sentences = [f"{'; '.join(led)}."] if led else []
     if close:
         sentences.append(f"{_sentence(listed(close))} seeds differ more than architectures.")

@@ -229,9 +229,9 @@ def table(
                 "Run": run.name,
                 **({"What differs": differences[run.run_id]} if tells_more else {}),
                 "Loss": glimpse.train,
+                "Last": group.in_unit(run, glimpse.last),
+                "Best": group.in_unit(run, glimpse.best),
                 "Validation": group.score(run.status.valid),
-                "Sampled, last": group.in_unit(run, glimpse.last),
-                "Sampled, best": group.in_unit(run, glimpse.best),
                 "Test": group.score(run.status.test),
                 **({"To the frontier": distances[run.run_id]} if any(distances.values()) else {}),
                 "FLOPs": flops_text(run.status.flops.total) if run.status.flops.total else "0",
@@ -265,20 +265,20 @@ def columns(group: Group) -> dict[str, Any]:
         "Loss": config.LineChartColumn(
             "Loss", width="small", help="Training loss over the run, nats per token."
         ),
+        "Last": config.NumberColumn(
+            format="%.3f",
+            help="The last of the losses that were measured on the way, on a part of the "
+            f"validation split, {group.unit}.",
+            width="small",
+        ),
+        "Best": config.NumberColumn(
+            format="%.3f",
+            help="The lowest of these. Where it lies well below the last, the run went on for too "
+            "long: it began to learn its text by heart.",
+            width="small",
+        ),
         "Validation": config.NumberColumn(
             format="%.3f", help=f"Whole validation split, {group.unit}. It chooses.", width="small"
-        ),
-        "Sampled, last": config.NumberColumn(
-            format="%.3f",
-            help=f"On a part of the validation split, as in the curve, {group.unit}: at the last "
-            "of the measurements on the way.",
-            width="small",
-        ),
-        "Sampled, best": config.NumberColumn(
-            format="%.3f",
-            help="The lowest of these measurements. Where it lies well below the last, the run "
-            "went on for too long: it began to learn its text by heart.",
-            width="small",
         ),
         "Test": config.NumberColumn(
             format="%.3f", help=f"Whole test split, {group.unit}. It reports.", width="small"

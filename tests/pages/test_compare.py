@@ -113,17 +113,16 @@ def test_best_on_the_way_stands_beside_the_last(tmp_path: Path, corpora) -> None
     words = next(group for group in groups if not group.in_bits and run in group.runs)
     in_bits = next(group for group in groups if group.in_bits)
     row = runs_table.table(words, [run]).iloc[0]
-    assert row["Sampled, last"] == row["Sampled, best"] == pytest.approx(1.5 + 1 / 30)
+    assert row["Last"] == row["Best"] == pytest.approx(1.5 + 1 / 30)
     at_end = runs_table.table(in_bits, [run]).iloc[0]
     assert (
-        at_end["Sampled, last"]
-        == runs_table.curves(in_bits, [run])[run.run_id]["sampled_val_loss"].iloc[-1]
+        at_end["Last"] == runs_table.curves(in_bits, [run])[run.run_id]["sampled_val_loss"].iloc[-1]
     )
     with (run.path / "metrics.jsonl").open("a") as file:
         later = {**run.rows()[-1], "step": 31, "sampled_val_loss": 1.9}
         file.write(json.dumps(later) + "\n")
     row = runs_table.table(words, [run]).iloc[0]
-    assert (row["Sampled, last"], row["Sampled, best"]) == (1.9, pytest.approx(1.5 + 1 / 30))
+    assert (row["Last"], row["Best"]) == (1.9, pytest.approx(1.5 + 1 / 30))
 
 
 def test_labels_say_only_what_differs(tmp_path: Path, corpora) -> None:

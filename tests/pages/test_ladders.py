@@ -119,6 +119,10 @@ def test_a_text_without_a_ladder_offers_to_train_one(page, store, corpus) -> Non
             "**MLP** leads up to 3e9 FLOPs; **Transformer** from 3e11 on. "
             "From 1e10 to 1e11 seeds differ more than architectures.",
         ),
+        (
+            [Lead(architecture=None, low=1e9, high=1e11, firm=False)],
+            "There are too few seeds to tell which architecture leads.",
+        ),
     ],
 )
 def test_leads_in_words(leads, sentence) -> None:
