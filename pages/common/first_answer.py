@@ -61,10 +61,12 @@ def show(answers: Sequence[Bought]) -> None:
                 help="Among how many equally likely characters or words the model has to choose "
                 "at each, on the test split: lower is better.",
             )
+            st.markdown(
+                f"{wording.architecture(run.config.model.architecture)}, "
+                f"{flops_text(run.status.flops.total, 2)} training FLOPs"
+            )
             st.caption(
-                f"{wording.architecture(run.config.model.architecture)} of "
-                f"{wording.short(run.n_params)} parameters, "
-                f"{flops_text(run.status.flops.total, 2)} training FLOPs, about "
+                f"{wording.short(run.n_params)} parameters, about "
                 f"{forecast.in_words(answer.seconds)} here"
             )
             st.code(sample_lines(run), language=None, wrap_lines=True)
