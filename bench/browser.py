@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from lm.runs import RunStore
 from tests.pages.conftest import ARGUMENTS, serve
-from tests.pages.test_first_minute import key_presses
+from tests.pages.test_first_minute import key_presses, latencies
 
 ROOT = Path(__file__).parents[1]
 LINE = ".st-key-loss-chart .mark-line path"
@@ -132,32 +132,15 @@ def while_training(tab: Page, store: RunStore) -> None:
     for name, taken in switches.items():
         row(f"page switch: to {name}", taken, 1.5)
     switch("Generate")
-    row("a control that only shows: 95th percentile", at_95(weighings(tab)), 0.1)
+    bars = tab.locator(".st-key-bars-0 table").first
+    weighed = latencies(tab, ".st-key-temperature input", bars, 20)
+    row("a control that only shows: 95th percentile", at_95(weighed), 0.1)
     run = next(run for run in store.list() if not run.shipped)
     row("the run trains on, after all that", run.state == "running", 1, "", least=True)
     while run.state == "running":
         time.sleep(0.2)
         run = run.reload()
     row("first model: training", run.status.seconds, 30)
-
-
-def weighings(tab: Page, n: int = 15) -> list[float]:
-    """Seconds from each press of an arrow key on the temperature to bars of another length."""
-    slider = tab.locator(".st-key-temperature input").first
-    table = tab.locator(".st-key-bars-0 table").first
-    table.wait_for()
-    slider.focus()
-    latencies = []
-    for i in range(n):
-        before = table.inner_html()
-        started_at = time.perf_counter()
-        tab.keyboard.press("ArrowRight" if i % 2 == 0 else "ArrowLeft")
-        tab.wait_for_function(
-            "([table, before]) => table.innerHTML !== before",
-            arg=[table.element_handle(), before],
-        )
-        latencies.append(time.perf_counter() - started_at)
-    return latencies
 
 
 def add_own_runs(runs_dir: Path, n: int) -> list[str]:

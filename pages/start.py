@@ -29,10 +29,10 @@ def load() -> tuple[list[Run], Run | None]:
     return runs, next((run for run in writers if run.shipped), next(iter(writers), None))
 
 
-def act() -> None:
-    """The button that trains a first model."""
+def act(every: list[Run]) -> None:
+    """The button that trains a first model. `every`: all runs, which tell how long it takes."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        pressed = st.button(first_run.label(), type="primary", key="first")
+        pressed = st.button(first_run.label(every), type="primary", key="first")
         st.caption(first_run.describe())
     if pressed:
         try:
@@ -69,11 +69,11 @@ def write(run: Run, seed: int) -> tuple[list[str], list[float]]:
     return lanes[0].texts, lanes[0].probabilities
 
 
-def show_answer() -> None:
-    """What 10 seconds, a minute and ten minutes buy on this machine."""
+def show_answer(every: list[Run]) -> None:
+    """What 10 seconds, a minute and ten minutes buy on this machine, as all its runs tell."""
     from pages.common import first_answer  # imported late: the heading appears first
 
-    answers = first_answer.bought()
+    answers = first_answer.bought(every)
     if answers:
         st.header(
             f"What your time buys, on {wording.plain(first_answer.text_of(answers))}", anchor=False
@@ -102,8 +102,9 @@ def show_ladder(runs: list[Run]) -> None:
 
 caches.jobs()  # ready by the time the button is pressed
 runs, writer = load()
-show_answer()
-act()
+every = caches.store().list()
+show_answer(every)
+act(every)
 if writer:
     show_sample(writer)
 show_ladder(runs)

@@ -111,7 +111,7 @@ def between(references: Mapping[str, float], low: float, high: float) -> dict[st
 def reference_lines(references: Mapping[str, float], scale: alt.Scale) -> list[alt.Chart]:
     """Dashed lines across a chart, named over their left ends, as layers of it.
 
-    For charts with room between the lines; `lines_apart` is for those that fill as one looks on.
+    Names may lie on a curve here; `lines_apart` keeps them off one that is still to come.
 
     Args:
         references: What is written on a line -> its y.

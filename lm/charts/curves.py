@@ -114,8 +114,10 @@ def _rows(
     columns = list(dict.fromkeys(["step", x, y]))
     if not looks:
         return pd.DataFrame(columns=[*columns, "smoothed", "run"])
-    named = {look.label: metrics[run_id][columns] for run_id, look in looks.items()}
-    rows = pd.concat(named, names=["run", None]).reset_index("run").dropna().astype({x: "float64"})
+    frames = [metrics[run_id][columns] for run_id in looks]
+    labels = [look.label for look in looks.values()]
+    rows = pd.concat(frames, keys=labels, names=["run", None]).reset_index("run")
+    rows = rows.dropna().astype({x: "float64"})
     if log_x:
         rows = rows[rows[x] > 0]
     curves = rows.groupby("run", sort=False)

@@ -10,7 +10,7 @@ from typing import Literal
 TEXT = 15  # pixels of a line of text
 OFFSETS = (11, -9, 26, -24)  # pixels from a line down to the middle of its name, nearest first
 LOW = 0.55  # a curve of losses falls to this share of its axis at once: then left of it is free
-KEPT = 50  # choices looked at together
+KEPT = 50  # choices for the lines so far that are followed up
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from lm.runs import Run, forecast
 from lm.runs.frontier import loss_on_validation
 from lm.runs.plan import plan
 from lm.runs.presets import DEFAULT
-from pages.common import caches, corpora, ladders, wording
+from pages.common import corpora, ladders, wording
 
 SPANS = {"10 seconds": 10.0, "A minute": 60.0, "Ten minutes": 600.0}  # of training
 MOST_LINES = 3  # of a sample
@@ -27,19 +27,18 @@ class Bought:
     seconds: float  # predicted, on this machine
 
 
-def bought() -> list[Bought]:
+def bought(every: Sequence[Run]) -> list[Bought]:
     """For each span the run of the default recipes that is best on validation and fits into it.
 
-    Empty where no ladder comes with the program.
+    `every`: all runs outside of ladders and the study. The result is empty where no ladder comes
+    with the program.
     """
-    every = caches.store().list()
     ladder = [r for r in [*ladders.runs(), *every] if r.shipped and r.config.preset == DEFAULT]
     texts: dict[tuple[str, str], list[Run]] = {}
     for run in ladder:
         texts.setdefault((run.facts.sha256, run.config.data.tokenizer), []).append(run)
     most = max(texts.values(), key=len, default=[])
-    history = [run for run in every if not run.shipped]
-    seconds = {run.run_id: _seconds(run, history) for run in most}
+    seconds = {run.run_id: _seconds(run, every) for run in most}
     found = []
     for span, limit in SPANS.items():
         fitting = [run for run in most if seconds[run.run_id] <= limit]

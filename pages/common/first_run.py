@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -34,16 +35,15 @@ def describe() -> str:
     return f"A small {architecture} on {title}, for {flops_text(BUDGET)} FLOPs."
 
 
-def label() -> str:
-    """What the button that starts it says: with the time that it will take on this machine."""
+def label(every: Sequence[Run]) -> str:
+    """What the button that starts it says: with its training time here, told from all runs."""
     text = "Train your first model"
     try:
         config, corpus = _config()
     except DatasetError:
         return text  # whoever presses it is told
     steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
-    own = [run for run in caches.store().list() if not run.shipped]
-    return f"{text} (about {forecast.in_words(forecast.seconds(config, steps, own))})"
+    return f"{text} (about {forecast.in_words(forecast.seconds(config, steps, every))})"
 
 
 def start() -> Run:
@@ -75,6 +75,7 @@ def make_ready() -> None:
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _load(dataset: str, stamp: str) -> None:
+    """Fill the caches that the Train page asks first."""
     from pages.common.train import curve  # noqa: F401  Altair, which takes half a second
 
     with contextlib.suppress(DatasetError):  # whoever asks for it is told

@@ -71,19 +71,21 @@ def test_the_first_minute(fresh, tab) -> None:
 
 def key_presses(tab, n: int = 15) -> list[float]:
     """Seconds from each press of an arrow key on the budget to the new count of steps."""
-    slider = tab.locator(".st-key-budget input").first
-    steps = tab.get_by_test_id("stMetric").nth(1)
-    slider.focus()
-    latencies = []
+    return latencies(tab, ".st-key-budget input", tab.get_by_test_id("stMetric").nth(1), n)
+
+
+def latencies(tab, slider: str, shown, n: int) -> list[float]:
+    """Seconds from each press of an arrow key on a slider to a change in what is `shown`."""
+    tab.locator(slider).first.focus()
+    node = shown.element_handle()
+    taken = []
     for i in range(n):
-        before = steps.inner_text()
+        before = shown.inner_html()
         started_at = time.monotonic()
         tab.keyboard.press("ArrowRight" if i % 2 == 0 else "ArrowLeft")
-        tab.wait_for_function(
-            "([node, before]) => node.innerText !== before", arg=[steps.element_handle(), before]
-        )
-        latencies.append(time.monotonic() - started_at)
-    return latencies
+        tab.wait_for_function("([node, before]) => node.innerHTML !== before", arg=[node, before])
+        taken.append(time.monotonic() - started_at)
+    return taken
 
 
 def test_the_network_is_not_needed(fresh, tab) -> None:
