@@ -52,6 +52,7 @@ def show(group: Group, recipe: str) -> None:
         return
     column = COLUMNS["test_bits_per_char" if group.in_bits else "test_log_likelihood"]
     rungs = _rungs(frontier)
+    references = {} if group.in_bits else _counting(group)
     looks = _looks([*frontier.lines, *(mark.series for mark in own)])
     with st.container(key="frontier-chart", gap="xxsmall"):
         place(
@@ -60,12 +61,12 @@ def show(group: Group, recipe: str) -> None:
                 looks,
                 own,
                 y_title=column.label,
-                references={} if group.in_bits else _counting(group),
+                references=references,
             ),
             key="frontier",
             alt=charts.describe_frontier(rungs, looks, own, y_title=column.label),
         )
-        st.caption(_caption(group, frontier, own))
+        st.caption(_caption(group, frontier, own, counted=bool(references)))
 
 
 def distances(group: Group) -> Callable[[Run], str]:
@@ -122,7 +123,7 @@ def _looks(names: Sequence[str]) -> Mapping[str, charts.Look]:
     }
 
 
-def _caption(group: Group, frontier: Frontier, own: Sequence[charts.Mark]) -> str:
+def _caption(group: Group, frontier: Frontier, own: Sequence[charts.Mark], *, counted: bool) -> str:
     parts = ["Lower is better." if group.in_bits else "Higher is better."]
     if frontier:
         parts.append("Lines are means over seeds; bands reach from the worst seed to the best.")
@@ -130,7 +131,7 @@ def _caption(group: Group, frontier: Frontier, own: Sequence[charts.Mark]) -> st
             parts.append("Hollow: fewer than three seeds.")
     if own:
         parts.append("Large: your runs.")
-    if not group.in_bits:
+    if counted:
         parts.append("Dashed: counting n-grams, with no training FLOPs at all.")
     return f"{' '.join(parts)} {wording.NOT_COUNTED}"
 
