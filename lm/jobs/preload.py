@@ -9,4 +9,4 @@ from lm.training.execution import measured_step_flops
 from lm.updates.config import TrainingConfig
 
 smallest = next(iter(ARCHITECTURES.values())).config()
-measured_step_flops(smallest, 2, TrainingConfig(steps=1), batch_size=1, sequence_length=1)
+measured_step_flops(smallest, 2, TrainingConfig(steps=1), batch_size=1, sequence_length=1, device="cpu")

@@ -24,6 +24,7 @@ from lm.architectures.shared.model import weights
 from lm.base.records import Evaluation, Sample, StepRecord
 from lm.datasets import Corpus, DatasetError, Split
 from lm.runs import Run, RunError, RunWriter, State
+from lm.runs.flops import step_flops
 from lm.runs.plan import plan
 from lm.runs.prepare import corpus_of
 from lm.training.device import keep_memory, resolve_device, threads
@@ -283,19 +284,26 @@ class _Execution:
         self.writer.update(state="complete", valid=valid, test=test, pid=None, now=True)
 
     def _check_meter(self) -> None:
-        """Raises RuntimeError if the formula, whose FLOPs are stored, differs from the counter."""
-        shapes = {self.plan.shape: self.plan.step, self.plan.last_shape: self.plan.last_step}
-        for (n_rows, length), formula in shapes.items():
-            measured = measured_step_flops(
+        """Raises RuntimeError if the formula, whose FLOPs are stored, differs from the counter.
+
+        One row of each length is computed and counted; more rows cost as much each.
+        """
+        training = self.config.training
+        for length in sorted({self.plan.shape[1], self.plan.last_shape[1]}):
+            shape = {"batch_size": 1, "sequence_length": length}
+            formula = step_flops(
                 self.config.model,
                 self.vocab_size,
-                self.config.training,
-                batch_size=n_rows,
-                sequence_length=length,
+                **shape,
+                optimizer=training.optimizer,
+                objective=training.objective,
+            )
+            measured = measured_step_flops(
+                self.config.model, self.vocab_size, training, **shape, device="cpu"
             )
             if measured != formula:
                 raise RuntimeError(
-                    f"A step of {n_rows} rows of {length} predictions is measured as {measured} "
+                    f"A step on one row of {length} predictions is measured as {measured} "
                     f"and by formula is {formula}; they must agree."
                 )
 

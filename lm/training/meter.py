@@ -1,18 +1,22 @@
 """Training FLOPs of one step as PyTorch's FlopCounterMode counts them.
 
-Nothing is computed: on the meta device shapes alone pass through forward, backward and optimizer.
+On the meta device nothing is computed: shapes alone pass through forward, backward and optimizer.
 Attention runs by the plain kernel, since torch 2.13 counts 0 for the fused one on a CPU.
 `lm.runs.flops` has the formula for the same quantity.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from torch.overrides import TorchFunctionMode
+from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
 
 from lm.architectures import ArchitectureConfig, build_model
 from lm.base.flops import FlopCount
@@ -29,12 +33,14 @@ def measured_step_flops(
     *,
     batch_size: int,
     sequence_length: int,
+    device: str = "meta",
 ) -> FlopCount:
     """FLOPs of one training step on `batch_size` rows of `sequence_length` predictions.
 
-    It is counted once for each shape of a step.
+    It is counted once for each shape of a step. On the device "cpu" the step is computed: sooner
+    done where it is small, since for the meta device torch imports its compiler, for a second.
     """
-    with torch.device("meta"):
+    with torch.device(device), _Unfilled():
         model = build_model(config, vocab_size)
         batch = Batch.empty(model, batch_size, sequence_length)
     optimizers = build_optimizers(model, training)
@@ -56,6 +62,29 @@ def measured_step_flops(
         backward=both - forward,
         optimizer=update.get_total_flops(),
     )
+
+
+def _without_the_compiler() -> None:
+    """Let the counter run without importing torch's compiler, for a second, to be left alone by it.
+
+    torch marks the method through which the counter sees operators as one that is never compiled,
+    when it is first called. A method that has the mark is called as it is.
+    """
+    method = inspect.unwrap(_FlopCounterMode.__torch_dispatch__)
+    method.__dynamo_disable = method  # pyright: ignore[reportFunctionMemberAccess]
+
+
+_without_the_compiler()
+
+
+class _Unfilled(TorchFunctionMode):
+    """Draws no first weights: what is counted does not depend on them."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def count_flops(step: Callable[[], object]) -> int:

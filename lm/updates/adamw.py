@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from lm.architectures import Module
-from lm.updates.spec import Update
+from lm.updates.spec import AnyOptimizer, Update
 
 if TYPE_CHECKING:  # torch costs more than a second
-    import torch
     from torch import nn
 
+    from lm.updates.adamw_rule import AdamWOptimizer
     from lm.updates.config import TrainingConfig
 
 
 class AdamW(Update):
-    """torch.optim.AdamW."""
+    """torch's AdamW."""
 
     name = "adamw"
     settings = frozenset({"weight_decay", "beta1", "beta2"})
@@ -27,24 +27,16 @@ class AdamW(Update):
         parameters: dict[str, nn.Parameter],
         modules: Sequence[Module],
         training: TrainingConfig,
-    ) -> list[torch.optim.Optimizer]:
+    ) -> list[AnyOptimizer]:
         return [adamw(parameters.values(), training, training.learning_rate)]
 
 
 def adamw(
     parameters: Iterable[nn.Parameter], training: TrainingConfig, learning_rate: float
-) -> torch.optim.AdamW:
+) -> AdamWOptimizer:
     """AdamW for some parameters at a peak learning rate."""
-    import torch
-
+    from lm.updates.adamw_rule import AdamWOptimizer
     from lm.updates.groups import decayed_matrices
 
     groups = decayed_matrices(parameters, training.weight_decay)
-    real = groups[0]["params"][0].device.type != "meta"  # where no kernel computes, none is fused
-    return torch.optim.AdamW(
-        groups,
-        lr=learning_rate,
-        betas=(training.beta1, training.beta2),
-        fused=real,
-        foreach=not real,
-    )
+    return AdamWOptimizer(groups, learning_rate, training.beta1, training.beta2)

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from lm.architectures import Module
 from lm.updates.adamw import adamw
-from lm.updates.spec import Update
+from lm.updates.spec import AnyOptimizer, Update
 
 if TYPE_CHECKING:  # torch costs more than a second
-    import torch
     from torch import nn
 
     from lm.updates.config import TrainingConfig
@@ -19,7 +18,7 @@ NEWTON_SCHULZ_STEPS = 5  # torch.optim.Muon's default
 
 
 class Muon(Update):
-    """torch.optim.Muon for the matrices between layers, AdamW for everything else."""
+    """torch's Muon for the matrices between layers, AdamW for everything else."""
 
     name = "muon"
     settings = frozenset({"weight_decay", "momentum", "adamw_learning_rate", "beta1", "beta2"})
@@ -41,16 +40,15 @@ class Muon(Update):
         parameters: dict[str, nn.Parameter],
         modules: Sequence[Module],
         training: TrainingConfig,
-    ) -> list[torch.optim.Optimizer]:
-        import torch
+    ) -> list[AnyOptimizer]:
+        from lm.updates.muon_rule import MuonOptimizer
 
         hidden = {f"{module.name}.weight" for module in modules if module.hidden}
         rest = [parameter for name, parameter in parameters.items() if name not in hidden]
         matrices = [parameter for name, parameter in parameters.items() if name in hidden]
-        muon = torch.optim.Muon(
-            matrices,
-            lr=training.learning_rate,
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
+        muon = MuonOptimizer(
+            [{"params": matrices, "weight_decay": training.weight_decay}],
+            training.learning_rate,
+            training.momentum,
         )
         return [muon, adamw(rest, training, training.adamw_learning_rate)]

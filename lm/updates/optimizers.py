@@ -11,8 +11,9 @@ from lm.architectures import modules
 from lm.architectures.shared.model import LanguageModel
 from lm.updates import UPDATES
 from lm.updates.config import TrainingConfig
+from lm.updates.spec import AnyOptimizer
 
-Optimizers = list[torch.optim.Optimizer]
+Optimizers = list[AnyOptimizer]
 
 
 def build_optimizers(model: LanguageModel, training: TrainingConfig) -> Optimizers:

@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lm.architectures import Module
-from lm.updates.spec import Update
+from lm.updates.spec import AnyOptimizer, Update
 
 if TYPE_CHECKING:  # torch costs more than a second
-    import torch
     from torch import nn
 
     from lm.updates.config import TrainingConfig
 
 
 class SGD(Update):
-    """torch.optim.SGD."""
+    """torch's SGD."""
 
     name = "sgd"
     settings = frozenset({"weight_decay", "momentum"})
@@ -27,10 +26,9 @@ class SGD(Update):
         parameters: dict[str, nn.Parameter],
         modules: Sequence[Module],
         training: TrainingConfig,
-    ) -> list[torch.optim.Optimizer]:
-        import torch
-
+    ) -> list[AnyOptimizer]:
         from lm.updates.groups import decayed_matrices
+        from lm.updates.sgd_rule import SGDOptimizer
 
         groups = decayed_matrices(parameters.values(), training.weight_decay)
-        return [torch.optim.SGD(groups, lr=training.learning_rate, momentum=training.momentum)]
+        return [SGDOptimizer(groups, training.learning_rate, training.momentum)]

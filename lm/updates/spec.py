@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lm.architectures import Module
 
 if TYPE_CHECKING:  # torch costs more than a second
-    import torch
     from torch import nn
 
     from lm.updates.config import TrainingConfig
+
+
+class AnyOptimizer(Protocol):
+    """What training needs of an optimizer: the program's own are one, as is any of torch.optim."""
+
+    param_groups: list[dict[str, Any]]  # each with its "params" and their "lr"
+
+    def step(self) -> Any:
+        """Update every parameter that has a gradient."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that later steps depend on, by "state" and the number of the parameter."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any:
+        """Continue from there."""
 
 
 class Update(ABC):
@@ -36,7 +51,7 @@ class Update(ABC):
         parameters: dict[str, nn.Parameter],
         modules: Sequence[Module],
         training: TrainingConfig,
-    ) -> list[torch.optim.Optimizer]:
+    ) -> list[AnyOptimizer]:
         """Optimizers that together have all `parameters`, the main one first.
 
         Matrices are decayed, vectors (biases, norms) are not. The learning rates are the peaks.

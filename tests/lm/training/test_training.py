@@ -23,6 +23,7 @@ from lm.training.loop import (
     train,
 )
 from lm.updates.config import TrainingConfig
+from lm.updates.muon_rule import MuonOptimizer
 from lm.updates.optimizers import build_optimizers
 from lm.updates.schedules import lr_scale
 from tests.lm.architectures.test_models import SMALL, every_architecture
@@ -150,7 +151,7 @@ def test_weight_decay_spares_vectors():
 def test_muon_takes_hidden_matrices_and_adamw_the_rest():
     model = build_model(SMALL["transformer"], 11)
     muon, adamw = build_optimizers(model, TrainingConfig(steps=1, optimizer="muon"))
-    assert isinstance(muon, torch.optim.Muon)
+    assert isinstance(muon, MuonOptimizer)
     named = {id(p): name for name, p in model.named_parameters()}
     names = [named[id(p)] for group in muon.param_groups for p in group["params"]]
     assert all(name.startswith("blocks.") and "norm" not in name for name in names)
