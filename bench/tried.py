@@ -186,7 +186,7 @@ class Trial:
             clip_gradients(model, training.grad_clip)
             for optimizer in state.optimizers:
                 optimizer.step()
-                optimizer.zero_grad()
+            model.zero_grad()
             first_row += n_rows
 
 

@@ -1,5 +1,7 @@
 """Start: see what a small model writes, train a first one, and how the architectures compare."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from pages.common import shell
@@ -69,16 +71,31 @@ def write(run: Run, seed: int) -> tuple[list[str], list[float]]:
     return lanes[0].texts, lanes[0].probabilities
 
 
-def show_answer(every: list[Run]) -> None:
-    """What 10 seconds, a minute and ten minutes buy on this machine, as all its runs tell."""
+def show_answer(every: list[Run]) -> Callable[[], None]:
+    """What 10 seconds, a minute and ten minutes buy on this machine, as all its runs tell.
+
+    Returns what draws the picture beside it, for which Altair is loaded: so it comes last.
+    """
     from pages.common import first_answer  # imported late: the heading appears first
 
-    answers = first_answer.bought(every)
-    if answers:
-        st.header(
-            f"What your time buys, on {wording.plain(first_answer.text_of(answers))}", anchor=False
-        )
+    ladder = first_answer.offers(every)
+    answers = first_answer.bought(ladder)
+    if not answers:
+        return lambda: None
+    st.header(
+        f"What your time buys, on {wording.plain(first_answer.text_of(answers))}", anchor=False
+    )
+    left, right = st.columns([3, 2], gap="medium", vertical_alignment="center")
+    with right:
         first_answer.show(answers)
+    with left:
+        place = st.container(height=first_answer.HEIGHT, border=False)
+
+    def draw() -> None:
+        with place:
+            first_answer.picture(ladder, answers)
+
+    return draw
 
 
 def show_ladder(runs: list[Run]) -> None:
@@ -103,9 +120,10 @@ def show_ladder(runs: list[Run]) -> None:
 caches.jobs()  # ready by the time the button is pressed
 runs, writer = load()
 every = caches.store().list()
-show_answer(every)
+draw_picture = show_answer(every)
 act(every)
 if writer:
     show_sample(writer)
 show_ladder(runs)
+draw_picture()
 first_run.make_ready()

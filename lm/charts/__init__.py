@@ -20,6 +20,7 @@ from lm.charts.printing import SVG, to_png, to_svg
 from lm.charts.results import describe_results, results_chart
 from lm.charts.spread import LEAST_SEEDS, SPREAD_READING, Panel, spread_figure, spread_plots
 from lm.charts.theme import use_theme
+from lm.charts.times import Answer, describe_time, time_chart
 
 __all__ = [
     "BAND_READING",
@@ -30,6 +31,7 @@ __all__ = [
     "SPREAD_READING",
     "SVG",
     "X_TITLES",
+    "Answer",
     "Look",
     "Mark",
     "Panel",
@@ -39,6 +41,7 @@ __all__ = [
     "describe_frontier",
     "describe_loss",
     "describe_results",
+    "describe_time",
     "embedded",
     "few_looks",
     "frequency_chart",
@@ -56,6 +59,7 @@ __all__ = [
     "spread_figure",
     "spread_plots",
     "thin",
+    "time_chart",
     "to_png",
     "to_svg",
     "training_curves",

@@ -1,12 +1,19 @@
-"""The answer of the first page: what some seconds buy on this machine, with a line each wrote."""
+"""The answer of the first page: what some seconds buy on this machine, with a line each wrote.
+
+The runs are those of the ladder by the default recipes, and their times are foretold for here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
+import pandas as pd
 import streamlit as st
 
+from lm.architectures import ARCHITECTURES
 from lm.base.flops import flops_text
 from lm.runs import Run, forecast
 from lm.runs.frontier import loss_on_validation
@@ -15,76 +22,124 @@ from lm.runs.presets import DEFAULT
 from pages.common import corpora, ladders, wording
 
 SPANS = {"10 seconds": 10.0, "A minute": 60.0, "Ten minutes": 600.0}  # of training
-MOST_LINES = 3  # of a sample
+LEAST_CHARACTERS = 12  # of a line that shows what a model writes
+HEIGHT = 470  # pixels of the picture
+Y_TITLE = "Perplexity on validation"
 
 
-@dataclass(frozen=True)
-class Bought:
-    """What a span of time buys: a run of the ladder that fits into it."""
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What the ladder's runs of one architecture at one budget come to, and how long one takes."""
 
-    span: str
-    run: Run
-    seconds: float  # predicted, on this machine
+    run: Run  # the first of them
+    seconds: float  # of training on this machine, foretold
+    perplexity: float  # of the validation split: exp of the mean loss
 
 
-def bought(every: Sequence[Run]) -> list[Bought]:
-    """For each span the run of the default recipes that is best on validation and fits into it.
+def offers(every: Sequence[Run]) -> list[Offer]:
+    """Those of the ladder by the default recipes, on the text that has most runs.
 
     `every`: all runs outside of ladders and the study. The result is empty where no ladder comes
     with the program.
     """
     ladder = [r for r in [*ladders.runs(), *every] if r.shipped and r.config.preset == DEFAULT]
-    texts: dict[tuple[str, str], list[Run]] = {}
+    texts: dict[tuple[str, ...], list[Run]] = {}
     for run in ladder:
-        texts.setdefault((run.facts.sha256, run.config.data.tokenizer), []).append(run)
-    most = max(texts.values(), key=len, default=[])
-    seconds = {run.run_id: _seconds(run, every) for run in most}
-    found = []
+        if loss_on_validation(run) is not None:
+            data = run.config.data
+            text = (run.facts.sha256, data.split, data.tokenizer)
+            texts.setdefault(text, []).append(run)
+    rungs: dict[tuple[str, float], list[Run]] = {}
+    for run in max(texts.values(), key=len, default=[]):
+        config = run.config
+        budget = config.training.budget or run.status.flops.total
+        rungs.setdefault((config.model.architecture, budget), []).append(run)
+    return [
+        Offer(
+            run=runs[0],
+            seconds=_seconds(runs[0], every),
+            perplexity=math.exp(fmean(loss_on_validation(run) or 0.0 for run in runs)),
+        )
+        for runs in rungs.values()
+    ]
+
+
+def bought(ladder: Sequence[Offer]) -> dict[str, Offer]:
+    """Span -> the best offer that fits into it."""
+    found = {}
     for span, limit in SPANS.items():
-        fitting = [run for run in most if seconds[run.run_id] <= limit]
-        best = min(fitting, key=lambda run: loss_on_validation(run) or 0, default=None)
-        if best is not None:
-            found.append(Bought(span, best, seconds[best.run_id]))
+        fitting = [offer for offer in ladder if offer.seconds <= limit]
+        if fitting:
+            found[span] = min(fitting, key=lambda offer: offer.perplexity)
     return found
 
 
-def show(answers: Sequence[Bought]) -> None:
-    """A column for each span: the loss, what was trained, and a line that it wrote."""
-    for column, answer in zip(st.columns(len(answers), gap="medium"), answers, strict=True):
-        run = answer.run
-        with column, st.container(border=True, height="stretch"):
-            st.markdown(f"##### {answer.span}")
-            st.metric(
-                "Perplexity",
-                f"{run.status.test.perplexity:.2f}" if run.status.test else "–",
-                help="Among how many equally likely characters or words the model has to choose "
-                "at each, on the test split: lower is better.",
-            )
+def picture(ladder: Sequence[Offer], answers: Mapping[str, Offer]) -> None:
+    """A line for each architecture over the time it takes here, with the answers marked."""
+    from lm import charts
+    from pages.common.components.chart import draw
+
+    points = pd.DataFrame(
+        [
+            {"series": _architecture(offer), "seconds": offer.seconds, "y": offer.perplexity}
+            for offer in sorted(ladder, key=lambda offer: offer.seconds)
+            if offer.seconds <= max(SPANS.values())
+        ]
+    )
+    points = points[points["y"] == points.groupby("series")["y"].cummin()]  # longer buys nothing
+    looks = {
+        name: charts.of_architecture(name, ARCHITECTURES[name].title)
+        for name in ARCHITECTURES
+        if name in set(points["series"])
+    }
+    marks = [
+        charts.Answer(span, _architecture(offer), offer.seconds, offer.perplexity)
+        for span, offer in answers.items()
+    ]
+    draw(
+        charts.time_chart(points, looks, marks, y_title=Y_TITLE, height=HEIGHT - 30),
+        key="time-buys",
+        alt=charts.describe_time(marks, looks, y_title=Y_TITLE),
+    )
+
+
+def show(answers: Mapping[str, Offer]) -> None:
+    """A card for each span: the perplexity, what was trained, and a line that it wrote."""
+    for span, offer in answers.items():
+        with st.container(border=True, gap="xxsmall"):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"##### {span}", width="stretch")
+                st.markdown(
+                    f"Perplexity **{offer.perplexity:.2f}**",
+                    width="content",
+                    help="Among how many equally likely characters or words the model has to "
+                    "choose at each, on the validation split: lower is better.",
+                )
             st.markdown(
-                f"{wording.architecture(run.config.model.architecture)}, "
-                f"{flops_text(run.status.flops.total, 2)} training FLOPs"
+                f"{wording.architecture(_architecture(offer))}, "
+                f"{flops_text(offer.run.status.flops.total, 2)} training FLOPs, about "
+                f"{forecast.in_words(offer.seconds)} here"
             )
-            st.caption(
-                f"{wording.short(run.n_params)} parameters, about "
-                f"{forecast.in_words(answer.seconds)} here"
-            )
-            st.code(sample_lines(run), language=None, wrap_lines=True)
+            st.code(sample_line(offer.run), language=None, wrap_lines=True)
 
 
-def sample_lines(run: Run) -> str:
-    """The first lines of the run's last text, its prompt included."""
+def sample_line(run: Run) -> str:
+    """The first line of the run's last text that it wrote in full."""
     samples = run.samples()
     if samples.empty:
         return ""
     last = samples.iloc[-1]
-    written = f"{last['prompt']}{last['text']}".splitlines()
-    lines = [line for line in written if line.strip()][:MOST_LINES]
-    return "\n".join(lines).removesuffix(f"\n{last['prompt'].strip()}")
+    lines = [line.strip() for line in str(last["text"]).splitlines()[:-1]] or [str(last["text"])]
+    return next((line for line in lines if len(line) >= LEAST_CHARACTERS), lines[0])
 
 
-def text_of(answers: Sequence[Bought]) -> str:
+def text_of(answers: Mapping[str, Offer]) -> str:
     """Which text the runs learnt, in words."""
-    return corpora.title(answers[0].run.config.data)
+    return corpora.title(next(iter(answers.values())).run.config.data)
+
+
+def _architecture(offer: Offer) -> str:
+    return offer.run.config.model.architecture
 
 
 def _seconds(run: Run, history: Sequence[Run]) -> float:

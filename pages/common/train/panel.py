@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from lm.datasets import DatasetError
@@ -14,6 +16,8 @@ from pages.common.phases import BADGES, BUSY, busy, phase
 from pages.common.train import curve, figures, guess, layout, samples, verdict
 
 SECONDS_BETWEEN_UPDATES = 0.7
+MOST_SECONDS_FOR_FIRST_POINTS = 0.5  # to wait for, so that the curve is there when it appears
+POINTS_OF_A_LINE = 2
 
 
 def show(
@@ -52,10 +56,10 @@ def _panel(
     now = phase(run)
     if was_busy != (now in BUSY):
         st.rerun()  # the timer is the page's to start and to end
-    metrics = run.metrics()
     left, right = layout.run()
     with left:
         _heading(run, now, names, choose)
+        metrics = _first_metrics(run) if now in ("starting", "running") else run.metrics()
         verdict.show(run, set_dials)
         curve.show(run, metrics, scoring=now == "evaluating")
     with right:
@@ -64,6 +68,14 @@ def _panel(
         samples.show(run)
         figures.facts(run)
         _onward(run, now)
+
+
+def _first_metrics(run: Run) -> pd.DataFrame:
+    """The run's metrics; before there are any, those of the next moments, if they come."""
+    until = time.monotonic() + MOST_SECONDS_FOR_FIRST_POINTS
+    while len(metrics := run.metrics()) < POINTS_OF_A_LINE and time.monotonic() < until:
+        time.sleep(0.03)
+    return metrics
 
 
 def _heading(run: Run, now: str, names: Mapping[str, str], choose: Callable[[str], None]) -> None:

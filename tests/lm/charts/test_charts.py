@@ -326,3 +326,23 @@ def test_curve_is_described_in_words() -> None:
 def test_charts_need_no_torch() -> None:
     script = "import sys, lm.charts; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_what_time_buys_is_a_line_for_each_series_and_its_answers() -> None:
+    looks = {name: charts.Look("#000", label=name.upper()) for name in "ab"}
+    points = pd.DataFrame(
+        {"series": ["a", "b", "a"], "seconds": [2.0, 5.0, 40.0], "y": [9.0, 7.0, 5.0]}
+    )
+    answers = [charts.Answer("10 seconds", "b", 5.0, 7.0)]
+    spec = charts.time_chart(points, looks, answers, y_title="Perplexity").to_dict()
+    axes = [layer["encoding"]["x"].get("axis", {}) for layer in spec["layer"]]
+    assert {tuple(axis["values"]) for axis in axes if axis} == {(10,)}  # of all within the lines
+    labels = [
+        row["label"]
+        for layer in spec["layer"]
+        if layer["mark"]["type"] == "text"
+        for row in layer["data"]["values"]
+    ]
+    assert sorted(labels) == ["A", "B"]
+    sentence = charts.describe_time(answers, looks, y_title="Perplexity")
+    assert sentence.endswith("10 seconds: B, 7.00.")

@@ -1,5 +1,8 @@
 """The FLOPs that are shown are the FLOPs that PyTorch counts."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lm.architectures import build_model
 from lm.architectures.shared.heads import LARGE_VOCAB_SIZE
+from lm.base.files import PROJECT
 from lm.base.flops import FlopCount
 from lm.datasets.config import DataConfig
 from lm.runs.config import RunConfig
@@ -178,3 +182,25 @@ def test_a_budget_below_one_step_names_the_minimum():
     run = RunConfig(data=DataConfig(), model=config, training=TrainingConfig(budget=step - 1))
     with pytest.raises(BudgetError, match=f"at least one step, {step:,} FLOPs"):
         plan(run, 65, 1000)
+
+
+def test_a_training_does_not_import_torchs_compiler():
+    script = """
+import sys, tempfile
+from lm.datasets.config import DataConfig
+from lm.architectures import ARCHITECTURES
+from lm.runs import RunStore
+from lm.runs.config import RunConfig
+from lm.runs.prepare import prepare
+from lm.training import execute
+from lm.updates.config import TrainingConfig
+for name, optimizer in [("linear", "adamw"), ("transformer", "muon")]:
+    model = ARCHITECTURES[name].config(context_length=8)
+    training = TrainingConfig(steps=2, batch_size=2, optimizer=optimizer)
+    data = DataConfig(dataset="known_entropy")
+    config = RunConfig(data=data, model=model, training=training)
+    run = execute(prepare(config, RunStore(tempfile.mkdtemp())))
+    assert run.state == "complete", run.reason
+sys.exit("torch._dynamo" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=True)
