@@ -183,7 +183,7 @@ class Trial:
             rate = lr_scale(training, spent, budget) * min(1.0, share**0.5)
             set_learning_rate(state.optimizers, rate)
             loss(model, batches(first_row, n_rows, length)).backward()
-            clip_gradients(model, training.grad_clip)
+            clip_gradients(model.parameters(), training.grad_clip)
             for optimizer in state.optimizers:
                 optimizer.step()
             model.zero_grad()

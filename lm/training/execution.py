@@ -179,7 +179,7 @@ class _Checkpoints:
             return
         self.check_finite()
         started_at = time.monotonic()
-        model = _contiguous(weights(self.state.model))
+        model = _contiguous(self.state.weights())
         state = _contiguous(self.state.tensors())
         self.writer.update(**progress)
         self.writer.checkpoint(step, save(model), save(state))
@@ -214,7 +214,7 @@ class _Execution:
         self.plan = plan(self.config, self.vocab_size, self.corpus.train.n_tokens)
         model = build_model(self.config.model, self.vocab_size, self.config.training.seed)
         model.to(self.device)
-        optimizers = build_optimizers(model, self.config.training)
+        optimizers = build_optimizers(model, self.config.training, self.plan.n_steps)
         self.state = TrainingState(model=model, optimizers=optimizers)
         self.checkpoints = _Checkpoints(self.state, writer)
         self.losses: list[float] = []
@@ -270,6 +270,7 @@ class _Execution:
         except Halt:
             self.checkpoints.save(**self._progress())
             raise
+        state.settle()
         self.checkpoints.save(**self._progress())
 
     def finish(self) -> None:

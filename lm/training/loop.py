@@ -23,6 +23,7 @@ from lm.training.parallel import in_processes
 from lm.updates.config import TrainingConfig
 from lm.updates.optimizers import Optimizers, clip_gradients, set_learning_rate
 from lm.updates.schedules import lr_scale
+from lm.updates.table_rule import touched
 
 RECORDS_PER_RUN = 1_000  # enough for any chart, and few enough to keep a run's folder small
 FIRST_RECORDS = 50  # the first steps have one each, so that a long run has a curve at once
@@ -125,6 +126,19 @@ class TrainingState:
     seconds: float = 0.0
     losses: list[Tensor] = field(default_factory=list)  # since the last record
 
+    def weights(self) -> dict[str, Tensor]:
+        """The model's weights by name, all of them after the last step."""
+        lagging = {rows.table.weight: rows for rows in touched(self.optimizers)}
+        return {
+            name: lagging[parameter].caught_up() if parameter in lagging else parameter.detach()
+            for name, parameter in self.model.named_parameters()
+        }
+
+    def settle(self) -> None:
+        """Bring all weights up to date, when no step follows any more."""
+        for optimizer in touched(self.optimizers):
+            optimizer.settle()
+
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor that a later step depends on, by a name with dots."""
         tensors = {f"model.{name}": tensor for name, tensor in weights(self.model).items()}
@@ -156,6 +170,14 @@ class TrainingState:
         self.losses = list(tensors["losses"].to(device)) if "losses" in tensors else []
 
 
+def _seed_dropout(seed: int, device: torch.device) -> None:
+    """torch.manual_seed for one device: for all, it formats three stack traces at every step."""
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
+
+
 def record_interval(n_steps: int) -> int:
     """Steps between two records, after the first FIRST_RECORDS steps."""
     return -(-n_steps // RECORDS_PER_RUN)
@@ -177,7 +199,8 @@ def train(
     """
     model, every = state.model, record_interval(plan.n_steps)
     parameters = list(model.parameters())
-    rows_per_step = plan.shape[0]
+    tables = list(touched(state.optimizers))
+    rows_per_step, device = plan.shape[0], parameters[0].device
     n_parts = min(n_processes, rows_per_step)
 
     def part(step: int, i: int) -> Tensor | None:
@@ -188,8 +211,11 @@ def train(
         if first == end:
             return None
         batch = batches((step - 1) * rows_per_step + first, end - first, length)
-        torch.manual_seed((training.seed << 32) + (i << 24) + step)  # dropout
-        model.train()
+        _seed_dropout((training.seed << 32) + (i << 24) + step, device)
+        for table in tables:
+            table.begin(step)
+        if not model.training:
+            model.train()
         with rounded_to(training.precision, batch.inputs.device):
             loss = loss_of(model, batch, training.objective, training.z_loss) * (
                 (end - first) / n_rows
@@ -197,14 +223,15 @@ def train(
         loss.backward()
         return loss.detach()
 
-    with in_processes(model, n_parts, part) as gradients_of:
+    with in_processes(model, n_parts, part, tables) as gradients_of:
         while state.step < plan.n_steps:
             started_at = time.perf_counter()
             step = state.step + 1
             scale = lr_scale(training, step, plan.n_steps)
             learning_rate = set_learning_rate(state.optimizers, scale)
             loss = gradients_of(step)
-            grad_norm = clip_gradients(model, training.grad_clip)
+            rows = [table.merged().weights for table in tables]
+            grad_norm = clip_gradients([*parameters, *rows], training.grad_clip)
             for optimizer in state.optimizers:
                 optimizer.step()
             for parameter in parameters:

@@ -43,7 +43,7 @@ def measured_step_flops(
     with torch.device(device), _Unfilled():
         model = build_model(config, vocab_size)
         batch = Batch.empty(model, batch_size, sequence_length)
-    optimizers = build_optimizers(model, training)
+    optimizers = build_optimizers(model, training)  # tables have no products, however updated
     with sdpa_kernel(SDPBackend.MATH):
         with FlopCounterMode(display=False) as counter:
             loss = loss_of(model, batch, training.objective, training.z_loss)

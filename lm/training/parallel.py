@@ -22,7 +22,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-ALIGNMENT = 16  # numbers of float32 in a cache line
+from lm.updates.table_rule import TouchedRows
+
+CACHE_LINE = 64  # bytes
 Part = Callable[[int, int], Tensor | None]
 
 
@@ -37,21 +39,27 @@ def can_fork(device: torch.device) -> bool:
 
 
 @contextlib.contextmanager
-def in_processes(model: nn.Module, n: int, part: Part) -> Iterator[Callable[[int], Tensor]]:
+def in_processes(
+    model: nn.Module, n: int, part: Part, tables: Sequence[TouchedRows] = ()
+) -> Iterator[Callable[[int], Tensor]]:
     """A function of a step's number that computes its gradients and its loss in `n` processes.
 
     `part(step, i)` computes the i-th part: it adds the gradients of its share of the loss to the
     model's parameters and returns that share, or None if it has no rows. Part 0 is computed here,
     the others by processes that live as long as the `with` block. As many parts always give the
-    same bits. The function raises `HelperError` if a process fails.
+    same bits. Of `tables`, the gradients are those of the rows that a part has read. The function
+    raises `HelperError` if a process fails.
     """
-    parameters = list(model.parameters())
     if n == 1:
         yield lambda step: _present(part(step, 0))
         return
+    apart = {table.table.weight for table in tables}
+    parameters = [parameter for parameter in model.parameters() if parameter not in apart]
     for parameter, shared in zip(parameters, _shared_like(parameters), strict=True):
         parameter.data = shared.copy_(parameter.data)
-    helpers = [_Helper(parameters, i, part) for i in range(1, n)]
+    for table in tables:
+        table.share(_shared_like)
+    helpers = [_Helper(parameters, tables, i, part) for i in range(1, n)]
     try:
 
         def compute(step: int) -> Tensor:
@@ -74,18 +82,48 @@ def _present(loss: Tensor | None) -> Tensor:
 
 
 def _shared_like(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Zeros of these shapes in memory that forked processes share."""
-    sizes = [-(-tensor.numel() // ALIGNMENT) * ALIGNMENT for tensor in tensors]
-    memory = mmap.mmap(-1, 4 * sum(sizes))  # anonymous: not bounded by /dev/shm
-    pieces = torch.frombuffer(memory, dtype=torch.float32).split(sizes)
-    return [p[: t.numel()].view_as(t) for p, t in zip(pieces, tensors, strict=True)]
+    """Zeros of these shapes and types in memory that forked processes share."""
+    sizes = [-(-tensor.nbytes // CACHE_LINE) * CACHE_LINE for tensor in tensors]
+    memory = mmap.mmap(-1, sum(sizes))  # anonymous: not bounded by /dev/shm
+    pieces = torch.frombuffer(memory, dtype=torch.uint8).split(sizes)
+    return [p[: t.nbytes].view(t.dtype).view(t.shape) for p, t in zip(pieces, tensors, strict=True)]
+
+
+class _RowsOfPart:
+    """Shared memory in which a process leaves the rows of a table that its part has read."""
+
+    def __init__(self, table: TouchedRows) -> None:
+        self.table = table
+        gradients, count = table.table.weight.detach(), torch.zeros(1, dtype=torch.long)
+        self.ids, self.gradients, self.count = _shared_like([table.last, gradients, count])
+
+    def leave(self) -> None:
+        """Write down what this process has read, and the gradients."""
+        piece = self.table.merged()
+        n = len(piece.ids)
+        assert piece.weights.grad is not None
+        self.ids.numpy()[:n] = piece.ids
+        self.gradients[:n] = piece.weights.grad
+        self.count.fill_(n)
+
+    def take(self) -> None:
+        """Add them to those of this process."""
+        n = int(self.count)
+        self.table.add(self.ids[:n], self.gradients[:n])
 
 
 class _Helper:
     """A process that computes its part of a step when told to."""
 
-    def __init__(self, parameters: list[nn.Parameter], index: int, part: Part) -> None:
+    def __init__(
+        self,
+        parameters: list[nn.Parameter],
+        tables: Sequence[TouchedRows],
+        index: int,
+        part: Part,
+    ) -> None:
         self.parameters, self.index = parameters, index
+        self.rows = [_RowsOfPart(table) for table in tables]
         self.gradients = _shared_like(parameters)
         self.connection, theirs = multiprocessing.Pipe()
         with warnings.catch_warnings():  # of other threads, which hold nothing that it needs
@@ -116,6 +154,8 @@ class _Helper:
         gradients: Any = [p.grad for p in self.parameters]  # none is None after a backward
         # it has no public name
         torch._foreach_add_(gradients, self.gradients)  # pyright: ignore[reportPrivateImportUsage]
+        for rows in self.rows:
+            rows.take()
         return answer
 
     def end(self) -> None:
@@ -156,6 +196,9 @@ def _answer(step: int, helper: _Helper, part: Part) -> float | str | None:
                 assert parameter.grad is not None
                 shared.copy_(parameter.grad)
             parameter.grad = None
+        for rows in helper.rows:
+            if loss is not None:
+                rows.leave()
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return None if loss is None else float(loss)

@@ -19,7 +19,7 @@ class AdamW(Update):
     """torch's AdamW."""
 
     name = "adamw"
-    settings = frozenset({"weight_decay", "beta1", "beta2"})
+    settings = frozenset({"weight_decay", "beta1", "beta2", "table_update"})
     moments = 2
 
     def build(

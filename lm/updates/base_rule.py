@@ -19,7 +19,9 @@ class Optimizer(ABC):
 
     def __init__(self, groups: Sequence[dict[str, Any]], learning_rate: float) -> None:
         """`groups`: of "params" and "weight_decay"."""
-        self.param_groups: list[dict[str, Any]] = [{"lr": learning_rate, **group} for group in groups]
+        self.param_groups: list[dict[str, Any]] = [
+            {"lr": learning_rate, **group} for group in groups
+        ]
         self._state: dict[nn.Parameter, dict[str, Tensor]] = {
             parameter: self.first_state(parameter)
             for group in self.param_groups

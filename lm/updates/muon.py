@@ -21,7 +21,9 @@ class Muon(Update):
     """torch's Muon for the matrices between layers, AdamW for everything else."""
 
     name = "muon"
-    settings = frozenset({"weight_decay", "momentum", "adamw_learning_rate", "beta1", "beta2"})
+    settings = frozenset(
+        {"weight_decay", "momentum", "adamw_learning_rate", "beta1", "beta2", "table_update"}
+    )
     moments = 2  # AdamW's; Muon itself has one for each number of its matrices
 
     def flops(self, module: Module) -> int:

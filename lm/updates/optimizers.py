@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lm.architectures import modules
+from lm.architectures.shared.embeddings import Table
 from lm.architectures.shared.model import LanguageModel
 from lm.updates import UPDATES
 from lm.updates.config import TrainingConfig
 from lm.updates.spec import AnyOptimizer
+from lm.updates.table_rule import TouchedRows
 
 Optimizers = list[AnyOptimizer]
 
 
-def build_optimizers(model: LanguageModel, training: TrainingConfig) -> Optimizers:
-    """The optimizers of a run. Each parameter group carries its peak learning rate as "peak_lr"."""
+def build_optimizers(
+    model: LanguageModel, training: TrainingConfig, n_steps: int | None = None
+) -> Optimizers:
+    """The optimizers of a run. Each parameter group carries its peak learning rate as "peak_lr".
+
+    `n_steps`, of the whole training, is needed for `table_update="touched_rows"`. On an
+    accelerator that is not followed: there it costs little to update every row.
+    """
     parts = modules(model.config, model.vocab_size)
     update = UPDATES[training.optimizer]
-    optimizers = update.build(dict(model.named_parameters()), parts, training)
+    parameters = dict(model.named_parameters())
+    tables: dict[str, Table] = {}
+    wanted = training.table_update == "touched_rows" and "table_update" in update.settings
+    if wanted and n_steps is not None:
+        tables = {
+            f"{name}.weight": module
+            for name, module in model.named_modules()
+            if isinstance(module, Table) and module.weight.device.type == "cpu"
+        }
+    rest = {name: p for name, p in parameters.items() if name not in tables}
+    optimizers = update.build(rest, parts, training)
+    peak = optimizers[-1].param_groups[0]["lr"]  # AdamW's
+    for table in tables.values():
+        optimizers.append(TouchedRows(table, training, peak, n_steps or 0))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]
@@ -35,6 +56,6 @@ def set_learning_rate(optimizers: Optimizers, scale: float) -> float:
     return optimizers[0].param_groups[0]["lr"]
 
 
-def clip_gradients(model: nn.Module, limit: float) -> torch.Tensor:
+def clip_gradients(tensors: Iterable[Tensor], limit: float) -> Tensor:
     """Scale all gradients so that their joint norm is at most `limit` (0: only measure it)."""
-    return nn.utils.clip_grad_norm_(model.parameters(), limit or math.inf)
+    return nn.utils.clip_grad_norm_(tensors, limit or math.inf)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,6 +13,16 @@ from lm.architectures.shared.model import LanguageModel
 from lm.architectures.shared.products import Linear
 from lm.architectures.shared.self_attention_config import SelfAttentionConfig
 from lm.architectures.shared.window_config import WindowConfig
+
+
+class Table(nn.Embedding):
+    """nn.Embedding for n-grams: a batch reads few of its many rows."""
+
+    # rows (...,) -> their weights (..., width), while training keeps some of them elsewhere
+    reader: Callable[[Tensor], Tensor] | None = None
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) if self.reader is None else self.reader(input)
 
 
 class EmbeddingModel(LanguageModel):
@@ -23,10 +35,10 @@ class EmbeddingModel(LanguageModel):
         self.embedding = nn.Embedding(vocab_size, width)
         self.ngram_order, self.ngram_rows = config.ngram_order, config.ngram_rows
         self.ngram_dropout = config.ngram_dropout
-        self.ngram_embedding: nn.Embedding | None = None
+        self.ngram_embedding: Table | None = None
         lengths = config.ngram_order - 1
         if lengths:
-            self.ngram_embedding = nn.Embedding(lengths * config.ngram_rows, config.ngram_width)
+            self.ngram_embedding = Table(lengths * config.ngram_rows, config.ngram_width)
             self.ngram_projection = Linear(lengths * config.ngram_width, width, bias=False)
             nn.init.zeros_(self.ngram_embedding.weight)  # at first no more than its last token
 

@@ -13,10 +13,14 @@ from lm.architectures.recipes import Rung
 from lm.base.settings import ConfigError
 from lm.runs.flops import step_flops
 from lm.runs.presets.spec import Preset, Request, Settings, Values
+from lm.updates import UPDATES
+from lm.updates.config import TrainingConfig
 
 REFERENCE_VOCAB_SIZE = 65  # the ladders' own: Tiny Shakespeare's characters
 MIN_STEPS = 100  # where a budget is small, batches get smaller before steps get fewer
 LARGER_VOCABULARY = 1.1  # the power of a token's FLOPs with which a rung's price grows
+
+FEW_ROWS = 20  # a step reads at most one row of these of a table, if its other rows may wait
 
 # (most times through the text, longest n-gram): the more often a text is seen, the more of its rare
 # n-grams a table learns by heart, so the shorter they must be.
@@ -60,6 +64,9 @@ class Sized(Preset):
             repeats *= recipes.weight_of_repeats
             longest = next(order for most, order in LONGEST_NGRAMS if repeats <= most)
             model["ngram_order"] = min(_ngram_order(config), longest)
+        config = _checked(request.architecture, {**model, **request.model})
+        if _reads_few_rows(config, {**training, **request.training}):
+            training["table_update"] = "touched_rows"
         return Settings(model=model, training=training)
 
 
@@ -125,6 +132,20 @@ def _batch_size(
     while batch > 1 and budget < MIN_STEPS * batch * row:
         batch //= 2
     return batch
+
+
+def _reads_few_rows(config: ArchitectureConfig, training: Mapping[str, Any]) -> bool:
+    """Whether a step reads so few rows of the tables that it pays to update no others."""
+    lengths = _ngram_order(config) - 1
+    try:
+        settings = TrainingConfig(steps=1, **{**training, "table_update": "touched_rows"})
+    except ConfigError:  # it cannot be done beside these, or they have errors of their own
+        return False
+    if not lengths or "table_update" not in UPDATES[settings.optimizer].settings:
+        return False
+    length = settings.sequence_length or config.context_length
+    tokens = settings.batch_size * (length + config.lookback)
+    return FEW_ROWS * tokens * lengths <= lengths * getattr(config, "ngram_rows", 0)
 
 
 def _times_through(request: Request, config: ArchitectureConfig) -> float:
