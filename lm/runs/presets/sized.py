@@ -138,7 +138,8 @@ def _reads_few_rows(config: ArchitectureConfig, training: Mapping[str, Any]) -> 
     """Whether a step reads so few rows of the tables that it pays to update no others."""
     lengths = _ngram_order(config) - 1
     try:
-        settings = TrainingConfig(steps=1, **{**training, "table_update": "touched_rows"})
+        values: dict[str, Any] = {**training, "table_update": "touched_rows"}
+        settings = TrainingConfig(steps=1, **values)
     except ConfigError:  # it cannot be done beside these, or they have errors of their own
         return False
     if not lengths or "table_update" not in UPDATES[settings.optimizer].settings:
