@@ -101,6 +101,8 @@ class RunWriter:
         if "status.json" in files:
             self.status = Status.from_dict(parse_json(files["status.json"]))
             self.update(pid=os.getpid() if self.status.state == "running" else None, now=True)
+            if self.status.state == "complete":
+                self._forget_training_state()
 
     @property
     def due(self) -> bool:
@@ -117,6 +119,15 @@ class RunWriter:
             replace_bytes(self.path / "model.safetensors", weights, durable=True)
             replace_bytes(self.path / "training_state.safetensors", training_state, durable=True)
         self.update(checkpoint_step=step, now=True)
+
+    def complete(self, **results: Any) -> None:
+        """Say that the run is complete; what it would go on from goes, being most of its size."""
+        self.update(state="complete", pid=None, now=True, **results)
+        self._forget_training_state()
+
+    def _forget_training_state(self) -> None:
+        with contextlib.suppress(OSError):  # nobody reads it any more
+            (self.path / "training_state.safetensors").unlink()
 
     def take_request(self, since: float) -> Request | None:
         """What `Run.request` left for this run after the time `since`, once."""

@@ -282,7 +282,7 @@ class _Execution:
         self.check_requests()
         valid = self._evaluate(self.corpus.valid)
         test = self._evaluate(self.corpus.test) if self.corpus.test else None
-        self.writer.update(state="complete", valid=valid, test=test, pid=None, now=True)
+        self.writer.complete(valid=valid, test=test)
 
     def _check_meter(self) -> None:
         """Raises RuntimeError if the formula, whose FLOPs are stored, differs from the counter.

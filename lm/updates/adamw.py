@@ -20,7 +20,6 @@ class AdamW(Update):
 
     name = "adamw"
     settings = frozenset({"weight_decay", "beta1", "beta2", "table_update"})
-    moments = 2
 
     def build(
         self,

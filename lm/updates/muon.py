@@ -24,7 +24,6 @@ class Muon(Update):
     settings = frozenset(
         {"weight_decay", "momentum", "adamw_learning_rate", "beta1", "beta2", "table_update"}
     )
-    moments = 2  # AdamW's; Muon itself has one for each number of its matrices
 
     def flops(self, module: Module) -> int:
         if not (module.hidden and module.weight):

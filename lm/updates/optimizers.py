@@ -28,20 +28,16 @@ def build_optimizers(
     """
     parts = modules(model.config, model.vocab_size)
     update = UPDATES[training.optimizer]
-    parameters = dict(model.named_parameters())
-    tables: dict[str, Table] = {}
     wanted = training.table_update == "touched_rows" and "table_update" in update.settings
+    tables: list[Table] = []
     if wanted and n_steps is not None:
-        tables = {
-            f"{name}.weight": module
-            for name, module in model.named_modules()
-            if isinstance(module, Table) and module.weight.device.type == "cpu"
-        }
-    rest = {name: p for name, p in parameters.items() if name not in tables}
+        tables = [module for module in model.modules() if isinstance(module, Table)]
+        tables = [table for table in tables if table.weight.device.type == "cpu"]
+    apart = {table.weight for table in tables}
+    rest = {name: p for name, p in model.named_parameters() if p not in apart}
     optimizers = update.build(rest, parts, training)
     peak = optimizers[-1].param_groups[0]["lr"]  # AdamW's
-    for table in tables.values():
-        optimizers.append(TouchedRows(table, training, peak, n_steps or 0))
+    optimizers += [TouchedRows(table, training, peak, n_steps or 0) for table in tables]
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]

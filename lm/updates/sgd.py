@@ -19,7 +19,6 @@ class SGD(Update):
 
     name = "sgd"
     settings = frozenset({"weight_decay", "momentum"})
-    moments = 1
 
     def build(
         self,

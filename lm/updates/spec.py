@@ -35,7 +35,6 @@ class Update(ABC):
 
     name: str
     settings: frozenset[str]  # fields of `TrainingConfig` that it reads and others may not
-    moments: int  # numbers that it remembers of every parameter, at most
 
     def flops(self, module: Module) -> int:
         """Matrix products of one update of a module, in FLOPs."""

@@ -16,6 +16,9 @@ computed once from the last step back, S = D·V(t) - rᵏ·V(t+k). What stands b
 ε·√c₂/√β₂ʲ over the same steps with the same weights: another such sum, over S.
 """
 
+# torch's functions for NumPy's arrays have no types
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
@@ -106,7 +109,9 @@ class TouchedRows:
         ]
         self.tail = Tail(training, peak, n_steps)
         n_rows, width = table.weight.shape
-        self.rows = table.weight.new_zeros(n_rows, 3, width)  # weight, mean gradient, mean squared gradient
+        self.rows = table.weight.new_zeros(
+            n_rows, 3, width
+        )  # weight, mean gradient, mean squared gradient
         self.last = torch.zeros(n_rows, dtype=torch.long)  # the step that updated a row
         self.step_done = 0
         self._places = np.zeros(n_rows, dtype=np.int64)  # where a row stands among those read

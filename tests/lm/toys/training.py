@@ -11,7 +11,6 @@ class SignSGD(Update):
 
     name = "signsgd"
     settings = frozenset()
-    moments = 1
 
     def build(self, parameters, modules, training):
         import torch

@@ -80,6 +80,7 @@ def test_a_run_ends_with_everything_it_is_for(undisturbed):
     assert metrics["flops"].iloc[-1] == steps.flops.total
     assert status.train_loss == pytest.approx(metrics["train_loss"].tail(4).mean())
     assert run.samples()["step"].iloc[-1] == STEPS
+    assert not run.training_state_path.exists()  # nothing goes on from it any more
     assert run.n_params == sum(tensor.numel() for tensor in load_file(run.weights_path).values())
 
     corpus = load(run.config.data, run.tokenizer())
