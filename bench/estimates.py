@@ -26,7 +26,6 @@ def main() -> None:
     is foretold once the runs above it are known, and what it took, scoring included.
     """
     corpus = load(DataConfig(dataset="python_reference"))
-    n_scored = sum(split.n_tokens for split in (corpus.valid, corpus.test) if split)
     print(f"{'':<24} {'at first':>9} {'with runs':>9} {'took':>9}  took / said")
     with tempfile.TemporaryDirectory() as folder:
         store = RunStore(folder)
@@ -41,7 +40,7 @@ def main() -> None:
             )
             steps = plan(config, vocab_size, corpus.train.n_tokens)
             at_first, with_runs = (
-                forecast.whole_seconds(config, steps, vocab_size, n_scored, history)
+                forecast.whole_seconds(config, steps, vocab_size, corpus.n_scored_tokens, history)
                 for history in ([], store.list())
             )
             started_at = time.perf_counter()

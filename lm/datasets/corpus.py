@@ -55,6 +55,11 @@ class Corpus:
         return DATASETS[self.data.dataset]
 
     @property
+    def n_scored_tokens(self) -> int:
+        """Tokens that are scored when a run ends: those of all splits but train."""
+        return sum(split.n_tokens for name, split in self.splits.items() if name != "train")
+
+    @property
     def splits(self) -> dict[str, Split]:
         """The splits there are, by name."""
         parts = {"train": self.train, "valid": self.valid, "test": self.test}

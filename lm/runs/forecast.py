@@ -16,15 +16,17 @@ from lm.runs import Run
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops
 from lm.runs.plan import Plan
-from lm.updates import UPDATES
+from lm.runs.prepare import default_threads
 
-# On two cores of a server: a step costs its matrix products at this rate, and besides about as
-# much time for every part of the model, however small, and for every number that is updated
-# (tables of n-grams have a million).
-FLOPS_PER_SECOND = 1e11
+# On cores of a server, beside a page that is watched: a step costs its matrix products at this
+# rate, and besides about as much time for every part of the model, however small, for every number
+# that is updated, and for every token that a part computes.
+FLOPS_PER_SECOND = 7.5e10  # of a thread
 SECONDS_PER_MODULE = 1.2e-4
-SECONDS_PER_PARAMETER = 2.5e-9
-SECONDS_PER_STEP = 4e-4
+SECONDS_PER_PARAMETER = 1e-9
+SECONDS_PER_TOKEN_AND_MODULE = 4e-7
+SECONDS_FOR_TABLES = 5e-4
+SECONDS_PER_STEP = 2.5e-4
 SECONDS_AROUND_TRAINING = 1.0  # start, texts along the way, checkpoints; scoring comes on top
 NEIGHBOURS = 5
 LEAST_SECONDS = 0.5  # of training: shorter runs say little but how long a start takes
@@ -35,11 +37,8 @@ BYTES_PER_TOKEN_KIND = 15  # of tokenizer.json: an entry of a vocabulary of word
 
 def seconds(config: RunConfig, steps: Plan, history: Sequence[Run]) -> float:
     """Predicted training time of a plan. `history`: runs of this machine, any state."""
-    return (
-        steps.n_steps
-        * _modelled(config.model, steps.step.total)
-        * _correction(config, steps.step.total, history)
-    )
+    flops = steps.step.total
+    return steps.n_steps * _modelled(config, flops) * _correction(config, flops, history)
 
 
 def whole_seconds(
@@ -62,10 +61,9 @@ def measured(history: Sequence[Run]) -> bool:
 
 def n_bytes(config: RunConfig, steps: Plan, vocab_size: int) -> int:
     """Predicted size of a complete run's folder."""
-    moments = UPDATES[config.training.optimizer].moments
-    tensors = 4 * n_params(config.model, vocab_size) * (2 + moments)  # the weights are in two files
+    weights = 4 * n_params(config.model, vocab_size)
     rows = BYTES_PER_ROW * min(steps.n_steps, ROWS)
-    return tensors + rows + BYTES_OF_SAMPLES + BYTES_PER_TOKEN_KIND * vocab_size
+    return weights + rows + BYTES_OF_SAMPLES + BYTES_PER_TOKEN_KIND * vocab_size
 
 
 def _correction(config: RunConfig, flops_per_step: float, history: Sequence[Run]) -> float:
@@ -74,7 +72,7 @@ def _correction(config: RunConfig, flops_per_step: float, history: Sequence[Run]
         (
             abs(math.log(_per_step(run) / flops_per_step))
             + (run.config.model.architecture != config.model.architecture),
-            run.status.seconds / (run.status.step * _modelled(run.config.model, _per_step(run))),
+            run.status.seconds / (run.status.step * _modelled(run.config, _per_step(run))),
         )
         for run in history
         if _tells(run)
@@ -91,15 +89,26 @@ def _per_step(run: Run) -> float:
     return run.facts.flops_per_step.total
 
 
-def _modelled(model: ArchitectureConfig, flops_per_step: float) -> float:
-    return _around_products(model) + flops_per_step / FLOPS_PER_SECOND
+def _modelled(config: RunConfig, flops_per_step: float) -> float:
+    """Seconds of a step by the rough model."""
+    training = config.training
+    n_threads = training.threads or default_threads(flops_per_step)
+    tokens = training.batch_size * config.sequence_length
+    few_rows = training.table_update == "touched_rows"
+    around = _around_products(config.model, tokens, few_rows)
+    return around + flops_per_step / FLOPS_PER_SECOND / n_threads
 
 
 @functools.lru_cache(maxsize=4096)
-def _around_products(model: ArchitectureConfig) -> float:
+def _around_products(model: ArchitectureConfig, tokens: int, few_rows: bool) -> float:
     parts = modules(model, vocab_size=2)
-    updates = SECONDS_PER_PARAMETER * sum(part.n_params for part in parts)
-    return SECONDS_PER_STEP + SECONDS_PER_MODULE * len(parts) + updates
+    updated = sum(part.n_params for part in parts if not (few_rows and part.ngrams))
+    return (
+        SECONDS_PER_STEP
+        + len(parts) * (SECONDS_PER_MODULE + tokens * SECONDS_PER_TOKEN_AND_MODULE)
+        + updated * SECONDS_PER_PARAMETER
+        + SECONDS_FOR_TABLES * any(part.ngrams for part in parts)
+    )
 
 
 def in_words(seconds: float) -> str:

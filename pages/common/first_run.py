@@ -42,8 +42,10 @@ def label(every: Sequence[Run]) -> str:
         config, corpus = _config()
     except DatasetError:
         return text  # whoever presses it is told
-    steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
-    return f"{text} (about {forecast.in_words(forecast.seconds(config, steps, every))})"
+    vocab_size = corpus.tokenizer.vocab_size
+    steps = plan(config, vocab_size, corpus.train.n_tokens)
+    seconds = forecast.whole_seconds(config, steps, vocab_size, corpus.n_scored_tokens, every)
+    return f"{text} (about {forecast.in_words(seconds)})"
 
 
 def start() -> Run:

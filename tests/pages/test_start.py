@@ -57,7 +57,10 @@ def test_button_says_how_long_its_own_run_takes(tmp_path: Path, monkeypatch) -> 
         budget=1e11,
     )
     steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
-    said = forecast.in_words(forecast.seconds(config, steps, []))
+    vocab_size = corpus.tokenizer.vocab_size
+    said = forecast.in_words(
+        forecast.whole_seconds(config, steps, vocab_size, corpus.n_scored_tokens, [])
+    )
     assert label == f"Train your first model (about {said})"
 
 

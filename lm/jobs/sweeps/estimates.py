@@ -89,7 +89,6 @@ def _planned(
 ) -> PlannedRun:
     vocab_size = corpus.tokenizer.vocab_size
     steps = plan(config, vocab_size, corpus.train.n_tokens)
-    n_scored = sum(split.n_tokens for name, split in corpus.splits.items() if name != "train")
     state, done, there = "damaged", 1.0, True
     with contextlib.suppress(RunError):
         run = find(store, config, corpus.sha256)
@@ -104,7 +103,7 @@ def _planned(
         n_params=n_params(config.model, vocab_size),
         n_steps=steps.n_steps,
         flops=steps.flops.total,
-        seconds=forecast.whole_seconds(config, steps, vocab_size, n_scored, history),
+        seconds=forecast.whole_seconds(config, steps, vocab_size, corpus.n_scored_tokens, history),
         share_left=1 - done,
         bytes_left=0 if there or done == 1 else forecast.n_bytes(config, steps, vocab_size),
     )
