@@ -89,7 +89,7 @@ def show_answer(every: list[Run]) -> Callable[[], None]:
     with right:
         first_answer.show(answers)
     with left:
-        place = st.container(height=first_answer.HEIGHT, border=False)
+        place = st.container(height=first_answer.HEIGHT, border=False, key="time-picture")
 
     def draw() -> None:
         with place:

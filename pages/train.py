@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -31,6 +34,12 @@ def load() -> tuple[list[Run], Run | None, Draft]:
     return runs, run, drafts.draft(CHOICES.values)
 
 
+def set_dials(choices: Mapping[str, Any]) -> None:
+    """Change the form; what is None follows the preset again."""
+    CHOICES.reset(*(name for name, value in choices.items() if value is None))
+    CHOICES.values.update({k: v for k, v in choices.items() if v is not None})
+
+
 def show(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     """The run, live; before there is one, the chart that waits for it."""
     if run is not None:
@@ -38,7 +47,7 @@ def show(draft: Draft, run: Run | None, runs: list[Run]) -> None:
             run,
             wording.names(runs),
             choose=lambda run_id: CHOICES.set(links.RUN, run_id),
-            set_dials=CHOICES.values.update,
+            set_dials=set_dials,
         )
         return
     if draft.plan is None or draft.config is None or draft.corpus is None:

@@ -37,6 +37,8 @@ def time_chart(
 ) -> alt.LayerChart:
     """A line for each series over the logarithm of time, with the answers as large marks.
 
+    All lines go on to the longest time, at what they have reached by then.
+
     Args:
         points: Columns series, seconds and y; a row per series and budget.
         looks: Series -> how it is drawn and named.
@@ -70,12 +72,19 @@ def time_chart(
         legend=None,
     )
     points = points.rename(columns={"seconds": "x"}).sort_values("x")
-    lines = alt.Chart(points).mark_line(strokeWidth=2).encode(x=x, y=y, color=color)
-    ends = points.groupby("series", sort=False).tail(1)
+    ends = points.groupby("series", sort=False).tail(1).assign(x=last)
+    points = pd.concat([points, ends])  # who has the time may train for less
+    dash = alt.StrokeDash(
+        "series:N",
+        scale=alt.Scale(domain=list(looks), range=[list(look.dash) for look in looks.values()]),
+        legend=None,
+    )
+    lines = alt.Chart(points).mark_line(strokeWidth=2)
+    lines = lines.encode(x=x, y=y, color=color, strokeDash=dash)
     labels = labels_of_lines(
         [
-            End(label=looks[series].label, color=looks[series].color, x=at, y=value)
-            for series, at, value in zip(ends["series"], ends["x"], ends["y"], strict=True)
+            End(label=looks[series].label, color=looks[series].color, x=last, y=value)
+            for series, value in zip(ends["series"], ends["y"], strict=True)
         ],
         {},
         x=x,

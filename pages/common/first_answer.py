@@ -86,7 +86,7 @@ def picture(ladder: Sequence[Offer], answers: Mapping[str, Offer]) -> None:
             if offer.seconds <= max(SPANS.values())
         ]
     )
-    points = points[points["y"] == points.groupby("series")["y"].cummin()]  # longer buys nothing
+    points["y"] = points.groupby("series")["y"].cummin()  # more time may be left over
     looks = {
         name: charts.of_architecture(name, ARCHITECTURES[name].title)
         for name in ARCHITECTURES

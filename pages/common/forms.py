@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,8 +92,19 @@ def parse(setting: Setting, text: str) -> Any:
     return value if setting.allows(value) else None
 
 
-def bound(name: str, value: Any, on_user_change: Callable[[Any], object]) -> dict[str, Any]:
+def bound(
+    name: str,
+    value: Any,
+    on_user_change: Callable[[Any], object],
+    *,
+    shown_by: str = "value",
+    options: Sequence[Any] | None = None,
+) -> dict[str, Any]:
     """Arguments for the widget `name`: it shows `value`, and calls back when its user changes it.
+
+    `shown_by` is the widget's argument for what it shows at first; a widget that takes an index
+    among its `options` gets that. It is never left out: between two quick runs of a page a browser
+    may draw a widget without what the session holds for it, and reports its default as set.
 
     A widget keeps its key while its user alone changes it. When its value has to follow something
     else, it gets a new key: a browser that has not drawn the page anew reports the old value with
@@ -105,10 +116,11 @@ def bound(name: str, value: Any, on_user_change: Callable[[Any], object]) -> dic
     if key in st.session_state and st.session_state[key] != value:
         generations[name] = generations.get(name, 0) + 1
         key = _key(name, generations[name])
-    if key not in st.session_state:
-        st.session_state[key] = value
     shown[key] = value
-    return {"key": key, "on_change": _reported, "args": (key, on_user_change)}
+    at_first: dict[str, Any] = {shown_by: value}
+    if options is not None:
+        at_first = {"index": options.index(value) if value in options else None}
+    return {"key": key, "on_change": _reported, "args": (key, on_user_change), **at_first}
 
 
 def _key(name: str, generation: int) -> str:
@@ -151,12 +163,13 @@ def control(
             choices.set(name, value)
 
     unit = f", in {setting.unit}" if setting.unit else ""
-    common = {
+    common: dict[str, Any] = {
         "label": _label(setting, name, is_set),
         "help": f"{setting.help} {rule(setting)[0].upper()}{rule(setting)[1:]}{unit}. In addresses "
         f"and commands it is `{name}`. " + ("Set by you." if is_set else f"Follows {follows}."),
-        **bound(name, value, change),
     }
+    options = setting.choices if setting.kind == "choice" else None
+    common |= bound(name, _typed(setting, value), change, options=options)
     with st.container(
         horizontal=True, vertical_alignment="bottom", gap="xxsmall", key=f"control-{name}"
     ):
@@ -188,6 +201,12 @@ def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, text)).lower()
 
 
+def _typed(setting: Setting, value: Any) -> Any:
+    """A value as a widget for numbers wants it: whole numbers as int, all others as float."""
+    kind = {"int": int, "float": float}.get(setting.kind)
+    return value if kind is None or value is None else kind(value)
+
+
 def _number(setting: Setting, placeholder: str, common: dict[str, Any]) -> None:
     kind = int if setting.kind == "int" else float
     low = None if setting.minimum is None or setting.exclusive_minimum else kind(setting.minimum)
@@ -198,5 +217,5 @@ def _number(setting: Setting, placeholder: str, common: dict[str, Any]) -> None:
     else:
         step = setting.step or (0.001 if setting.log else 0.01)
         style = "%g"
-    optional = {"value": None, "placeholder": placeholder} if setting.optional else {}
+    optional = {"placeholder": placeholder} if setting.optional else {}
     st.number_input(min_value=low, max_value=high, step=step, format=style, **optional, **common)

@@ -31,17 +31,24 @@ def presets(ladder: Iterable[Run]) -> list[str]:
     return sorted((name for name in PRESETS if name in there), key=lambda name: name != DEFAULT)
 
 
-def of_text(like: Run) -> list[Run]:
-    """The ladder's runs on the text, the tokens and by the preset of a run."""
+def of_its_kind(like: Run) -> tuple[str, list[Run]]:
+    """The ladder that a run is held against when it ends: its preset, and its runs.
+
+    They are on the text and the tokens of the run and have tables of n-grams if it has; by the
+    preset of the run, if there are any, else by another.
+    """
     data = like.config.data
-    return [
+    kind = [
         run
         for run in runs()
-        if run.config.preset == like.config.preset
-        and run.facts.sha256 == like.facts.sha256
+        if run.facts.sha256 == like.facts.sha256
         and (run.config.data.split, run.config.data.tokenizer) == (data.split, data.tokenizer)
         and run.vocab_size == like.vocab_size
+        and bool(wording.in_tables(run)) == bool(wording.in_tables(like))
     ]
+    own = like.config.preset
+    preset = min(presets(kind), key=lambda name: name != own, default=own)
+    return preset, [run for run in kind if run.config.preset == preset]
 
 
 def frontier(

@@ -33,7 +33,7 @@ button[data-variant="pills"][data-selected="true"] p {
 """
 
 # On a wall: type is larger, charts and tables are magnified whole, so that lines thicken and names
-# keep their distance, and small print goes, but for what the two lines of a loss curve are.
+# keep their distance, and small print goes, but for what says below a chart what its marks are.
 _PROJECTOR_CSS = """
 :root { font-size: 21px !important; }
 .stVegaLiteChart, .stDataFrame { zoom: 1.35; }
@@ -43,9 +43,11 @@ _PROJECTOR_CSS = """
 .stMainBlockContainer { max-width: 100rem !important; padding: 4.25rem 2rem !important; }
 .stMainBlockContainer [data-testid="stMarkdownContainer"] > p { max-width: 60rem; }
 [data-testid="stElementContainer"]:has([data-testid="stCaptionContainer"]) { display: none; }
-.st-key-loss-chart [data-testid="stElementContainer"] { display: revert; }
-.st-key-more, [class*="st-key-svg-"], [data-testid="stTooltipIcon"],
-[data-testid="stMainMenu"] { display: none !important; }
+:is(.st-key-loss-chart, .st-key-frontier-chart, .st-key-setting-chart, .st-key-study-figure)
+  [data-testid="stElementContainer"] { display: revert; }
+.st-key-more, [class*="st-key-svg-"], [data-testid="stMainMenu"],
+[data-testid="stTooltipIcon"]:not(:has([data-testid^="stBaseButton"])) { display: none !important; }
+.st-key-time-picture { height: 42rem !important; }
 .st-key-run-body { grid-template-columns: minmax(0, 1fr) !important; }
 """
 

@@ -1,6 +1,7 @@
 """Every page opens: as a script, and as the first URL a fresh server is asked for."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,15 @@ def test_projector_in_the_address_lasts_for_the_session(
     app.switch_page("pages/data.py").run()
     assert not app.exception
     assert "zoom" in style(app)
+
+
+def test_buttons_and_what_marks_mean_stay_on_a_wall(app_url, tab) -> None:
+    tab.goto(f"{app_url}/train?projector")
+    layers = tab.get_by_label(re.compile("^Layers"))
+    layers.fill("3")
+    layers.press("Enter")
+    tab.locator(".st-key-reset-n_layers button:visible").first.wait_for()
+    assert tab.locator(".st-key-loss-chart [data-testid=stCaptionContainer]").is_visible()
 
 
 # --- a page of one's own --------------------------------------------------------------------------

@@ -180,6 +180,33 @@ def test_a_control_says_in_words_what_it_is_and_then_its_symbol(train) -> None:
     assert widget(app.number_input, "data_seed").label == "Seed of the text · `data_seed`"
 
 
+def test_a_widget_that_a_browser_draws_anew_shows_what_the_page_says(train) -> None:
+    app = train(**SMALL, budget="1e10", n_layers="3")
+    for field in app.number_input:
+        if not field.key.startswith("guess"):
+            assert (field.proto.default if field.proto.HasField("default") else None) == field.value
+    for field in [*app.toggle, *app.checkbox]:
+        assert field.proto.default == field.value
+    for field in app.selectbox:
+        assert field.options[field.proto.default] == app.session_state[field.key] or field.value
+    assert widget(app.number_input, "n_layers").proto.default == 3
+    assert widget(app.select_slider, "budget").proto.default == [drafts.BUDGETS.index(1e10)]
+
+
+def test_what_is_set_by_hand_is_in_the_name(train, idle, tmp_path: Path) -> None:
+    app = train(**SMALL, budget="1e9", batch_size="32")
+    app.button(key="start").click().run()
+    (run,) = RunStore(tmp_path / "runs").list()
+    assert run.name.endswith(", 1e9, batch_size 32")
+
+
+def test_a_guess_beside_a_run_that_trains_is_for_the_next(train, idle) -> None:
+    app = train(**SMALL, budget="1e9")
+    assert widget(app.number_input, "guess").label.startswith("Your guess: ")
+    app.button(key="start").click().run()
+    assert widget(app.number_input, "guess").label.startswith("Your guess for the next run: ")
+
+
 def test_a_restart_leaves_the_curve_before_it_behind_the_new_one(
     train, idle, tmp_path: Path
 ) -> None:
@@ -223,9 +250,11 @@ def test_a_guess_is_kept_drawn_and_judged(train, idle, tmp_path: Path) -> None:
 def test_nothing_more_is_offered_at_the_end_of_the_dial() -> None:
     run = RunStore(ROOT / "checkpoints").get("shipped-transformer")
     assert run.config.training.budget == drafts.BUDGETS[-1]
-    assert judge(run, {}, Frontier([])).steps == ()
+    assert judge(run, {}, Frontier([]), "modern").steps == ()
     smaller = RunStore(ROOT / "checkpoints").get("shipped-transformer-1e12")
-    assert [step.label for step in judge(smaller, {}, Frontier([])).steps] == ["Try 1e13 FLOPs"]
+    assert [step.label for step in judge(smaller, {}, Frontier([]), "modern").steps] == [
+        "Try 1e13 FLOPs"
+    ]
 
 
 @pytest.mark.parametrize(

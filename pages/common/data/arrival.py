@@ -14,6 +14,7 @@ def upload() -> None:
     file = st.file_uploader(
         "A text file, up to 100 MB; it stays on this machine",
         key="upload",
+        max_upload_size=100,
     )
     if file is None:
         return

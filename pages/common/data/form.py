@@ -24,7 +24,9 @@ def show() -> DataConfig | None:
         list(DATASETS),
         required=True,
         format_func=lambda name: DATASETS[name].title,
-        **forms.bound("corpus", name, lambda name: CHOICES.set("dataset", name)),
+        **forms.bound(
+            "corpus", name, lambda name: CHOICES.set("dataset", name), shown_by="default"
+        ),
     )
     info = DATASETS[name]
     st.markdown(

@@ -14,6 +14,11 @@ IN_A_ROW = 2  # plots, on a wide screen; on a phone columns stand below each oth
 
 def show(figure: Mapping[str, Any]) -> None:
     """Draw a figure, as `lm.study.figures.shown` gives it."""
+    with st.container(key="study-figure"):
+        _show(figure)
+
+
+def _show(figure: Mapping[str, Any]) -> None:
     if figure["sentence"]:
         st.markdown(_text(figure["sentence"]))
     plots = figure["plots"]

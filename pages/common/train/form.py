@@ -31,7 +31,7 @@ def show(draft: Draft) -> None:
         required=True,
         width="stretch",
         wrap=True,
-        **_bound("architecture", architecture.name),
+        **_bound("architecture", architecture.name, shown_by="default"),
     )
     st.caption(architecture.sentence)
     _dataset(draft)
@@ -75,12 +75,12 @@ def _preset(draft: Draft) -> None:
         "Preset",
         names,
         captions=[preset.help for preset in suited],
-        **_bound("preset", draft.preset),
+        **_bound("preset", draft.preset, options=names),
     )
 
 
-def _bound(name: str, value: Any) -> dict[str, Any]:
-    return forms.bound(name, value, functools.partial(CHOICES.set, name))
+def _bound(name: str, value: Any, **how: Any) -> dict[str, Any]:
+    return forms.bound(name, value, functools.partial(CHOICES.set, name), **how)
 
 
 def _dataset(draft: Draft) -> None:
@@ -90,14 +90,15 @@ def _dataset(draft: Draft) -> None:
         names,
         format_func=lambda name: DATASETS[name].title,
         help="The text to learn from. Those that are not here are fetched on the Data page.",
-        **_bound("dataset", draft.data.dataset),
+        **_bound("dataset", draft.data.dataset, options=names),
     )
     if draft.data.text_path is not None:
+        texts = list(corpora.uploads())
         st.selectbox(
             "Your text",
-            list(corpora.uploads()),
+            texts,
             format_func=corpora.text_title,
-            **_bound("text", Path(draft.data.text_path).name),
+            **_bound("text", Path(draft.data.text_path).name, options=texts),
         )
     shared = {name: dataset for name, dataset in DATASETS.items() if not dataset.needs_path}
     missing = [dataset.title for name, dataset in shared.items() if name not in names]

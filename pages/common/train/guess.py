@@ -16,10 +16,10 @@ from pages.common import ladders, wording
 _COUNT = "guesses_made"  # each run gets a field that is empty at first
 
 
-def ask() -> None:
-    """The field for the guess."""
+def ask(moving: bool) -> None:
+    """The field for the guess; while a run is `moving`, it is for the one that starts next."""
     st.number_input(
-        "Your guess: validation loss at the end",
+        f"Your guess{' for the next run' if moving else ''}: validation loss at the end",
         min_value=0.01,
         max_value=MOST,
         value=None,
@@ -27,7 +27,7 @@ def ask() -> None:
         format="%.2f",
         key=_key(),
         placeholder="optional",
-        width=280,
+        width=360,
         help="Nats per token; lower is better. The dashed lines show what guessing the next token "
         "costs. Your guess is drawn into the chart, and judged at the end.",
     )
@@ -83,8 +83,9 @@ def verdict(guess: float, loss: float, ladder: float | None = None) -> str:
 
 
 def _of_ladder(run: Run) -> float | None:
-    """What the ladder's runs of its architecture and preset end at, for as many FLOPs."""
-    frontier = ladders.frontier(ladders.of_text(run), run.config.preset, loss_on_validation)
+    """What the ladder's runs of its architecture and kind end at, for as many FLOPs."""
+    preset, ladder = ladders.of_its_kind(run)
+    frontier = ladders.frontier(ladder, preset, loss_on_validation)
     line = frontier.lines.get(run.config.model.architecture, ())
     return score_at(line, run.status.flops.total)
 

@@ -30,7 +30,7 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     )
     start = restart = False
     with st.container(horizontal=True, vertical_alignment="bottom", key="start-row"):
-        guess.ask()
+        guess.ask(moving)
         if moving:
             label = f"Restart with: {listed(changed, most=2)}" if changed else "Restart"
             restart = st.button(
@@ -73,8 +73,9 @@ def _name(config: RunConfig, draft: Draft, runs: list[Run]) -> str:
     if config.preset != presets.DEFAULT:
         parts.append(config.preset)
     model = drafts.model_settings(config.model.architecture)
-    telling = {name for name, setting in model.items() if setting.tells == "first"}
-    telling.add("learning_rate")
+    settings = {**model, **drafts.training_settings()}
+    telling = {name for name, setting in settings.items() if setting.tells == "first"}
+    telling = (telling | {"learning_rate"}) - {"budget"}  # which stands before them
     by_hand = [
         f"{name} {drafts.value_text(value)}"
         for name, value in CHOICES.values.items()

@@ -91,7 +91,7 @@ def _heading(run: Run, now: str, names: Mapping[str, str], choose: Callable[[str
             list(names),
             format_func=lambda run_id: names[run_id],
             label_visibility="collapsed",
-            **forms.bound("show_run", run.run_id, choose_another),
+            **forms.bound("show_run", run.run_id, choose_another, options=list(names)),
         )
         st.badge(text, color=color)
         _buttons(run, now)

@@ -20,7 +20,7 @@ TEN_TIMES = 10
 
 @dataclass(frozen=True)
 class Step:
-    """Something to try next: what it is called, and what it changes in the form."""
+    """Something to try next: what it is called, and what it changes in the form (None: resets)."""
 
     label: str
     choices: Mapping[str, Any]
@@ -42,8 +42,9 @@ def show(run: Run, set_dials: Callable[[Mapping[str, Any]], None]) -> None:
         references = corpora.references(run.config.data)
     except (DatasetError, ValueError):
         references = {}  # its text is not here any more
-    frontier = ladders.frontier(ladders.of_text(run), run.config.preset, loss_on_validation)
-    verdict = judge(run, references, frontier)
+    preset, ladder = ladders.of_its_kind(run)
+    frontier = ladders.frontier(ladder, preset, loss_on_validation)
+    verdict = judge(run, references, frontier, preset)
     with st.container(key="verdict", gap="xsmall"):
         st.markdown(verdict.text)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -53,13 +54,14 @@ def show(run: Run, set_dials: Callable[[Mapping[str, Any]], None]) -> None:
                     st.rerun()  # the form, which stands outside this part of the page
 
 
-def judge(run: Run, references: Mapping[str, float], frontier: Frontier) -> Verdict:
+def judge(run: Run, references: Mapping[str, float], frontier: Frontier, preset: str) -> Verdict:
     """What a scored run came to.
 
     Args:
         run: It has a validation loss.
         references: Name -> validation loss of counting, nats per token.
-        frontier: Of the ladder on its text and by its preset, in validation loss; may be empty.
+        frontier: Of the ladder on its text and of its kind, in validation loss; may be empty.
+        preset: By which that ladder was trained.
     """
     loss = loss_on_validation(run)
     assert loss is not None
@@ -77,8 +79,10 @@ def judge(run: Run, references: Mapping[str, float], frontier: Frontier) -> Verd
         name, score = best
         if name != architecture and loss - score > CLEAR:
             title = wording.architecture(name)
-            parts.append(f"{title}, by the recipe, ends {loss - score:.2f} lower at this budget.")
-            steps.append(Step(f"Try {title}", {"architecture": name, **_budget(run, 1)}))
+            by = "the recipe" if preset == run.config.preset else f"preset {preset}"
+            parts.append(f"{title}, by {by}, ends {loss - score:.2f} lower at this budget.")
+            recipe = {"architecture": name, "preset": preset, **_budget(run, 1)}
+            steps.append(Step(f"Try {title}", {**_by_hand(run), **recipe}))
         elif here is not None and loss - here > CLEAR:
             parts.append(f"The recipe's own settings end {loss - here:.2f} lower for these FLOPs.")
         elif name == architecture and abs(loss - score) <= 0.02:
@@ -86,6 +90,12 @@ def judge(run: Run, references: Mapping[str, float], frontier: Frontier) -> Verd
     if not steps:
         steps += _more_compute(run)
     return Verdict(" ".join(parts), tuple(steps))
+
+
+def _by_hand(run: Run) -> dict[str, None]:
+    """The settings of a run that may have been set by hand, to be reset."""
+    names = drafts.model_settings(run.config.model.architecture) | drafts.training_settings()
+    return dict.fromkeys(names)
 
 
 def _counting(loss: float, references: Mapping[str, float]) -> str:
