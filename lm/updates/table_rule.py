@@ -109,9 +109,8 @@ class TouchedRows:
         ]
         self.tail = Tail(training, peak, n_steps)
         n_rows, width = table.weight.shape
-        self.rows = table.weight.new_zeros(
-            n_rows, 3, width
-        )  # weight, mean gradient, mean squared gradient
+        # weight, mean gradient, mean squared gradient
+        self.rows = table.weight.new_zeros(n_rows, 3, width)
         self.last = torch.zeros(n_rows, dtype=torch.long)  # the step that updated a row
         self.step_done = 0
         self._places = np.zeros(n_rows, dtype=np.int64)  # where a row stands among those read

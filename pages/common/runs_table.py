@@ -21,7 +21,7 @@ from lm.datasets.tokenizers import TOKENIZERS
 from lm.runs import Run
 from lm.runs.config import RunConfig
 from lm.runs.table import exported_row
-from pages.common import caches, corpora, drafts, wording
+from pages.common import caches, corpora, drafts, theme, wording
 from pages.common.phases import BADGES, BUSY, phase
 
 # --- which runs may share an axis -------------------------------------------------------------
@@ -258,40 +258,41 @@ def state(run: Run) -> str:
 def columns(group: Group) -> dict[str, Any]:
     """How the columns of `table` look."""
     config = st.column_config
+    small, medium = (theme.column_width(size) for size in ("small", "medium"))
     return {
         "run_id": None,
-        "Run": config.TextColumn(width="medium", pinned=False),
-        "What differs": config.TextColumn(width="medium"),
+        "Run": config.TextColumn(width=medium, pinned=False),
+        "What differs": config.TextColumn(width=medium),
         "Loss": config.LineChartColumn(
-            "Loss", width="small", help="Training loss over the run, nats per token."
+            "Loss", width=small, help="Training loss over the run, nats per token."
         ),
         "Last": config.NumberColumn(
             format="%.3f",
             help="The last of the losses that were measured on the way, on a part of the "
             f"validation split, {group.unit}.",
-            width="small",
+            width=small,
         ),
         "Best": config.NumberColumn(
             format="%.3f",
             help="The lowest of these. Where it lies well below the last, the run went on for too "
             "long: it began to learn its text by heart.",
-            width="small",
+            width=small,
         ),
         "Validation": config.NumberColumn(
-            format="%.3f", help=f"Whole validation split, {group.unit}. It chooses.", width="small"
+            format="%.3f", help=f"Whole validation split, {group.unit}. It chooses.", width=small
         ),
         "Test": config.NumberColumn(
-            format="%.3f", help=f"Whole test split, {group.unit}. It reports.", width="small"
+            format="%.3f", help=f"Whole test split, {group.unit}. It reports.", width=small
         ),
         "To the frontier": config.TextColumn(
             help="Against the best of the ladder by the same recipe at the same training FLOPs, on "
             "test, in nats per token; and the FLOPs with which the ladder gets as far.",
-            width="medium",
+            width=medium,
         ),
-        "FLOPs": config.TextColumn(help=f"Training FLOPs. {wording.NOT_COUNTED}", width="small"),
-        "Parameters": config.NumberColumn(format="localized", width="small"),
-        "Time": config.NumberColumn("Time", format="%.1f s", help="Training alone.", width="small"),
-        "State": config.TextColumn(width="small"),
+        "FLOPs": config.TextColumn(help=f"Training FLOPs. {wording.NOT_COUNTED}", width=small),
+        "Parameters": config.NumberColumn(format="localized", width=small),
+        "Time": config.NumberColumn("Time", format="%.1f s", help="Training alone.", width=small),
+        "State": config.TextColumn(width=small),
     }
 
 

@@ -32,21 +32,25 @@ button[data-variant="pills"][data-selected="true"] p {
 }
 """
 
-# On a wall: type is larger, charts and tables are magnified whole, so that lines thicken and names
+# On a wall: type is larger, charts are magnified whole, so that lines thicken and names
 # keep their distance, and small print goes, but for what says below a chart what its marks are.
 _PROJECTOR_CSS = """
 :root { font-size: 21px !important; }
-.stVegaLiteChart, .stDataFrame { zoom: 1.35; }
-[data-testid="stElementContainer"]:has(.stVegaLiteChart, .stDataFrame) {
+.stVegaLiteChart { zoom: 1.35; }
+[data-testid="stElementContainer"]:has(.stVegaLiteChart) {
   width: calc(100% / 1.35) !important; /* as wide as the chart is before it is magnified */
 }
 .stMainBlockContainer { max-width: 100rem !important; padding: 4.25rem 2rem !important; }
 .stMainBlockContainer [data-testid="stMarkdownContainer"] > p { max-width: 60rem; }
-[data-testid="stElementContainer"]:has([data-testid="stCaptionContainer"]) { display: none; }
+[data-testid="stElementContainer"]:has([data-testid="stCaptionContainer"]):not(:has(.stRadio)),
+.stRadio [data-testid="stCaptionContainer"] { display: none; }
 :is(.st-key-loss-chart, .st-key-frontier-chart, .st-key-setting-chart, .st-key-study-figure)
-  [data-testid="stElementContainer"] { display: revert; }
+  [data-testid="stElementContainer"] { display: revert !important; }
 .st-key-more, [class*="st-key-svg-"], [data-testid="stMainMenu"],
 [data-testid="stTooltipIcon"]:not(:has([data-testid^="stBaseButton"])) { display: none !important; }
+/* once there is a run on Train, its curve comes first */
+.stMainBlockContainer:has(.st-key-run-heading) .st-key-bill,
+.stMainBlockContainer:has(.st-key-run-heading) > * > :has(h1) + * { display: none !important; }
 .st-key-time-picture { height: 42rem !important; }
 .st-key-run-body { grid-template-columns: minmax(0, 1fr) !important; }
 """
@@ -57,6 +61,17 @@ PROJECTOR = "projector"  # in the address of any page: ?projector
 def apply() -> None:
     """Add the few rules that the theme file cannot hold: length of lines, figures that align."""
     st.html(f"<style>{_CSS}{_PROJECTOR_CSS if projector() else ''}</style>")
+
+
+def column_width(size: str) -> int:
+    """Pixels of a table's "small" or "medium" column: on a wall its letters are larger."""
+    pixels = {"small": 75, "medium": 200}[size]
+    return round(1.45 * pixels) if projector() else pixels
+
+
+def row_height() -> int | None:
+    """Pixels of a table's row; None: what Streamlit takes."""
+    return 46 if projector() else None
 
 
 def projector() -> bool:

@@ -101,6 +101,7 @@ def test_to_train_with_the_corpus_of_the_data_page(visit) -> None:
     app.number_input(key="data-n_chars").set_value(5_000).run()
     app.number_input(key="data-seed").set_value(7).run()
     app.segmented_control(key="tokenizer-known_entropy").set_value("word").run()
+    app.session_state["more"] = True
     app.button(key="train").click().run()
     assert title(app) == "Train"
     assert widget(app.selectbox, "dataset").value == "known_entropy"

@@ -36,6 +36,7 @@ def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     def open_page(**query: str) -> AppTest:
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
         app.switch_page("pages/train.py")
+        app.session_state["more"] = True
         for name, value in query.items():
             app.query_params[name] = value
         app.run()
@@ -193,6 +194,18 @@ def test_a_widget_that_a_browser_draws_anew_shows_what_the_page_says(train) -> N
     assert widget(app.select_slider, "budget").proto.default == [drafts.BUDGETS.index(1e10)]
 
 
+def test_more_settings_are_drawn_when_they_are_asked_for(train) -> None:
+    app = train(**SMALL, data_seed="7")
+    assert widget(app.number_input, "data_seed").value == 7
+    app.session_state["more"] = False
+    app.run()
+    assert len(app.number_input) < 10
+    assert app.query_params["data_seed"] == "7"  # and so it stays
+    app.session_state["more"] = True
+    app.run()
+    assert widget(app.number_input, "data_seed").value == 7
+
+
 def test_what_is_set_by_hand_is_in_the_name(train, idle, tmp_path: Path) -> None:
     app = train(**SMALL, budget="1e9", batch_size="32")
     app.button(key="start").click().run()
@@ -204,7 +217,7 @@ def test_a_guess_beside_a_run_that_trains_is_for_the_next(train, idle) -> None:
     app = train(**SMALL, budget="1e9")
     assert widget(app.number_input, "guess").label.startswith("Your guess: ")
     app.button(key="start").click().run()
-    assert widget(app.number_input, "guess").label.startswith("Your guess for the next run: ")
+    assert widget(app.number_input, "guess").label.startswith("Your guess for the next run")
 
 
 def test_a_restart_leaves_the_curve_before_it_behind_the_new_one(

@@ -26,7 +26,8 @@ ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "relu2": ReLUSquared, "swiglu":
 def initialize(model: LanguageModel, kind: str, residual_outputs: Sequence[nn.Linear] = ()) -> None:
     """Set the first weights; `residual_outputs` are the maps that write to the residual stream.
 
-    Under every kind the first loss is near ln V. A tied matrix is initialised as a head.
+    The first loss is near ln V, but for a tied matrix of kind "pytorch", under which each token
+    predicts itself. A tied matrix is initialised as a head.
     """
     if kind == "pytorch":
         model.head.reset_parameters()

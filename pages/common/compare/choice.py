@@ -63,18 +63,20 @@ def _checks_of_link() -> set[str]:
 
 
 def checked_runs(group: Group) -> list[Run]:
-    """The checked runs of the group, oldest first; at first its best ones are checked."""
-    if group.key not in checked_ids():
+    """The checked runs of the group, oldest first; at first its best ones are checked.
 
-        def loss(run: Run) -> float:
-            score = group.score(run.status.valid)
-            return math.inf if score is None else score
+    The address names them once they are others, so that a visit leaves one step for "back".
+    """
 
-        best = sorted(group.runs, key=loss)
-        checked_ids()[group.key] = [run.run_id for run in best[:MOST_CHECKED]]
-    run_ids = set(checked_ids()[group.key])
+    def loss(run: Run) -> float:
+        score = group.score(run.status.valid)
+        return math.inf if score is None else score
+
+    best = {run.run_id for run in sorted(group.runs, key=loss)[:MOST_CHECKED]}
+    run_ids = set(checked_ids().setdefault(group.key, list(best)))
     runs = [run for run in group.runs if run.run_id in run_ids]
-    st.session_state["checked_url"] = links.keep_in_address(runs)
+    chosen = runs if run_ids != best else []
+    st.session_state["checked_url"] = links.keep_in_address(chosen)
     return runs
 
 

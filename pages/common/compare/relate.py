@@ -12,7 +12,7 @@ from lm import charts
 from lm.runs import Run
 from lm.runs.table import COLUMNS, offered
 from lm.study.claims import Interval
-from pages.common import runs_table
+from pages.common import runs_table, wording
 from pages.common.components.chart import place
 from pages.common.runs_table import Group
 
@@ -36,7 +36,8 @@ def show(
     if means:
         have = over_seeds(have, checked, x, y)
     if len(have) > MOST_NAMED:
-        have = have.assign(series=[colours[run_id] for run_id in have["run_id"]])
+        series = _series(checked, colours)
+        have = have.assign(series=[series[run_id] for run_id in have["run_id"]])
     looks = {run_id: looks[run_id] for run_id in have["run_id"]}
     if means:
         looks = {
@@ -65,6 +66,20 @@ def show(
         )
         if means and (have["n"] > 1).any():
             st.caption("Marks are means over seeds; bars are their 95 % intervals (Student's t).")
+
+
+def _series(runs: Sequence[Run], colours: Mapping[str, str]) -> dict[str, str]:
+    """Run id -> the line that it is part of: its colour, apart with tables of n-grams and without.
+
+    The tables are named where a colour stands for runs of both kinds.
+    """
+    tables = {run.run_id: wording.in_tables(run) for run in runs}
+    kinds = {(colours[run_id], bool(n)) for run_id, n in tables.items()}
+    both = {colour for colour, has in kinds if (colour, not has) in kinds}
+    return {
+        run_id: wording.with_tables(colours[run_id], n if colours[run_id] in both else 0)
+        for run_id, n in tables.items()
+    }
 
 
 def _without_seed(label: str) -> str:

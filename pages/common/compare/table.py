@@ -8,7 +8,7 @@ import streamlit as st
 
 from lm.architectures import DEFAULT
 from lm.runs import Run, RunError
-from pages.common import phases, runs_table, wording
+from pages.common import phases, runs_table, theme, wording
 from pages.common.compare.choice import checked_ids
 from pages.common.runs_table import Group
 
@@ -70,6 +70,7 @@ def _rows(
             selection_mode="multi-row",
             selection_default={"selection": {"rows": rows}},
             placeholder="–",
+            row_height=theme.row_height(),
             height="auto" if len(runs) > 10 else "content",
             alt=f"{wording.n_runs(len(runs))}: settings and results",
         )

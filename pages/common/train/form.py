@@ -44,17 +44,11 @@ def show(draft: Draft) -> None:
             _switch(draft, setting, setting.switch)
     basics = [setting.name for setting in basics if setting.switch is None]
     _controls(draft, {**model, **training}, basics)
-    with st.expander("More settings", key="more"):
-        for title, settings in (
-            ("Corpus", drafts.data_settings()),
-            ("Model", model),
-            ("Training", training),
-        ):
-            names = [n for n in settings if n not in basics]  # those with a switch are here too
-            names = [n for n in names if settings[n].applies(draft.values)]
-            if names:
-                st.markdown(f"**{title}**")
-                _controls(draft, settings, names)
+    more = st.expander("More settings", key="more", on_change="rerun")
+    if more.open:  # thirty controls, which would be drawn anew with every other one
+        rooms = {"Corpus": drafts.data_settings(), "Model": model, "Training": training}
+        with more:
+            _more(draft, rooms, basics)
     by_hand = [n for n in CHOICES.values if n in draft.values and n not in ("dataset", "budget")]
     by_hand = [n for n in by_hand if n != "architecture"]
     if by_hand:
@@ -65,6 +59,16 @@ def show(draft: Draft) -> None:
             on_click=CHOICES.reset,
             args=tuple(by_hand),
         )
+
+
+def _more(draft: Draft, rooms: Mapping[str, dict[str, Setting]], basics: list[str]) -> None:
+    """The settings that have an effect and no place above, by what they are settings of."""
+    for title, settings in rooms.items():
+        names = [n for n in settings if n not in basics]  # those with a switch are here too
+        names = [n for n in names if settings[n].applies(draft.values)]
+        if names:
+            st.markdown(f"**{title}**")
+            _controls(draft, settings, names)
 
 
 def _preset(draft: Draft) -> None:

@@ -19,7 +19,7 @@ _COUNT = "guesses_made"  # each run gets a field that is empty at first
 def ask(moving: bool) -> None:
     """The field for the guess; while a run is `moving`, it is for the one that starts next."""
     st.number_input(
-        f"Your guess{' for the next run' if moving else ''}: validation loss at the end",
+        "Your guess for the next run" if moving else "Your guess: validation loss at the end",
         min_value=0.01,
         max_value=MOST,
         value=None,
@@ -28,8 +28,9 @@ def ask(moving: bool) -> None:
         key=_key(),
         placeholder="optional",
         width=360,
-        help="Nats per token; lower is better. The dashed lines show what guessing the next token "
-        "costs. Your guess is drawn into the chart, and judged at the end.",
+        help="Of the validation loss at the end, in nats per token; lower is better. The dashed "
+        "lines show what guessing the next token costs. Your guess is drawn into the chart, and "
+        "judged at the end.",
     )
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -64,6 +64,8 @@ def test_a_window_ends_where_context_length_says(architecture):
 
 @given(config=model_configs(), seed=st.integers(0, 1000))
 def test_first_loss_is_near_uniform(config, seed):
+    """But for tied matrices with PyTorch's first weights, under which a token predicts itself."""
+    assume(not (config.initialization == "pytorch" and getattr(config, "tie_embeddings", False)))
     vocab_size = 65
     model = build_model(config, vocab_size, seed)
     generator = torch.Generator().manual_seed(seed)

@@ -83,9 +83,7 @@ def test_with_epsilon_it_is_to_a_fraction_of_what_a_seed_changes(optimizer, drop
 def test_without_the_tail_it_would_not_be():
     state, records = start("touched_rows")
     (rows,) = state.optimizers[1:]
-    rows.tail.moved.ahead[:] = (
-        0  # rows stand still when they are passed over, as under a lazy AdamW
-    )
+    rows.tail.moved.ahead[:] = 0  # as under a lazy AdamW, rows wait where they are
     lazy = [record.train_loss for record in records if record]
     _, losses = trained("every_row")
     assert abs(lazy[-1] - losses[-1]) > 1e-3
