@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import time
 import zipfile
 from collections.abc import Iterator
@@ -283,6 +284,25 @@ def test_column_of_the_registry_is_among_the_choices(compare, tmp_path: Path, co
         app.run()
         assert not app.exception
         assert runs_table.results([run])["toy"].tolist() == [7]
+
+
+def test_runs_that_differ_by_their_seed_become_a_mean_with_its_interval(
+    compare, tmp_path: Path, corpora
+) -> None:
+    store = RunStore(tmp_path / "runs")
+    for seed, loss in enumerate((1.4, 1.5, 1.6)):
+        finished_run(store, corpora["char"], loss=loss, seed=seed)
+    finished_run(store, corpora["char"], loss=1.6, seed=2)  # the same again
+    finished_run(store, corpora["char"], architecture="mlp", loss=1.7)
+    app = compare()
+    (means,) = (each.value for each in app.dataframe if "Seeds" in each.value)
+    assert means["Mean"].tolist() == pytest.approx([1.5, 1.7])  # the best first
+    assert means["Seeds"].tolist() == [3, 1]
+    half = 4.302653 * 0.1 / 3**0.5  # t of two degrees of freedom, at 97.5 %
+    assert means["±"].iloc[0] == pytest.approx(half, rel=1e-4)
+    assert math.isnan(means["±"].iloc[1])
+    app.toggle(key="over_seeds").set_value(False).run()
+    assert not [each for each in app.dataframe if "Seeds" in each.value]
 
 
 def test_run_is_renamed_and_deleted_but_never_a_shipped_one(

@@ -12,11 +12,12 @@ from lm import charts
 from lm.runs import Run
 from lm.runs.table import COLUMNS, offered
 from lm.study.claims import Interval
-from pages.common import runs_table, wording
+from pages.common import runs_table, theme, wording
 from pages.common.components.chart import place
 from pages.common.runs_table import Group
 
 SEEDS = ("seed", "data_seed")
+MOST_ROWS = 10  # of the table of means, before it scrolls
 MOST_NAMED = 8  # marks that are named one by one; more are named by their colour
 
 
@@ -66,6 +67,42 @@ def show(
         )
         if means and (have["n"] > 1).any():
             st.caption("Marks are means over seeds; bars are their 95 % intervals (Student's t).")
+    if means:
+        _table(have, looks, y, titles[y])
+
+
+def _table(means: pd.DataFrame, looks: Mapping[str, charts.Look], y: str, y_title: str) -> None:
+    """The marks of the chart in numbers: the mean of each group, its interval, and its seeds."""
+    best_first = not COLUMNS[y].higher_is_better
+    rows = means.sort_values(y, ascending=best_first)
+    small, medium = (theme.column_width(size) for size in ("small", "medium"))
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "Runs that differ by their seed alone": [
+                    looks[run_id].label for run_id in rows["run_id"]
+                ],
+                "Mean": rows[y],
+                "±": (rows["high"] - rows["low"]) / 2,
+                "Seeds": rows["n"],
+            }
+        ),
+        column_config={
+            "Runs that differ by their seed alone": st.column_config.TextColumn(width=2 * medium),
+            "Mean": st.column_config.NumberColumn(format="%.4f", width=small, help=y_title),
+            "±": st.column_config.NumberColumn(
+                format="%.4f", width=small, help="Half of the mean's 95 % interval (Student's t)."
+            ),
+            "Seeds": st.column_config.NumberColumn(width=small),
+        },
+        hide_index=True,
+        width="content",
+        placeholder="–",
+        height="auto" if len(rows) > MOST_ROWS else "content",
+        row_height=theme.row_height(),
+        key="means",
+        alt=f"{y_title}: means over seeds",
+    )
 
 
 def _series(runs: Sequence[Run], colours: Mapping[str, str]) -> dict[str, str]:
@@ -84,7 +121,8 @@ def _series(runs: Sequence[Run], colours: Mapping[str, str]) -> dict[str, str]:
 
 def _without_seed(label: str) -> str:
     """What is said of a run, without its seed."""
-    return ", ".join(part for part in label.split(", ") if not part.startswith(SEEDS)) or label
+    parts = [part for part in label.split(", ") if not part.startswith(SEEDS)]
+    return ", ".join(dict.fromkeys(parts)) or label
 
 
 def _controls(group: Group, checked: Sequence[Run]) -> tuple[str, str, bool, bool]:
@@ -135,14 +173,17 @@ def over_seeds(frame: pd.DataFrame, runs: Sequence[Run], x: str, y: str) -> pd.D
     """A row for each group of runs that differ by their seeds alone.
 
     Columns run_id (that of the first), x and y (means), low and high (the ends of the 95 %
-    interval of the mean; missing for one seed) and n. Where x is a seed, or no number, the runs
-    stay as they are.
+    interval of the mean; missing for one seed) and n. A run that is there twice, seed and all,
+    counts once. Where x is a seed, or no number, the runs stay as they are.
     """
     if x in SEEDS or not pd.api.types.is_numeric_dtype(frame[x]):
         return frame.assign(n=1, low=None, high=None)
+    settings = {run.run_id: runs_table.settings_of(run) for run in runs}
+    same = pd.Series([str(settings[run_id]) for run_id in frame["run_id"]], index=frame.index)
+    frame = frame[~same.duplicated()]
     alike = {
-        run.run_id: str({k: v for k, v in runs_table.settings_of(run).items() if k not in SEEDS})
-        for run in runs
+        run_id: str({name: value for name, value in of_run.items() if name not in SEEDS})
+        for run_id, of_run in settings.items()
     }
     rows = []
     for _, members in frame.groupby([alike[run_id] for run_id in frame["run_id"]], sort=False):
