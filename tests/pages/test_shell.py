@@ -90,7 +90,7 @@ def test_buttons_and_what_marks_mean_stay_on_a_wall(app_url, tab) -> None:
     layers.fill("3")
     layers.press("Enter")
     tab.locator(".st-key-reset-n_layers button:visible").first.wait_for()
-    assert tab.locator(".st-key-loss-chart [data-testid=stCaptionContainer]").is_visible()
+    tab.locator(".st-key-loss-chart [data-testid=stCaptionContainer]").wait_for(state="visible")
 
 
 # --- a page of one's own --------------------------------------------------------------------------

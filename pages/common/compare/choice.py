@@ -75,8 +75,8 @@ def checked_runs(group: Group) -> list[Run]:
     best = {run.run_id for run in sorted(group.runs, key=loss)[:MOST_CHECKED]}
     run_ids = set(checked_ids().setdefault(group.key, list(best)))
     runs = [run for run in group.runs if run.run_id in run_ids]
-    chosen = runs if run_ids != best else []
-    st.session_state["checked_url"] = links.keep_in_address(chosen)
+    if run_ids != best or links.runs_to_compare():
+        st.session_state["checked_url"] = links.keep_in_address(runs)
     return runs
 
 

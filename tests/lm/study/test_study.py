@@ -64,7 +64,7 @@ def study_of(scale: str, corpora=CORPORA) -> Study:
 def ends(store: RunStore) -> dict[str, int]:
     """When each complete run was last written to."""
     return {
-        run.run_id: max(path.stat().st_mtime_ns for path in run.path.iterdir())
+        run.run_id: max(path.stat().st_mtime_ns for path in run.path.glob("*.json*"))
         for run in store.list()
         if run.state == "complete"
     }
