@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import altair as alt
 import pandas as pd
@@ -20,6 +19,7 @@ from lm.charts.axes import (
 )
 from lm.charts.data import span
 from lm.charts.ends import End, labels_of_lines, padded, with_room
+from lm.charts.looks import series_scale
 
 NEAR = 0.1  # references this near to what is shown are drawn, too
 HOLLOW_SIZE, FIRM_SIZE = 60, 34
@@ -84,9 +84,9 @@ def frontier_chart(
         scale=alt.Scale(type="log", domain=list(x_domain), nice=False),
         axis=powers_axis("Training FLOPs", values=ticks, labelOverlap=True),
     )
-    color = alt.Color("series:N", scale=_scale(looks, "color"), legend=None)
-    dash = alt.StrokeDash("series:N", scale=_scale(looks, "dash"), legend=None)
-    shape = alt.Shape("series:N", scale=_scale(looks, "shape"), legend=None)
+    color = alt.Color("series:N", scale=series_scale(looks, "color"), legend=None)
+    dash = alt.StrokeDash("series:N", scale=series_scale(looks, "dash"), legend=None)
+    shape = alt.Shape("series:N", scale=series_scale(looks, "shape"), legend=None)
 
     def y(name: str) -> alt.Y:
         return alt.Y(f"{name}:Q", scale=y_scale, title=y_title)
@@ -150,12 +150,6 @@ def frontier_chart(
     )
     layers = [*labels, band, line, firm, few, *([runs] if len(marks) else [])]
     return layered(*layers).properties(height=height)
-
-
-def _scale(looks: Mapping[str, Look], cue: Literal["color", "dash", "shape"]) -> alt.Scale:
-    """The scale from series to a cue."""
-    cues = [getattr(look, cue) for look in looks.values()]
-    return alt.Scale(domain=list(looks), range=[list(c) for c in cues] if cue == "dash" else cues)
 
 
 def _ends(rungs: pd.DataFrame, looks: Mapping[str, Look]) -> list[End]:

@@ -91,7 +91,10 @@ def few_looks(names: Iterable[str]) -> dict[str, Look]:
 
 def look_scale(looks: Iterable[Look], cue: Literal["color", "dash", "shape"]) -> alt.Scale:
     """The scale from labels to colours, dashes or shapes."""
-    by_label = {look.label: look for look in looks}
-    cues = [getattr(look, cue) for look in by_label.values()]
-    range_ = [list(dash) for dash in cues] if cue == "dash" else cues
-    return alt.Scale(domain=list(by_label), range=range_)
+    return series_scale({look.label: look for look in looks}, cue)
+
+
+def series_scale(looks: Mapping[str, Look], cue: Literal["color", "dash", "shape"]) -> alt.Scale:
+    """The scale from series, by which looks are found, to colours, dashes or shapes."""
+    cues = [getattr(look, cue) for look in looks.values()]
+    return alt.Scale(domain=list(looks), range=[list(c) for c in cues] if cue == "dash" else cues)

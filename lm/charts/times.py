@@ -12,6 +12,7 @@ from lm.base.looks import Look
 from lm.charts.axes import layered
 from lm.charts.data import span
 from lm.charts.ends import End, labels_of_lines, padded, with_room
+from lm.charts.looks import series_scale
 
 TICKS = {0.1: "0.1 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h"}
 HEIGHT = 240
@@ -61,24 +62,12 @@ def time_chart(
         ),
     )
     y = alt.Y("y:Q", scale=alt.Scale(domain=list(y_domain), nice=False, zero=False), title=y_title)
-    color = alt.Color(
-        "series:N",
-        scale=alt.Scale(domain=list(looks), range=[look.color for look in looks.values()]),
-        legend=None,
-    )
-    shape = alt.Shape(
-        "series:N",
-        scale=alt.Scale(domain=list(looks), range=[look.shape for look in looks.values()]),
-        legend=None,
-    )
+    color = alt.Color("series:N", scale=series_scale(looks, "color"), legend=None)
+    shape = alt.Shape("series:N", scale=series_scale(looks, "shape"), legend=None)
+    dash = alt.StrokeDash("series:N", scale=series_scale(looks, "dash"), legend=None)
     points = points.rename(columns={"seconds": "x"}).sort_values("x")
     ends = points.groupby("series", sort=False).tail(1).assign(x=last)
     points = pd.concat([points, ends])  # who has the time may train for less
-    dash = alt.StrokeDash(
-        "series:N",
-        scale=alt.Scale(domain=list(looks), range=[list(look.dash) for look in looks.values()]),
-        legend=None,
-    )
     lines = alt.Chart(points).mark_line(strokeWidth=2)
     lines = lines.encode(x=x, y=y, color=color, strokeDash=dash)
     labels = labels_of_lines(

@@ -136,17 +136,16 @@ def _batch_size(
 
 def _reads_few_rows(config: ArchitectureConfig, training: Mapping[str, Any]) -> bool:
     """Whether a step reads so few rows of the tables that it pays to update no others."""
-    lengths = _ngram_order(config) - 1
     try:
         values: dict[str, Any] = {**training, "table_update": "touched_rows"}
         settings = TrainingConfig(steps=1, **values)
     except ConfigError:  # it cannot be done beside these, or they have errors of their own
         return False
-    if not lengths or "table_update" not in UPDATES[settings.optimizer].settings:
+    if _ngram_order(config) == 1 or "table_update" not in UPDATES[settings.optimizer].settings:
         return False
     length = settings.sequence_length or config.context_length
     tokens = settings.batch_size * (length + config.lookback)
-    return FEW_ROWS * tokens * lengths <= lengths * getattr(config, "ngram_rows", 0)
+    return FEW_ROWS * tokens <= getattr(config, "ngram_rows", 0)  # for each length of n-gram
 
 
 def _times_through(request: Request, config: ArchitectureConfig) -> float:
