@@ -1,8 +1,10 @@
-"""`python -m lm.jobs.launcher`: starts a worker for every line of JSON on its stdin.
+"""`python lm/jobs/launcher.py`: starts a worker for every line of JSON on its stdin.
 
 It does nothing else, and imports nothing heavy: the fork server beside it has loaded torch once,
-and a worker is a fork of that server. When stdin closes, the program that wrote to it has ended;
-the launcher then ends too, and its workers, noticing that, write a checkpoint and end.
+and a worker is a fork of that server. It is started as a file, so that the fork server begins to
+load before this process has imported any of the project. When stdin closes, the program that
+wrote to it has ended; the launcher then ends too, and its workers, noticing that, write a
+checkpoint and end.
 """
 
 from __future__ import annotations
@@ -15,9 +17,13 @@ import sys
 import threading
 from multiprocessing import connection, forkserver, process
 
+NICENESS = 10  # of workers, too: the page that draws the curve comes first
+
 
 def main() -> None:
     """Start workers until stdin closes."""
+    with contextlib.suppress(AttributeError, OSError):  # not on Windows
+        os.nice(NICENESS)
     reports = os.fdopen(os.dup(1), "w")  # a copy, which workers do not inherit and keep open
     os.dup2(2, 1)
     # Apple's frameworks do not survive a fork, and Windows has none

@@ -179,7 +179,7 @@ class JobQueue:
     def _start_launcher(self) -> None:
         path = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._launcher = subprocess.Popen(
-            [sys.executable, "-P", "-m", "lm.jobs.launcher"],
+            [sys.executable, "-P", str(PROJECT / "lm/jobs/launcher.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
-import os
 import signal
 import threading
 from multiprocessing.connection import Connection
@@ -15,7 +13,6 @@ from lm.datasets import DatasetError
 from lm.runs import RunError, read_run
 from lm.training import execute
 
-NICENESS = 10  # so that the page that draws the curve comes first
 EXPECTED = (RunError, DatasetError, ArithmeticError)  # errors whose message is a sentence
 
 
@@ -24,8 +21,6 @@ def work(path: str, until_step: int | None, requested_at: float, errors: Connect
 
     It writes a checkpoint and ends on SIGTERM, and when the process that started it ends.
     """
-    with contextlib.suppress(AttributeError, OSError):  # not on Windows
-        os.nice(NICENESS)
     use_one_blas_thread()
     farewell: list[str] = []
     signal.signal(signal.SIGTERM, lambda *_: farewell.append("It was asked to end (SIGTERM)."))

@@ -78,8 +78,6 @@ def make_ready() -> None:
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _load(dataset: str, stamp: str) -> None:
     """Fill the caches that the Train page asks first."""
-    from pages.common.train import curve  # noqa: F401  Altair, which takes half a second
-
     with contextlib.suppress(DatasetError):  # whoever asks for it is told
         corpora.references(DataConfig(dataset=dataset))
 

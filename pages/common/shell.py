@@ -7,13 +7,17 @@ page opens with `page(...)`, which in that case hands over to the router at once
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
+from streamlit import cli_util
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.web.server import server_util
 
 from lm.base.machine import use_one_blas_thread
 from lm.base.registry import Registry
@@ -50,6 +54,20 @@ PAGES: Registry[Page] = Registry(
         Page("generate", "Generate"),
     ),
 )
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    """Before anybody visits the server: load what is slow to load, and open the browser."""
+    from pages.common import caches  # caches are made once there is a server to keep them
+
+    caches.jobs()  # a worker loads PyTorch, while this process goes on with Altair
+    from pages.common.train import curve  # noqa: F401
+
+    if not st.get_option("server.headless"):  # Streamlit does this for a script, not for an `App`
+        address = server_util.get_display_address(st.get_option("server.address"))
+        asyncio.get_running_loop().call_soon(cli_util.open_browser, server_util.get_url(address))
+    yield
 
 
 def configure() -> None:

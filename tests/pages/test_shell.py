@@ -132,7 +132,7 @@ from pages.common.shell import PAGES, Page
 
 if "toy" not in PAGES:
     PAGES.add(Page("toy", "Toy", Path({str(tmp_path / "toy.py")!r})))
-runpy.run_path({str(ROOT / "app.py")!r})
+runpy.run_path({str(ROOT / "app.py")!r}, run_name="__main__")
 """)
     url = start_server(app=app)
     tab.goto(f"{url}/toy")

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,34 @@ def test_the_address_is_all_that_is_printed(project: Path, started, tab) -> None
     tab.goto("about:blank")
     process.send_signal(signal.SIGINT)
     process.wait(20)
-    assert printed(terminal) == [*expected, "Stopping..."]
+    assert printed(terminal) == [*expected, "Aborted!"]
+
+
+def test_the_command_opens_a_browser(project: Path) -> None:
+    said, programs = project.parent / "said", project.parent / "programs"
+    programs.mkdir()
+    for name in ("xdg-open", "open"):  # what opens an address on Linux, and on macOS
+        (programs / name).write_text(
+            f'#!/bin/sh\necho "$1" > "{said}.part"; mv "{said}.part" "{said}"'
+        )
+        (programs / name).chmod(0o755)
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    process = subprocess.Popen(
+        [*command, "--server.headless=false"],
+        cwd=project,
+        env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_until_it_answers(process, f"http://localhost:{port}")
+        deadline = time.monotonic() + 20
+        while not said.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert said.read_text().strip() == f"http://localhost:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def printed(terminal: Path) -> list[str]:

@@ -163,7 +163,7 @@ from tests.lm.toys.architecture import BIGRAM
 
 if BIGRAM.name not in ARCHITECTURES:
     ARCHITECTURES.add(BIGRAM)
-runpy.run_path({str(ROOT / "app.py")!r})
+runpy.run_path({str(ROOT / "app.py")!r}, run_name="__main__")
 """)
     tab.goto(f"{start_server(app=app)}/train?architecture=bigram")
     choice = tab.get_by_role("radiogroup", name="Architecture")
