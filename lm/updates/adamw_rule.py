@@ -30,6 +30,16 @@ class AdamWOptimizer(Optimizer):
             "exp_avg_sq": torch.zeros_like(parameter),
         }
 
+    def numbers(self, group: dict[str, Any], step: int) -> list[float]:
+        return adamw_numbers(self.beta1, self.beta2, group["lr"], group["weight_decay"], step)
+
+    def formula(
+        self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], numbers: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        moments = state["exp_avg"], state["exp_avg_sq"]
+        parameter, mean, square = adamw_formula(parameter, gradient, *moments, numbers)
+        return parameter, {"exp_avg": mean, "exp_avg_sq": square}
+
     def update(
         self,
         parameters: list[nn.Parameter],
@@ -55,3 +65,23 @@ class AdamWOptimizer(Optimizer):
             eps=EPSILON,
             maximize=False,
         )
+
+
+def adamw_numbers(
+    beta1: float, beta2: float, learning_rate: float, weight_decay: float, step: int
+) -> list[float]:
+    """What `adamw_formula` needs of a step."""
+    root = (1 - beta2**step) ** 0.5
+    rate = learning_rate / (1 - beta1**step)
+    return [1 - beta1, beta2, 1 - beta2, 1 - learning_rate * weight_decay, rate, root]
+
+
+def adamw_formula(
+    parameter: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, numbers: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One step of AdamW in plain operations: the new parameter and its two moments."""
+    fresh, kept, fresh_square, decayed, rate, root = numbers.unbind()
+    mean = mean + (gradient - mean) * fresh
+    square = square * kept + gradient * gradient * fresh_square
+    parameter = parameter * decayed - rate * mean / (square.sqrt() / root + EPSILON)
+    return parameter, mean, square

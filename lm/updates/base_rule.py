@@ -17,6 +17,8 @@ from torch import Tensor, nn
 class Optimizer(ABC):
     """Parameters in groups, each with its "lr" and "weight_decay", and what is known of each."""
 
+    elementwise = True  # whether each number of a parameter is updated by itself
+
     def __init__(self, groups: Sequence[dict[str, Any]], learning_rate: float) -> None:
         """`groups`: of "params" and "weight_decay"."""
         self.param_groups: list[dict[str, Any]] = [
@@ -42,6 +44,23 @@ class Optimizer(ABC):
     ) -> None:
         """Change some parameters of a group, and their state, by their gradients."""
 
+    def numbers(self, group: dict[str, Any], step: int) -> list[float]:
+        """What `formula` needs of a step (1, 2, …) beside tensors. Its length is always the same.
+
+        Raises NotImplementedError where there is no formula.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no formula.")
+
+    def formula(
+        self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], numbers: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """`update` of one parameter in plain operations: the new parameter, and the new state.
+
+        For an engine that compiles them. `numbers` (n,) as above; a count of steps is no part of
+        `state`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no formula.")
+
     @torch.no_grad()
     def step(self) -> None:
         """Update every parameter that has a gradient."""
@@ -55,6 +74,10 @@ class Optimizer(ABC):
                 {name: [state[name] for state in states] for name in names},
                 group,
             )
+
+    def of(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+        """What is remembered of a parameter, by name."""
+        return self._state[parameter]
 
     def state_dict(self) -> dict[str, Any]:
         """As that of `torch.optim.Optimizer`: "state" by the number of the parameter."""

@@ -167,6 +167,12 @@ class TrainingConfig(Config, frozen=True):
     device: Literal["auto", "cpu", "cuda", "mps"] = setting(
         "auto", "Where to compute.", tells="never"
     )
+    engine: Literal["auto", "compiled", "eager"] = setting(
+        "auto",
+        "What takes the steps: a program compiled for them, or PyTorch operator by operator. "
+        "auto compiles small steps, which gain most, where jax is installed.",
+        tells="never",
+    )
     precision: Literal["float32", "bfloat16"] = setting(
         "float32",
         "Numbers that large matrices are multiplied in; bfloat16 is faster where the processor "

@@ -1,5 +1,7 @@
 """Muon's step."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -7,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim._muon import muon  # torch exports its class alone
+from torch.optim import _muon as torchs  # which exports its class alone
 
 from lm.updates.base_rule import Optimizer
 from lm.updates.muon import NEWTON_SCHULZ_STEPS
@@ -19,6 +21,8 @@ EPSILON = 1e-7
 class MuonOptimizer(Optimizer):
     """torch's Muon, with Nesterov's momentum. Its parameters are matrices."""
 
+    elementwise = False
+
     def __init__(
         self, groups: Sequence[dict[str, Any]], learning_rate: float, momentum: float
     ) -> None:
@@ -28,6 +32,23 @@ class MuonOptimizer(Optimizer):
     def first_state(self, parameter: nn.Parameter) -> dict[str, Tensor]:
         return {"momentum_buffer": torch.zeros_like(parameter)}
 
+    def numbers(self, group: dict[str, Any], step: int) -> list[float]:
+        rate = group["lr"]
+        return [self.momentum, 1 - self.momentum, 1 - rate * group["weight_decay"], rate]
+
+    def formula(
+        self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], numbers: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        momentum, fresh, decayed, rate = numbers.unbind()
+        mean = state["momentum_buffer"]
+        mean = mean + (gradient - mean) * fresh
+        ahead = gradient + (mean - gradient) * momentum  # Nesterov's
+        turned = torchs._zeropower_via_newtonschulz(
+            ahead, COEFFICIENTS, NEWTON_SCHULZ_STEPS, EPSILON
+        )
+        rate = rate * torchs._adjust_lr(1.0, None, parameter.shape)
+        return parameter * decayed - rate * turned, {"momentum_buffer": mean}
+
     def update(
         self,
         parameters: list[nn.Parameter],
@@ -35,7 +56,7 @@ class MuonOptimizer(Optimizer):
         state: dict[str, list[Tensor]],
         group: dict[str, Any],
     ) -> None:
-        muon(
+        torchs.muon(
             parameters,  # pyright: ignore[reportArgumentType]
             gradients,
             state["momentum_buffer"],

@@ -24,6 +24,19 @@ class SGDOptimizer(Optimizer):
     def first_state(self, parameter: nn.Parameter) -> dict[str, Tensor]:
         return {"momentum_buffer": torch.zeros_like(parameter)} if self.momentum else {}
 
+    def numbers(self, group: dict[str, Any], step: int) -> list[float]:
+        return [self.momentum, group["weight_decay"], group["lr"]]
+
+    def formula(
+        self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], numbers: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        momentum, weight_decay, rate = numbers.unbind()
+        moved = gradient + weight_decay * parameter
+        if state:
+            moved = momentum * state["momentum_buffer"] + moved
+            state = {"momentum_buffer": moved}
+        return parameter - rate * moved, state
+
     def update(
         self,
         parameters: list[nn.Parameter],

@@ -53,8 +53,10 @@ class Tail:
         self.moved = _Sum(moved, self.beta1 / self.beta2**0.5, kept)
         self.beside = _Sum(moved * root, self.beta1 / self.beta2, kept)
 
-    def since(self, last: np.ndarray, now: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of rows that were updated at `last` (n,), after step `now`, each (n,).
+    def since(
+        self, last: np.ndarray, now: int | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of rows that were updated at `last` (n,), after step `now` (or of each), each (n,).
 
         By what their weights were multiplied, and then, how many times the first moment over the
         root of the second was subtracted, and what stands beside that root.
@@ -79,10 +81,17 @@ class _Sum:
             self.ahead[step] = (values[step] + self.ahead[step + 1]) * ratio / kept[step]
         self.ratio = ratio ** np.arange(len(values) + 1.0)
 
-    def __call__(self, last: np.ndarray, now: int, kept: np.ndarray) -> np.ndarray:
+    def __call__(self, last: np.ndarray, now: int | np.ndarray, kept: np.ndarray) -> np.ndarray:
         """(n,) from the steps `last` (n,) to `now`, between which a share `kept` (n,) is kept."""
         rest = self.ratio[now - last] * self.ahead[now]
         return np.maximum(kept * self.ahead[last] - rest, 0)
+
+
+def moved_on(
+    weight: Tensor, mean: Tensor, square: Tensor, kept: Tensor, moved: Tensor, epsilon: Tensor
+) -> Tensor:
+    """Rows (n, width) as their tail leaves them: of their last update, and of `Tail.since`."""
+    return weight * kept - mean * moved / (square.sqrt() + epsilon)
 
 
 @dataclass
@@ -152,11 +161,9 @@ class TouchedRows:
         dtype, width = self.rows.numpy().dtype, self.rows.shape[2]
         stored = torch.from_numpy(self._whole_rows().take(ids).view(dtype).reshape(-1, 3, width))
         stored = stored.transpose(0, 1).contiguous()
-        weight, mean, square = stored
         last = self.last.numpy()[ids]
-        kept, moved, epsilon = map(self._column, self.tail.since(last, self.step_done))
-        scale = square.sqrt().add_(epsilon)
-        weights = (weight * kept).addcdiv_(mean * moved, scale, value=-1)
+        since = map(self._column, self.tail.since(last, self.step_done))
+        weights = moved_on(*stored, *since)
         return Piece(ids, self.step_done - last, stored, weights)
 
     def _whole_rows(self) -> np.ndarray:
@@ -220,6 +227,42 @@ class TouchedRows:
         whole[piece.ids] = stored.reshape(len(piece.ids), -1).view(whole.dtype)[:, 0]
         self.last.numpy()[piece.ids] = self.step_done
         self._pieces = []
+
+    def ahead(self, ids: np.ndarray, first: int) -> list[np.ndarray]:
+        """What the steps from `first` on will read, in one place, to be computed elsewhere.
+
+        `ids` (n, N): the rows that n steps read. For each step, in arrays of one length: the rows
+        (n, N), each once, and then the one beyond the table; the place of each of `ids` among them,
+        (n, N); and in (n, 5, N) what `moved_on` needs of them, and what is left of both moments.
+        The rows count as updated by these steps.
+        """
+        n_steps, most = ids.shape
+        rows = np.full((n_steps, most), len(self.rows))
+        places = np.empty((n_steps, most), dtype=np.int64)
+        tails = np.ones((n_steps, 5, most), dtype=np.float32)
+        last = self.last.numpy()
+        counts = np.empty(n_steps, dtype=np.int64)
+        updated: list[np.ndarray] = []
+        for i in range(n_steps):
+            distinct, places[i] = self._distinct(ids[i])
+            counts[i] = len(distinct)
+            rows[i, : len(distinct)] = distinct
+            updated.append(last[distinct])
+            last[distinct] = first + i
+        done = np.arange(first - 1, first + n_steps - 1, dtype=np.int64)
+        steps: np.ndarray = np.repeat(done, counts)
+        lasts = np.concatenate(updated)
+        values = np.stack([*self.tail.since(lasts, steps), *self.tail.faded(steps - lasts)])
+        ends = counts.cumsum()
+        for i, (count, end) in enumerate(zip(counts, ends, strict=True)):
+            tails[i, :, :count] = values[:, end - count : end]
+        return [rows, places, tails]
+
+    def ahead_like(self, ids: np.ndarray) -> list[np.ndarray]:
+        """What `ahead` gives, in shape alone: nothing is updated."""
+        n_steps, most = ids.shape
+        rows, places = np.zeros((n_steps, most), dtype=np.int64), np.zeros_like(ids)
+        return [rows, places, np.ones((n_steps, 5, most), dtype=np.float32)]
 
     def settle(self) -> None:
         """Bring all rows up to date, after the last step, and let the table read them plainly."""

@@ -50,14 +50,21 @@ class EmbeddingModel(LanguageModel):
         x = self.embedding(token_ids)
         if self.ngram_embedding is None:
             return x
+        ngrams = self.ngram_embedding(self.ngrams(token_ids, before))  # (B, T, order - 1, width)
+        if self.training and self.ngram_dropout:
+            kept = torch.ones_like(ngrams[..., :1])
+            ngrams = ngrams * F.dropout(kept, self.ngram_dropout)
+        return x + self.ngram_projection(ngrams.flatten(2))
+
+    def ngrams(self, token_ids: Tensor, before: Tensor | None = None) -> Tensor:
+        """(B, T) -> (B, T, order - 1): the table's rows of the n-grams that end at each token."""
         order = self.ngram_order
         text = token_ids + 1
         if before is not None:
             text = torch.cat([before + 1, text], dim=1)
         padded = F.pad(text, (order - 1 + token_ids.shape[1] - text.shape[1], 0))
-        rows = table_rows(padded, order, self.vocab_size, self.ngram_rows)
-        ngrams = self.ngram_embedding(torch.stack(rows, dim=-1))  # (B, T, order - 1, width)
-        if self.training and self.ngram_dropout:
-            kept = torch.ones_like(ngrams[..., :1])
-            ngrams = ngrams * F.dropout(kept, self.ngram_dropout)
-        return x + self.ngram_projection(ngrams.flatten(2))
+        return torch.stack(table_rows(padded, order, self.vocab_size, self.ngram_rows), dim=-1)
+
+    def read(self, token_ids: Tensor, before: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """The arguments with which `features` calls `embed`."""
+        return token_ids, None

@@ -68,7 +68,7 @@ class SelfAttentionModel(EmbeddingModel):
                 f"A row must not exceed context_length={self.config.context_length}. "
                 f"Received: {n_positions} tokens."
             )
-        x = self.embed(token_ids)  # (B, T, d_model)
+        x = self.embed(*self.read(token_ids))  # (B, T, d_model)
         if self.position_embedding is not None:
             x = x + self.position_embedding.weight[:n_positions]
         elif self.config.positional_encoding == "sinusoidal":

@@ -24,13 +24,17 @@ class WindowModel(EmbeddingModel):
 
     def windows(self, token_ids: Tensor, before: Tensor | None = None) -> Tensor:
         """(B, T) -> (B, T, width): for each position the embeddings of its window."""
-        n_positions, n_embedded = token_ids.shape[1], self.config.n_embedded
-        if before is not None:
-            token_ids = torch.cat([before, token_ids], dim=1)
-        n_read = n_positions + n_embedded - 1
-        start = max(0, token_ids.shape[1] - n_read)
-        of_first = token_ids[:, max(0, start - self.config.ngram_order + 1) : start]
-        x = self.embed(token_ids[:, start:], of_first)
+        n_embedded = self.config.n_embedded
+        n_read = token_ids.shape[1] + n_embedded - 1
+        x = self.embed(*self.read(token_ids, before))
         # before the start of the text there is nothing: zeros
         x = F.pad(x, (0, 0, n_read - x.shape[1], 0))  # (B, n - 1 + T, d_embed)
         return x.unfold(1, n_embedded, 1).flatten(2)  # (B, T, d_embed * n)
+
+    def read(self, token_ids: Tensor, before: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        n_read = token_ids.shape[1] + self.config.n_embedded - 1
+        if before is not None:
+            token_ids = torch.cat([before, token_ids], dim=1)
+        start = max(0, token_ids.shape[1] - n_read)
+        of_first = token_ids[:, max(0, start - self.config.ngram_order + 1) : start]
+        return token_ids[:, start:], of_first
