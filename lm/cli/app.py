@@ -17,6 +17,7 @@ from lm.base.machine import use_one_blas_thread
 from lm.base.registry import Registry
 from lm.cli import (
     bench,
+    cache,
     data,
     evaluate,
     flops,
@@ -46,6 +47,7 @@ COMMANDS: Registry[Command] = Registry(
         ngram.ngram,
         bench.bench,
         data.data,
+        cache.cache,
     ],
 )
 

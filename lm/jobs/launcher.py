@@ -1,4 +1,6 @@
-"""`python lm/jobs/launcher.py`: starts a worker for every line of JSON on its stdin.
+"""`python lm/jobs/launcher.py`: starts a process for every line of JSON on its stdin.
+
+A line is a run to train, or the config of one whose steps are to be compiled.
 
 It does nothing else, and imports nothing heavy: the fork server beside it has loaded torch once,
 and a worker is a fork of that server. It is started as a file, so that the fork server begins to
@@ -31,7 +33,7 @@ def main() -> None:
     if sys.platform == "linux":
         context.set_forkserver_preload(["lm.jobs.preload"])
         forkserver.ensure_running()  # it loads torch while this process loads the rest
-    from lm.jobs.worker import work
+    from lm.jobs.worker import compile_ahead, work
 
     writing = threading.Lock()
 
@@ -47,9 +49,18 @@ def main() -> None:
         worker.join()
         report(path=path, exit_code=worker.exitcode, error=error)
 
+    def wait_for_program(compiler: process.BaseProcess) -> None:
+        compiler.join()
+        report(compiled=True)
+
     report(ready=True)
     for line in sys.stdin:
         job = json.loads(line)
+        if "config" in job:
+            compiler = context.Process(target=compile_ahead, kwargs=job)
+            compiler.start()
+            threading.Thread(target=wait_for_program, args=(compiler,), daemon=True).start()
+            continue
         errors, sender = context.Pipe(duplex=False)
         worker = context.Process(target=work, kwargs={**job, "errors": sender})
         worker.start()

@@ -4,6 +4,9 @@ The smallest step is computed, on one thread, so that torch has started no other
 is forked.
 """
 
+import contextlib
+import importlib
+
 from lm.architectures import ARCHITECTURES
 from lm.training.execution import measured_step_flops
 from lm.updates.config import TrainingConfig
@@ -11,3 +14,6 @@ from lm.updates.config import TrainingConfig
 smallest = next(iter(ARCHITECTURES.values())).config()
 one_row = {"batch_size": 1, "sequence_length": 1}
 measured_step_flops(smallest, 2, TrainingConfig(steps=1), **one_row, device="cpu")
+
+with contextlib.suppress(ImportError):  # where jax is not installed
+    importlib.import_module("lm.training.compiled.steps")  # which starts nothing

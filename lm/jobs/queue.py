@@ -22,7 +22,11 @@ from typing import Any
 
 from lm.base.files import PROJECT
 from lm.base.machine import n_cores
-from lm.runs import Request, Run, RunError, RunWriter, read_run
+from lm.base.settings import ConfigError
+from lm.runs import Request, Run, RunError, RunWriter, engines, programs, read_run
+from lm.runs.config import RunConfig
+from lm.runs.plan import Plan
+from lm.runs.prepare import default_threads
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,42 @@ class JobQueue:
         self._errors: dict[Path, str] = {}
         self._launcher: subprocess.Popen[str] | None = None
         self._closed = False
+        self._compiling = False
+        self._to_compile: str | None = None  # the line that is sent next
+        self._asked: set[str] = set()  # names of programs
 
     def warm(self) -> None:
         """Start the launcher now, so that the first run starts at once. Returns immediately."""
         with self._lock:
             if self._launcher is None and not self._closed:
                 self._start_launcher()
+
+    def compile_ahead(self, config: RunConfig, vocab_size: int, steps: Plan) -> None:
+        """Have the program of a run made, if it will need one, before the run is there.
+
+        Returns immediately. One is made at a time; of several that were asked for meanwhile, the
+        last.
+        """
+        threads = config.training.threads or default_threads(steps.step.total)
+        with contextlib.suppress(ConfigError):  # to be told to who starts it
+            if engines.choose(config, vocab_size, steps.n_steps, threads) == "compiled":
+                name = programs.name(config, vocab_size)
+                with self._lock:
+                    if name not in self._asked and not programs.has(name):
+                        self._asked.add(name)
+                        job = {"config": config.model_dump_json(), "vocab_size": vocab_size}
+                        self._to_compile = json.dumps(job) + "\n"
+                        self._compile_next()
+
+    def _compile_next(self) -> None:
+        if self._to_compile is None or self._compiling or self._closed or self._launcher is None:
+            return
+        line, self._to_compile = self._to_compile, None
+        assert self._launcher.stdin is not None
+        with contextlib.suppress(OSError):  # it has just died; a run compiles for itself
+            self._launcher.stdin.write(line)
+            self._launcher.stdin.flush()
+            self._compiling = True
 
     def submit(self, run: Run) -> None:
         """Train a created or resumable run to its end, when there is room.
@@ -199,6 +233,10 @@ class JobQueue:
             report = json.loads(line)
             if "ready" in report:
                 was_ready = True
+            elif "compiled" in report:
+                with self._lock:
+                    self._compiling = False
+                    self._compile_next()
             else:
                 self._ended(report)
         launcher.wait()
@@ -206,6 +244,7 @@ class JobQueue:
             if self._launcher is not launcher:
                 return
             self._launcher = None
+            self._compiling = False
             self._active.clear()
             if was_ready:
                 self._dispatch()

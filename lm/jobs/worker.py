@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 from lm.base.machine import use_one_blas_thread
 from lm.datasets import DatasetError
 from lm.runs import RunError, read_run
+from lm.runs.config import RunConfig
 from lm.training import execute
 
 EXPECTED = (RunError, DatasetError, ArithmeticError)  # errors whose message is a sentence
@@ -44,6 +46,16 @@ def work(path: str, until_step: int | None, requested_at: float, errors: Connect
         errors.send(in_a_sentence(error))
         if not isinstance(error, EXPECTED):
             raise
+
+
+def compile_ahead(config: str, vocab_size: int) -> None:
+    """Have on disk the program of a run that does not exist yet. `config`: its JSON."""
+    from lm.training.compiled.steps import make_ready
+
+    use_one_blas_thread()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(ValueError):  # there is none; the run itself will say so
+        make_ready(RunConfig.model_validate_json(config), vocab_size)
 
 
 def in_a_sentence(error: Exception) -> str:

@@ -11,6 +11,7 @@ from lm.base.machine import n_cores
 from lm.base.settings import ConfigError
 from lm.datasets import Corpus, load
 from lm.datasets.tokenizers import UnknownTokenError
+from lm.runs import engines
 from lm.runs.config import RunConfig
 from lm.runs.plan import plan
 from lm.runs.run import Run, RunError
@@ -43,18 +44,23 @@ def prepare(
     check_threads(config, most_threads or n_cores())
     corpus = corpus or load(config.data)
     check_length(config, corpus)
-    steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
+    vocab_size = corpus.tokenizer.vocab_size
+    steps = plan(config, vocab_size, corpus.train.n_tokens)
     original = corpus.original
+    threads = config.training.threads or default_threads(steps.step.total)
+    if config.training.engine == "compiled":
+        threads = config.training.threads or 1
     facts = Facts(
-        vocab_size=corpus.tokenizer.vocab_size,
-        n_params=n_params(config.model, corpus.tokenizer.vocab_size),
+        vocab_size=vocab_size,
+        n_params=n_params(config.model, vocab_size),
         n_steps=steps.n_steps,
         flops_per_step=steps.step,
         flops=steps.flops,
         tokens=steps.tokens,
         n_train_tokens=corpus.train.n_tokens,
         sha256=corpus.sha256,
-        threads=config.training.threads or default_threads(steps.step.total),
+        threads=threads,
+        engine=engines.choose(config, vocab_size, steps.n_steps, threads),
         torch=version("torch"),
         python=platform.python_version(),
         original=None if original is None else original.to_dict(),

@@ -27,6 +27,7 @@ SHORT_NAMES = {  # of settings that are asked for often
     "epochs": "training.epochs",
     "seed": "training.seed",
     "device": "training.device",
+    "engine": "training.engine",
 }
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Literal, get_args
 
 from lm.base.checked import MOST_COUNT, JsonError, JsonObject
 from lm.base.flops import FlopCount
 from lm.base.records import Evaluation
 
+Engine = Literal["compiled", "eager"]
 StoredState = Literal["created", "running", "paused", "stopped", "complete", "failed"]
 State = StoredState | Literal["interrupted"]
 
+ENGINES: tuple[Engine, ...] = get_args(Engine)
 STORED_STATES: tuple[StoredState, ...] = get_args(StoredState)
 MOST_FLOPS = 10**30  # of a plan, which may be one that nobody can carry out
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -37,6 +40,7 @@ class Facts:
     threads: int  # on every resume too: another number gives other bits
     torch: str  # versions
     python: str
+    engine: Engine = "eager"  # on every resume too
     original: Mapping[str, str] | None = None  # of a text that was not UTF-8: see `Original`
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,6 +70,7 @@ class Facts:
             threads=given.count("threads", least=1),
             torch=given.line("torch"),
             python=given.line("python"),
+            engine=given.optional(partial(given.one_of, choices=ENGINES), "engine") or "eager",
             original=_original(given),
         )
 
@@ -94,6 +99,8 @@ class Status:
     checkpoint_step: int | None = None
     reason: str | None = None
     device: str | None = None
+    compiling: bool = False  # the program that takes the next steps
+    not_compiled: str | None = None  # why it is trained eagerly though it was to be compiled
     pid: int | None = None
     updated_at: str = ""
 
@@ -123,6 +130,8 @@ class Status:
             checkpoint_step=given.optional(given.count, "checkpoint_step"),
             reason=given.optional(given.text, "reason"),
             device=given.optional(given.line, "device"),
+            compiling=given.values.get("compiling") is True,
+            not_compiled=given.optional(given.text, "not_compiled"),
             pid=given.optional(given.count, "pid"),
             updated_at=given.optional(given.text, "updated_at") or "",
         )

@@ -29,7 +29,7 @@ from lm.runs.plan import plan
 from lm.runs.prepare import corpus_of
 from lm.training.device import keep_memory, resolve_device, threads
 from lm.training.evaluation import evaluate, sampled_loss
-from lm.training.loop import Batches, TrainingState, train
+from lm.training.loop import Ahead, Batches, NotCompiledError, TrainingState, train
 from lm.training.meter import measured_step_flops
 from lm.training.milestones import evaluation_schedule, sample_schedule
 from lm.training.parallel import HelperError, can_fork
@@ -188,6 +188,7 @@ class _Checkpoints:
 
     def check_finite(self) -> None:
         """Raises `DivergedError` if a weight or a loss is infinite or not a number."""
+        self.state.catch_up()
         tensors = [*weights(self.state.model).values(), *self.state.losses]
         if not all(bool(tensor.isfinite().all()) for tensor in tensors):
             raise DivergedError(self.state.step)
@@ -257,21 +258,53 @@ class _Execution:
             self.check_requests()
             if last <= state.step < self.plan.n_steps:
                 raise Halt("paused")
-            steps = train(state, batches, self.config.training, self.plan, n_processes)
-            with contextlib.closing(steps):  # which ends its processes
-                for record in steps:
-                    if record is not None:
-                        self._record(record)
-                    if self.writer.due:
-                        self.writer.update(**self._progress())
-                    self.check_requests()
-                    if last <= state.step < self.plan.n_steps:
-                        raise Halt("paused")
+            ahead = self._ahead(batches)
+            try:
+                self._take_steps(batches, last, n_processes, ahead)
+            except NotCompiledError as error:  # none of its steps has been taken
+                self.writer.update(not_compiled=str(error))
+                self._take_steps(batches, last, n_processes, None)
         except Halt:
             self.checkpoints.save(**self._progress())
             raise
         state.settle()
         self.checkpoints.save(**self._progress())
+
+    def _take_steps(
+        self, batches: Batches, last: int, n_processes: int, ahead: Ahead | None
+    ) -> None:
+        """Take steps until the last. Raises `Halt` if that is not the end of the training."""
+        state, n_steps = self.state, self.plan.n_steps
+        stops = sorted({*self.evaluation_steps, *self.sample_steps, last})
+        steps = train(state, batches, self.config.training, self.plan, n_processes, ahead, stops)
+        with contextlib.closing(steps):  # which ends its processes
+            for record in steps:
+                if record is not None:
+                    self._record(record)
+                    if record.step < state.step:
+                        continue  # the state is ahead of it
+                compiling = ahead is not None and ahead.compiling
+                if compiling != self.writer.status.compiling:
+                    self.writer.update(compiling=compiling, now=True)
+                if self.checkpoints.due(at_a_milestone=self.state.step in self.evaluation_steps):
+                    self.checkpoints.save(**self._progress())
+                elif self.writer.due:
+                    self.writer.update(**self._progress())
+                self.check_requests()
+                if last <= state.step < n_steps:
+                    raise Halt("paused")
+
+    def _ahead(self, batches: Batches) -> Ahead | None:
+        """What takes most steps at once, where the run's engine is such."""
+        if self.writer.run.facts.engine != "compiled" or self.device.type != "cpu":
+            return None
+        try:
+            from lm.training.compiled.steps import CompiledSteps  # starts XLA: not to be forked
+
+            return CompiledSteps(self.state, batches, self.config, self.plan)
+        except (ImportError, NotCompiledError) as error:
+            self.writer.update(not_compiled=str(error))
+            return None
 
     def finish(self) -> None:
         """Score the whole splits. Raises `Halt` when asked to end.
@@ -326,8 +359,6 @@ class _Execution:
         if samples:
             self.writer.append_sample(self._sample(step))
         self.on_record(record)
-        if self.checkpoints.due(at_a_milestone=evaluates):
-            self.checkpoints.save(**self._progress())
 
     def _progress(self) -> dict[str, Any]:
         step = self.state.step

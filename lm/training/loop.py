@@ -8,8 +8,9 @@ bit for bit, given the same number of threads.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -37,6 +38,10 @@ class NonFiniteLossError(ArithmeticError):
             f"The loss became {loss} at step {step}. Lower the learning rate, or clip gradients."
         )
         self.step = step
+
+
+class NotCompiledError(ValueError):
+    """A training has a part that is not compiled; the message says which."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +88,10 @@ class Batches:
 
     def __call__(self, first_row: int, n_rows: int, length: int) -> Batch:
         """`n_rows` rows of the endless stream from `first_row` on, of `length` predictions each."""
+        return _split_rows(self.rows_of(first_row, n_rows, length), self.lookback)
+
+    def rows_of(self, first_row: int, n_rows: int, length: int) -> Tensor:
+        """The same as consecutive tokens, (n_rows, lookback + length + 1)."""
         starts = np.empty(n_rows, dtype=np.int64)
         filled = 0
         while filled < n_rows:
@@ -91,7 +100,7 @@ class Batches:
             starts[filled : filled + len(piece)] = piece
             filled += len(piece)
         indices = torch.from_numpy(starts).to(self.rows.device)
-        return _split_rows(self.rows[indices, : self.lookback + length + 1], self.lookback)
+        return self.rows[indices, : self.lookback + length + 1]
 
     def _starts_of(self, epoch: int) -> np.ndarray:
         """(rows_per_epoch,) where the rows of an epoch start, in their order."""
@@ -116,6 +125,32 @@ def loss_of(model: LanguageModel, batch: Batch, objective: str, z_loss: float = 
     return model.head.loss(features.flatten(0, 1), targets.flatten(), z_loss=z_loss)
 
 
+def loss_of_rows(model: LanguageModel, rows: Tensor, objective: str, z_loss: float = 0.0) -> Tensor:
+    """`loss_of` consecutive tokens, (B, lookback + T + 1)."""
+    return loss_of(model, _split_rows(rows, model.config.lookback), objective, z_loss)
+
+
+class Ahead(Protocol):
+    """Takes many steps at once, with a state of its own."""
+
+    steps: range  # that it can take
+    compiling: bool  # whether it is getting ready, and that takes long
+
+    def prepare(self) -> Iterator[None]:
+        """Get ready, yielding while that takes."""
+        ...
+
+    def take(self, first: int, most: int) -> tuple[np.ndarray, list[float]]:
+        """Take steps from `first` on: losses and norms (n, 2), and n learning rates."""
+        ...
+
+    def took(self, seconds: float) -> None:
+        """Be told how long one step took."""
+
+    def write(self, step: int) -> None:
+        """Bring the model and its optimizers to what they are after the last step."""
+
+
 @dataclass(kw_only=True)
 class TrainingState:
     """Where a training is. `train` advances it in place; its tensors restore it exactly."""
@@ -125,9 +160,16 @@ class TrainingState:
     step: int = 0
     seconds: float = 0.0
     losses: list[Tensor] = field(default_factory=list)  # since the last record
+    ahead: Ahead | None = None  # which has the weights, and what optimizers know, since some steps
+
+    def catch_up(self) -> None:
+        """Have model and optimizers hold what the last step left."""
+        if self.ahead is not None:
+            self.ahead.write(self.step)
 
     def weights(self) -> dict[str, Tensor]:
         """The model's weights by name, all of them after the last step."""
+        self.catch_up()
         lagging = {rows.table.weight: rows for rows in touched(self.optimizers)}
         return {
             name: lagging[parameter].caught_up() if parameter in lagging else parameter.detach()
@@ -136,11 +178,14 @@ class TrainingState:
 
     def settle(self) -> None:
         """Bring all weights up to date, when no step follows any more."""
+        self.catch_up()
+        self.ahead = None
         for optimizer in touched(self.optimizers):
             optimizer.settle()
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor that a later step depends on, by a name with dots."""
+        self.catch_up()
         tensors = {f"model.{name}": tensor for name, tensor in weights(self.model).items()}
         for i, optimizer in enumerate(self.optimizers):
             for parameter, values in optimizer.state_dict()["state"].items():
@@ -189,13 +234,16 @@ def train(
     training: TrainingConfig,
     plan: Plan,
     n_processes: int = 1,
+    ahead: Ahead | None = None,
+    stops: Sequence[int] = (),
 ) -> Generator[StepRecord | None, None, None]:
-    """Take the steps of `plan` that are left, yielding after each its record, or None.
+    """Take the steps of `plan` that are left, yielding records, and None after other steps.
 
-    Not every step has a record: see `record_interval`. At every yield `state` is complete, so
-    whoever iterates may save it or stop there. The rows of a step are divided among `n_processes`
-    processes, this one included. Raises `NonFiniteLossError`, naming the first step whose loss is
-    infinite or not a number.
+    Not every step has a record: see `record_interval`. Where a yield is None or the record of
+    `state.step`, `state` is complete, so whoever iterates may save it or stop there. The rows of a
+    step are divided among `n_processes` processes, this one included. `ahead` takes some steps at
+    once, but none beyond the next of `stops` (rising), where the state is wanted. Raises
+    `NonFiniteLossError`, naming the first step whose loss is infinite or not a number.
     """
     model, every = state.model, record_interval(plan.n_steps)
     parameters = list(model.parameters())
@@ -223,36 +271,78 @@ def train(
         loss.backward()
         return loss.detach()
 
+    def record(losses: Sequence[float], step: int, rate: float, norm: float) -> StepRecord:
+        """The record of a step: `losses` are those since the last."""
+        return StepRecord(
+            step=step,
+            tokens=plan.tokens_at(step),
+            flops=plan.flops_at(step).total,
+            seconds=state.seconds,
+            train_loss=float(np.mean(losses)),
+            learning_rate=rate,
+            grad_norm=norm,
+        )
+
+    def is_recorded(step: int) -> bool:
+        return step <= FIRST_RECORDS or step % every == 0 or step == plan.n_steps
+
+    def take_one(gradients_of: Callable[[int], Tensor]) -> StepRecord | None:
+        started_at = time.perf_counter()
+        step = state.step + 1
+        state.catch_up()
+        learning_rate = set_learning_rate(state.optimizers, lr_scale(training, step, plan.n_steps))
+        loss = gradients_of(step)
+        rows = [table.merged().weights for table in tables]
+        norm = clip_gradients([*parameters, *rows], training.grad_clip)
+        for optimizer in state.optimizers:
+            optimizer.step()
+        for parameter in parameters:
+            parameter.grad = None
+        state.step, state.ahead = step, None
+        state.losses.append(loss)
+        losses: list[float] | None = None
+        if is_recorded(step):
+            losses = torch.stack(state.losses).tolist()  # the only wait for the device
+            _check_finite(losses, step)
+            state.losses = []
+        state.seconds += time.perf_counter() - started_at
+        return None if losses is None else record(losses, step, learning_rate, float(norm))
+
+    def take_many(ahead: Ahead, most: int) -> Iterator[StepRecord | None]:
+        started_at = time.perf_counter()
+        first = state.step + 1
+        results, rates = ahead.take(first, most)
+        n = len(results)
+        _check_finite(results[:, 0], first + n - 1)
+        seconds = (time.perf_counter() - started_at) / n
+        ahead.took(seconds)
+        state.step, state.ahead = first + n - 1, ahead
+        losses = torch.stack(state.losses).tolist() if state.losses else []
+        state.losses = []
+        for i, (loss, norm) in enumerate(results.tolist()):
+            state.seconds += seconds
+            losses.append(loss)
+            if is_recorded(first + i):
+                yield record(losses, first + i, rates[i], norm)
+                losses = []
+            elif i == n - 1:
+                state.losses = list(torch.tensor(losses))
+                yield None
+
     with in_processes(model, n_parts, part, tables) as gradients_of:
         while state.step < plan.n_steps:
-            started_at = time.perf_counter()
             step = state.step + 1
-            scale = lr_scale(training, step, plan.n_steps)
-            learning_rate = set_learning_rate(state.optimizers, scale)
-            loss = gradients_of(step)
-            rows = [table.merged().weights for table in tables]
-            grad_norm = clip_gradients([*parameters, *rows], training.grad_clip)
-            for optimizer in state.optimizers:
-                optimizer.step()
-            for parameter in parameters:
-                parameter.grad = None
-            state.step = step
-            state.losses.append(loss)
-            record = None
-            if step <= FIRST_RECORDS or step % every == 0 or step == plan.n_steps:
-                losses = torch.stack(state.losses).tolist()  # the only wait for the device
-                for i, value in enumerate(losses, start=step + 1 - len(losses)):
-                    if not np.isfinite(value):
-                        raise NonFiniteLossError(i, value)
-                state.losses = []
-                record = StepRecord(
-                    step=step,
-                    tokens=plan.tokens_at(step),
-                    flops=plan.flops_at(step).total,
-                    seconds=state.seconds + time.perf_counter() - started_at,
-                    train_loss=float(np.mean(losses)),
-                    learning_rate=learning_rate,
-                    grad_norm=float(grad_norm),
-                )
-            state.seconds += time.perf_counter() - started_at
-            yield record
+            if ahead is None or step not in ahead.steps:
+                yield take_one(gradients_of)
+                continue
+            yield from ahead.prepare()
+            stop = next((stop for stop in stops if stop >= step), plan.n_steps)
+            yield from take_many(ahead, stop - state.step)
+
+
+def _check_finite(losses: Iterable[float], last_step: int) -> None:
+    """Raises `NonFiniteLossError` for the first of the losses of steps up to `last_step`."""
+    losses = list(losses)
+    for step, loss in enumerate(losses, start=last_step + 1 - len(losses)):
+        if not np.isfinite(loss):
+            raise NonFiniteLossError(step, float(loss))

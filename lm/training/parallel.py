@@ -127,7 +127,8 @@ class _Helper:
         self.gradients = _shared_like(parameters)
         self.connection, theirs = multiprocessing.Pipe()
         with warnings.catch_warnings():  # of other threads, which hold nothing that it needs
-            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)  # of Python
+            warnings.simplefilter("ignore", RuntimeWarning)  # of jax, which is at rest
             self.pid = os.fork()
         if self.pid == 0:
             _serve(theirs, self, part)

@@ -17,8 +17,9 @@ import pytest
 from lm.architectures.transformer.config import TransformerConfig
 from lm.datasets.config import DataConfig
 from lm.jobs import JobQueue
-from lm.runs import Run, RunError, RunStore, RunWriter
+from lm.runs import Run, RunError, RunStore, RunWriter, programs
 from lm.runs.config import RunConfig
+from lm.runs.plan import plan
 from lm.runs.prepare import prepare
 from lm.training import execute
 from lm.updates.config import TrainingConfig
@@ -29,14 +30,14 @@ PATIENCE = 60.0  # seconds, on a machine that has much else to do
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs the signals of POSIX")
 
 
-def config(steps: int = 1_200) -> RunConfig:
+def config(steps: int = 1_200, engine: str = "auto") -> RunConfig:
     """A run of a few seconds, with dropout, and with pauses between its records."""
     return RunConfig(
         data=DataConfig(dataset="known_entropy", n_chars=2_000),
         model=TransformerConfig(
             context_length=8, d_model=8, d_ff=16, n_heads=1, n_layers=1, dropout=0.1
         ),
-        training=TrainingConfig(steps=steps, batch_size=2, optimizer="muon"),
+        training=TrainingConfig(steps=steps, batch_size=2, optimizer="muon", engine=engine),
     )
 
 
@@ -129,10 +130,11 @@ def test_pause_step_stop_and_resume(queue, store, undisturbed):
         queue.submit(run)
 
 
-def test_killed_at_ten_random_moments_it_ends_where_an_undisturbed_run_ends(
-    queue, store, undisturbed
-):
-    run = prepare(config(), store)
+@pytest.mark.parametrize("engine", ["compiled", "eager"])
+def test_killed_at_ten_random_moments_it_ends_where_an_undisturbed_run_ends(queue, store, engine):
+    undisturbed = execute(prepare(config(engine=engine), store))
+    run = prepare(config(engine=engine), store)
+    assert run.facts.engine == engine
     chance = random.Random(0)
     pid = None
     for _ in range(10):
@@ -154,6 +156,22 @@ def until_worker(run: Run, other_than: int | None) -> int:
     pid = run.reload().status.pid
     assert pid is not None
     return pid
+
+
+def test_a_program_is_made_before_its_run_is_there(queue):
+    pytest.importorskip("jax", reason="without jax nothing is compiled")
+    wanted = config()
+    wanted = wanted.replace(model=wanted.model.replace(d_ff=24))  # of no other test
+    steps = plan(wanted, 29, 2_000)
+    name = programs.name(wanted, 29)
+    (programs.folder() / f"{name}.xla").unlink(missing_ok=True)
+    queue.compile_ahead(wanted, 29, steps)
+    queue.compile_ahead(wanted, 29, steps)  # while the first is being made
+    until(lambda: programs.load(name) is not None)
+    eager = wanted.replace(training=wanted.training.replace(engine="eager", batch_size=3))
+    queue.compile_ahead(eager, 29, steps)
+    time.sleep(1)
+    assert not programs.has(programs.name(eager, 29))
 
 
 def test_killing_one_worker_leaves_the_others_alone(queue, store):

@@ -1,0 +1,125 @@
+"""Steps compiled by XLA, through jax: made from a traced step, kept on disk, run many at a time.
+
+A process that has started XLA must not fork. So this is imported where a run trains, and in no
+process that forks later.
+"""
+
+# jax has few types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportPrivateImportUsage=false
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+from jaxlib._jax import DeviceList
+from torch import Tensor, fx
+
+from lm.training.compiled.lowering import lowered
+
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
+
+@functools.cache
+def start() -> Any:
+    """Start XLA, once for this process, on one thread; returns its device."""
+    os.environ.setdefault("XLA_FLAGS", ONE_THREAD)  # which it reads now
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_platforms", "cpu")
+    return jax.devices()[0]
+
+
+class Program:
+    """Some steps of a training, at most `most_steps` in one call."""
+
+    def __init__(self, executable: Any, most_steps: int) -> None:
+        self.most_steps = most_steps
+        self._executable = executable
+        self._state: list[Any] = []  # arrays of jax, which each call uses up
+
+    @classmethod
+    def compiled(
+        cls,
+        graph: fx.GraphModule,
+        state: Sequence[Tensor],
+        inputs: Sequence[Tensor],
+        most_steps: int,
+    ) -> Program:
+        """From a graph that takes `state` and the `inputs` of one step.
+
+        It gives the next state, a loss and a norm. Raises `NotLoweredError`.
+        """
+        start()
+        step = lowered(graph)
+
+        def steps(state: list[Any], inputs: list[Any], keys: Any, n: Any) -> Any:
+            def body(i: Any, carried: Any) -> Any:
+                state, results = carried
+                *state, loss, norm = step([*state, *(each[i] for each in inputs)], keys[i])
+                return state, results.at[i].set(jnp.stack([loss, norm]))
+
+            results = jnp.zeros((most_steps, 2), jnp.float32)
+            return jax.lax.fori_loop(0, n, body, (state, results))
+
+        def like(tensor: Tensor, *more: int) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct((*more, *tensor.shape), tensor.numpy().dtype)
+
+        lowered_steps = jax.jit(steps, donate_argnums=0, keep_unused=True).lower(
+            [like(each) for each in state],
+            [like(each, most_steps) for each in inputs],
+            jax.ShapeDtypeStruct((most_steps, 2), np.uint32),
+            jax.ShapeDtypeStruct((), np.int64),
+        )
+        return cls(lowered_steps.compile().runtime_executable(), most_steps)
+
+    @classmethod
+    def loaded(cls, kept: bytes, most_steps: int) -> Program:
+        """From what `to_bytes` gave. Raises RuntimeError if that is damaged."""
+        device = start()
+        devices = DeviceList((device,))
+        return cls(device.client.deserialize_executable(kept, devices), most_steps)
+
+    def to_bytes(self) -> bytes:
+        """The compiled program, for this kind of processor and these versions alone."""
+        return self._executable.serialize()
+
+    def begin(self, state: Sequence[Tensor]) -> None:
+        """Take over the state from which the next steps go on."""
+        self._state = [_array(each.numpy()) for each in state]
+
+    def run(self, inputs: Sequence[np.ndarray], keys: np.ndarray) -> np.ndarray:
+        """Take n steps: their losses and norms of gradients, (n, 2).
+
+        `inputs` (n, …) each, and `keys` (n, 2) for what is drawn by chance.
+        """
+        n = len(keys)
+        filled = [_filled(each, self.most_steps) for each in (*inputs, keys)]
+        arguments = [*self._state, *map(jax.device_put, filled), jax.device_put(np.int64(n))]
+        results = self._executable.execute_sharded(arguments)
+        *state, values = (each[0] for each in results.disassemble_into_single_device_arrays())
+        self._state = state
+        return np.asarray(values)[:n]
+
+    def state(self) -> list[Tensor]:
+        """The state after the last step."""
+        return [torch.from_numpy(np.array(each)) for each in self._state]
+
+
+def _array(values: np.ndarray) -> Any:
+    return jax.device_put(np.array(values))  # a copy: jax may keep the memory it is given
+
+
+def _filled(values: np.ndarray, length: int) -> np.ndarray:
+    """`values` (n, …) in an array (length, …)."""
+    if len(values) == length:
+        return values
+    filled = np.zeros((length, *values.shape[1:]), values.dtype)
+    filled[: len(values)] = values
+    return filled

@@ -1,0 +1,154 @@
+"""The steps of a training that a compiled program takes: all but the first, and a shorter last one.
+
+The first steps are taken one by one, since each of them has a record; meanwhile nothing waits for a
+program. How many steps one call takes changes no bit of the result.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lm.architectures import build_model
+from lm.architectures.shared.model import LanguageModel
+from lm.runs import programs
+from lm.runs.config import RunConfig
+from lm.runs.plan import Plan, plan
+from lm.training.compiled.lowering import NotLoweredError
+from lm.training.compiled.program import Program
+from lm.training.compiled.step import Step
+from lm.training.device import threads
+from lm.training.loop import FIRST_RECORDS, Batches, NotCompiledError, TrainingState, loss_of_rows
+from lm.updates.optimizers import build_optimizers, set_learning_rate
+from lm.updates.schedules import lr_scale
+
+MOST_STEPS = 64  # in one call
+CALL_SECONDS = 0.05  # which one call may take, so that requests are answered soon
+WAIT_SECONDS = 0.05
+
+
+class CompiledSteps:
+    """Takes steps of a training, by a program that is made or found when it is first needed."""
+
+    def __init__(
+        self, state: TrainingState, batches: Batches, config: RunConfig, plan: Plan
+    ) -> None:
+        """Raises `NotCompiledError` where an optimizer cannot be compiled."""
+        self.state, self.batches, self.plan = state, batches, plan
+        self.training = training = config.training
+        self.name = programs.name(config, state.model.vocab_size)
+        self.compiling = False
+        whole = plan.n_steps if plan.last_shape == plan.shape else plan.n_steps - 1
+        self.steps = range(FIRST_RECORDS + 1, whole + 1)  # which are taken here
+        self.step = Step(state.model, state.optimizers, training, self._loss, self._rows(1, 1)[0])
+        self._program: Program | None = None
+        self._written = 0  # the step whose state the model has
+        self._seconds = 0.0  # of one step, lately
+
+    def prepare(self) -> Iterator[None]:
+        """Get the program, yielding while it is being compiled.
+
+        Raises `NotCompiledError` for a model with an operator that is not lowered.
+        """
+        if self._program is not None:
+            return
+        kept = programs.load(self.name)
+        if kept is not None:
+            try:
+                self._program = Program.loaded(kept, MOST_STEPS)
+            except RuntimeError:  # of another build of XLA
+                kept = None
+        if kept is None:
+            self.compiling = True
+            yield
+            made: list[Program | Exception] = []
+            graph = self.step.trace()
+            arguments = (graph, self.step.state(), self.step.example(), MOST_STEPS)
+
+            def compile_it() -> None:
+                try:
+                    made.append(Program.compiled(*arguments))
+                except Exception as error:  # to be raised where it is waited for
+                    made.append(error)
+
+            worker = threading.Thread(target=compile_it, daemon=True)
+            worker.start()
+            while worker.is_alive():
+                worker.join(WAIT_SECONDS)
+                yield
+            self.compiling = False
+            if isinstance(made[0], NotLoweredError):
+                raise NotCompiledError(str(made[0])) from made[0]
+            if isinstance(made[0], Exception):
+                raise made[0]
+            self._program = made[0]
+            programs.save(self.name, self._program.to_bytes())
+        assert self._program is not None
+        self._program.begin(self.step.state())
+
+    def take(self, first: int, most: int) -> tuple[np.ndarray, list[float]]:
+        """Take steps from `first` on, `most` at most.
+
+        Their losses and norms of gradients, (n, 2), and their learning rates.
+        """
+        assert self._program is not None
+        n = min(most, MOST_STEPS, self.steps.stop - first)
+        if self._seconds:
+            n = max(1, min(n, int(CALL_SECONDS / self._seconds)))
+        rates: list[float] = []
+
+        def set_rate(step: int) -> None:
+            scale = lr_scale(self.training, step, self.plan.n_steps)
+            rates.append(set_learning_rate(self.state.optimizers, scale))
+
+        inputs = self.step.inputs(self._rows(first, n), first, set_rate)
+        steps = np.arange(first, first + n)
+        keys = np.stack([np.full(n, self.training.seed), steps], axis=1).astype(np.uint32)
+        results = self._program.run(inputs, keys)
+        return results, rates
+
+    def took(self, seconds: float) -> None:
+        """Be told how long one step took."""
+        self._seconds = seconds
+
+    def write(self, step: int) -> None:
+        """Put the state after `step`, the last that was taken, into the model and optimizers."""
+        if self._program is not None and self._written != step:
+            self.step.write(self._program.state(), step)
+            self._written = step
+
+    def _rows(self, first: int, n: int) -> Tensor:
+        rows_per_step, length = self.plan.shape
+        rows = self.batches.rows_of((first - 1) * rows_per_step, n * rows_per_step, length)
+        return rows.view(n, rows_per_step, -1)
+
+    def _loss(self, model: LanguageModel, rows: Tensor) -> Tensor:
+        return loss_of_rows(model, rows, self.training.objective, self.training.z_loss)
+
+
+def make_ready(config: RunConfig, vocab_size: int) -> None:
+    """Have the program of a run on disk before the run is there.
+
+    Raises `NotCompiledError` where there is none.
+    """
+    if programs.load(programs.name(config, vocab_size)) is not None:
+        return
+    with threads(1):  # in a forked process others do not start
+        _make_ready(config, vocab_size)
+
+
+def _make_ready(config: RunConfig, vocab_size: int) -> None:
+    lookback, length = config.model.lookback, config.sequence_length
+    text = torch.zeros(lookback + length + 1, dtype=torch.long)
+    model = build_model(config.model, vocab_size)
+    the_plan = replace(plan(config, vocab_size, len(text)), n_steps=FIRST_RECORDS + 1)
+    optimizers = build_optimizers(model, config.training, the_plan.n_steps)
+    state = TrainingState(model=model, optimizers=optimizers)
+    batches = Batches(text, lookback, length, seed=0)
+    for _ in CompiledSteps(state, batches, config, the_plan).prepare():
+        pass
