@@ -7,6 +7,7 @@ the Python reference, which needs no file; takes about two minutes. Quote it fro
 """
 
 import itertools
+import os
 import tempfile
 import time
 
@@ -28,6 +29,7 @@ def main() -> None:
     corpus = load(DataConfig(dataset="python_reference"))
     print(f"{'':<24} {'at first':>9} {'with runs':>9} {'took':>9}  took / said")
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["LM_CACHE"] = f"{folder}/programs"
         store = RunStore(folder)
         for budget, architecture in itertools.product(BUDGETS, ARCHITECTURES):
             vocab_size = corpus.tokenizer.vocab_size

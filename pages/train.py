@@ -61,7 +61,9 @@ def show(draft: Draft, run: Run | None, runs: list[Run]) -> None:
             x=x,
             log_x=log_x,
             steps=draft.plan,
-            seconds=forecast.seconds(draft.config, draft.plan, runs),
+            seconds=forecast.seconds(
+                draft.config, draft.plan, draft.corpus.tokenizer.vocab_size, runs
+            ),
             references=references,
             architecture=draft.architecture,
             guess=guess.current(),
@@ -79,6 +81,8 @@ runs, run, draft = load()
 left, right = layout.page()
 with left:
     form.show(draft)
+if draft.plan and draft.config and draft.corpus:  # while the form is still being read
+    caches.jobs().compile_ahead(draft.config, draft.corpus.tokenizer.vocab_size, draft.plan)
 with right:
     bill.show(draft, runs)
     launch.act(draft, run, runs)

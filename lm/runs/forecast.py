@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from statistics import median
 
 from lm.architectures import ArchitectureConfig, modules, n_params
-from lm.runs import Run
+from lm.base.settings import ConfigError
+from lm.runs import Run, engines, programs
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops
 from lm.runs.plan import Plan
 from lm.runs.prepare import default_threads
+from lm.runs.status import Engine
 
 # On cores of a server, beside a page that is watched: a step costs its matrix products at this
 # rate, and besides about as much time for every part of the model, however small, for every number
@@ -27,6 +29,14 @@ SECONDS_PER_PARAMETER = 1e-9
 SECONDS_PER_TOKEN_AND_MODULE = 4e-7
 SECONDS_FOR_TABLES = 5e-4
 SECONDS_PER_STEP = 2.5e-4
+# A compiled program does all this without returning to Python; its numbers are of the same kinds.
+COMPILED_FLOPS_PER_SECOND = 9.4e10
+COMPILED_SECONDS_PER_PARAMETER = 1.2e-9
+COMPILED_SECONDS_PER_TOKEN_AND_MODULE = 1.7e-7
+COMPILED_SECONDS_FOR_TABLES = 6e-5  # whose rows are updated when they are read
+COMPILED_SECONDS_FOR_TABLES_PER_TOKEN = 7e-7
+COMPILED_SECONDS_PER_STEP = 2e-5
+SECONDS_TO_COMPILE, SECONDS_TO_COMPILE_A_MODULE = 0.6, 0.12  # once for each shape of a step
 SECONDS_AROUND_TRAINING = 1.0  # start, texts along the way, checkpoints; scoring comes on top
 NEIGHBOURS = 5
 LEAST_SECONDS = 0.5  # of training: shorter runs say little but how long a start takes
@@ -35,10 +45,11 @@ BYTES_OF_SAMPLES = 25_000
 BYTES_PER_TOKEN_KIND = 15  # of tokenizer.json: an entry of a vocabulary of words
 
 
-def seconds(config: RunConfig, steps: Plan, history: Sequence[Run]) -> float:
+def seconds(config: RunConfig, steps: Plan, vocab_size: int, history: Sequence[Run]) -> float:
     """Predicted training time of a plan. `history`: runs of this machine, any state."""
-    flops = steps.step.total
-    return steps.n_steps * _modelled(config, flops) * _correction(config, flops, history)
+    flops, engine = steps.step.total, _engine(config, steps, vocab_size)
+    a_step = _modelled(config, flops, engine)
+    return steps.n_steps * a_step * _correction(config, flops, engine, history)
 
 
 def whole_seconds(
@@ -50,8 +61,13 @@ def whole_seconds(
     )
     overlap = 1 if config.model.longest_row is None else 2  # see `lm.training.evaluation`
     forward = overlap * n_scored_tokens * row.forward / config.model.context_length
-    scoring = forward / FLOPS_PER_SECOND * _correction(config, steps.step.total, history)
-    return SECONDS_AROUND_TRAINING + seconds(config, steps, history) + scoring
+    engine = _engine(config, steps, vocab_size)
+    scoring = forward / FLOPS_PER_SECOND * _correction(config, steps.step.total, engine, history)
+    around = SECONDS_AROUND_TRAINING
+    if engine == "compiled" and not programs.has(programs.name(config, vocab_size)):
+        n_modules = len(modules(config.model, vocab_size))
+        around += SECONDS_TO_COMPILE + n_modules * SECONDS_TO_COMPILE_A_MODULE
+    return around + seconds(config, steps, vocab_size, history) + scoring
 
 
 def measured(history: Sequence[Run]) -> bool:
@@ -66,13 +82,25 @@ def n_bytes(config: RunConfig, steps: Plan, vocab_size: int) -> int:
     return weights + rows + BYTES_OF_SAMPLES + BYTES_PER_TOKEN_KIND * vocab_size
 
 
-def _correction(config: RunConfig, flops_per_step: float, history: Sequence[Run]) -> float:
+def _engine(config: RunConfig, steps: Plan, vocab_size: int) -> Engine:
+    threads = config.training.threads or default_threads(steps.step.total)
+    try:
+        return engines.choose(config, vocab_size, steps.n_steps, threads)
+    except ConfigError:  # whoever starts it is told
+        return "eager"
+
+
+def _correction(
+    config: RunConfig, flops_per_step: float, engine: Engine, history: Sequence[Run]
+) -> float:
     """Time over modelled time: the median of the runs most like this one; 1 without any."""
     ratios = sorted(
         (
             abs(math.log(_per_step(run) / flops_per_step))
-            + (run.config.model.architecture != config.model.architecture),
-            run.status.seconds / (run.status.step * _modelled(run.config, _per_step(run))),
+            + (run.config.model.architecture != config.model.architecture)
+            + (run.facts.engine != engine),
+            run.status.seconds
+            / (run.status.step * _modelled(run.config, _per_step(run), run.facts.engine)),
         )
         for run in history
         if _tells(run)
@@ -89,12 +117,15 @@ def _per_step(run: Run) -> float:
     return run.facts.flops_per_step.total
 
 
-def _modelled(config: RunConfig, flops_per_step: float) -> float:
+def _modelled(config: RunConfig, flops_per_step: float, engine: Engine) -> float:
     """Seconds of a step by the rough model."""
     training = config.training
-    n_threads = training.threads or default_threads(flops_per_step)
     tokens = training.batch_size * config.sequence_length
     few_rows = training.table_update == "touched_rows"
+    if engine == "compiled":
+        around = _around_compiled_products(config.model, tokens, few_rows)
+        return around + flops_per_step / COMPILED_FLOPS_PER_SECOND
+    n_threads = training.threads or default_threads(flops_per_step)
     around = _around_products(config.model, tokens, few_rows)
     return around + flops_per_step / FLOPS_PER_SECOND / n_threads
 
@@ -108,6 +139,19 @@ def _around_products(model: ArchitectureConfig, tokens: int, few_rows: bool) -> 
         + len(parts) * (SECONDS_PER_MODULE + tokens * SECONDS_PER_TOKEN_AND_MODULE)
         + updated * SECONDS_PER_PARAMETER
         + SECONDS_FOR_TABLES * any(part.ngrams for part in parts)
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _around_compiled_products(model: ArchitectureConfig, tokens: int, few_rows: bool) -> float:
+    parts = modules(model, vocab_size=2)
+    updated = sum(part.n_params for part in parts if not (few_rows and part.ngrams))
+    tables = COMPILED_SECONDS_FOR_TABLES + COMPILED_SECONDS_FOR_TABLES_PER_TOKEN * tokens
+    return (
+        COMPILED_SECONDS_PER_STEP
+        + len(parts) * tokens * COMPILED_SECONDS_PER_TOKEN_AND_MODULE
+        + updated * COMPILED_SECONDS_PER_PARAMETER
+        + tables * (few_rows and any(part.ngrams for part in parts))
     )
 
 

@@ -144,4 +144,4 @@ def _architecture(offer: Offer) -> str:
 
 def _seconds(run: Run, history: Sequence[Run]) -> float:
     steps = plan(run.config, run.vocab_size, run.facts.n_train_tokens)
-    return forecast.seconds(run.config, steps, history)
+    return forecast.seconds(run.config, steps, run.vocab_size, history)

@@ -79,6 +79,10 @@ def make_ready() -> None:
 def _load(dataset: str, stamp: str) -> None:
     """Fill the caches that the Train page asks first."""
     with contextlib.suppress(DatasetError):  # whoever asks for it is told
+        config, corpus = _config()
+        vocab_size = corpus.tokenizer.vocab_size
+        steps = plan(config, vocab_size, corpus.train.n_tokens)
+        caches.jobs().compile_ahead(config, vocab_size, steps)
         corpora.references(DataConfig(dataset=dataset))
 
 

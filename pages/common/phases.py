@@ -11,6 +11,7 @@ BADGES: dict[str, tuple[Color, str]] = {
     "waiting": ("gray", "waiting for a free core"),
     "starting": ("gray", "starting"),
     "running": ("blue", "training"),
+    "compiling": ("blue", "compiling its steps"),
     "evaluating": ("blue", "scoring validation and test"),
     "paused": ("orange", "paused"),
     "stopped": ("orange", "stopped"),
@@ -18,7 +19,7 @@ BADGES: dict[str, tuple[Color, str]] = {
     "failed": ("red", "failed"),
     "interrupted": ("red", "interrupted"),
 }
-BUSY = ("waiting", "starting", "running", "evaluating")
+BUSY = ("waiting", "starting", "running", "compiling", "evaluating")
 
 
 def phase(run: Run) -> str:
@@ -27,6 +28,8 @@ def phase(run: Run) -> str:
     if run.run_id in queue.waiting():
         return "waiting"
     if run.state == "running":
+        if run.status.compiling:
+            return "compiling"
         return "evaluating" if run.status.step >= run.n_steps else "running"
     return "starting" if run.run_id in queue.active() else run.state
 

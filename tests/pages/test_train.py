@@ -368,8 +368,9 @@ def test_predicted_time_learns_from_what_ran_here(tmp_path: Path) -> None:
         n_train_tokens=corpus.train.n_tokens,
         budget=1e10,
     )
-    steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
-    assert forecast.seconds(config, steps, []) > 0
+    vocab_size = corpus.tokenizer.vocab_size
+    steps = plan(config, vocab_size, corpus.train.n_tokens)
+    assert forecast.seconds(config, steps, vocab_size, []) > 0
     run = prepare(config, RunStore(tmp_path), corpus=corpus)
     slow = replace(run, status=replace(run.status, step=run.n_steps // 2, seconds=60.0))
-    assert forecast.seconds(config, steps, [slow]) == pytest.approx(120, rel=0.05)
+    assert forecast.seconds(config, steps, vocab_size, [slow]) == pytest.approx(120, rel=0.05)

@@ -17,7 +17,9 @@ def show(draft: Draft, runs: list[Run]) -> None:
     """The parameters, steps, FLOPs and time of a run that has not started."""
     if draft.plan is None or draft.config is None:
         return
-    steps, seconds = draft.plan, forecast.seconds(draft.config, draft.plan, runs)
+    assert draft.corpus is not None
+    steps, vocab_size = draft.plan, draft.corpus.tokenizer.vocab_size
+    seconds = forecast.seconds(draft.config, steps, vocab_size, runs)
     with st.container(horizontal=True, gap="medium", key="bill"):
         st.metric(
             "Parameters", wording.count(draft.n_params), width="content", help=_parameters(draft)
@@ -39,7 +41,6 @@ def show(draft: Draft, runs: list[Run]) -> None:
             else "A rough guess: nothing has been trained on this machine yet.",
         )
     rows, length = steps.shape
-    assert draft.corpus is not None
     n_train_tokens = draft.corpus.train.n_tokens
     epochs = steps.tokens / n_train_tokens
     times = f"{epochs:.2g}" if epochs < 100 else f"{epochs:,.0f}"

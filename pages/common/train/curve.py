@@ -130,7 +130,7 @@ def _seconds_axis(run: Run, metrics: pd.DataFrame, steps: Plan) -> float:
     key = f"seconds-{run.run_id}"
     if key not in st.session_state:
         others = [other for other in caches.store().list() if other.run_id != run.run_id]
-        st.session_state[key] = forecast.seconds(run.config, steps, others)
+        st.session_state[key] = forecast.seconds(run.config, steps, run.vocab_size, others)
     while st.session_state[key] < run.status.seconds:
         st.session_state[key] *= 2
     return st.session_state[key]

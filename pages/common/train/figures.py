@@ -27,12 +27,15 @@ def show(run: Run, metrics: pd.DataFrame, busy: bool) -> None:
 
 def facts(run: Run) -> None:
     """What the run is, in a line."""
-    threads = run.facts.threads
+    threads, engine = run.facts.threads, run.facts.engine
+    if run.status.not_compiled:
+        engine = f"eager: {wording.plain(run.status.not_compiled)}"
     st.caption(
         f"{wording.architecture(run.config.model.architecture)} of "
         f"{wording.parameters(run.n_params, wording.in_tables(run))} · "
         f"{wording.plain(corpora.title(run.config.data))} · "
         f"seed {run.config.training.seed} · {threads} thread{'s'[: threads > 1]} · "
+        f"{engine} · "
         f"{wording.plain(run.run_id)}"
     )
 
