@@ -13,15 +13,18 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Callable, Generator
 from importlib.metadata import version
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from lm.base.files import PROJECT, replace_bytes
 from lm.runs.config import RunConfig
 
 MOST_BYTES = 500_000_000
 SOURCES = ("architectures", "base", "training", "updates")  # folders of `lm` that define a step
-_SUFFIX = ".xla"
+_SUFFIX, _LOCK = ".xla", ".lock"
 _DIGEST = hashlib.sha256().digest_size
 
 
@@ -75,6 +78,31 @@ def save(name: str, program: bytes) -> None:
         _keep_at_most(MOST_BYTES)
 
 
+@contextlib.contextmanager
+def making(name: str) -> Generator[Callable[[], bool], None, None]:
+    """A function that says, once nobody else makes this program any more, that it is ours to make.
+
+    Asked again and again while it says no. Where nothing can be written, it says yes.
+    """
+    with contextlib.suppress(OSError):
+        folder().mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder() / (name + _LOCK))
+
+    def ours() -> bool:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        except OSError:
+            return True
+        return True
+
+    try:
+        yield ours
+    finally:
+        lock.release()
+
+
 def size() -> tuple[int, int]:
     """How many programs there are, and their bytes."""
     sizes = [n_bytes for _, n_bytes, _ in _found()]
@@ -83,6 +111,9 @@ def size() -> tuple[int, int]:
 
 def clear() -> tuple[int, int]:
     """Remove all programs: how many there were, and their bytes."""
+    for path in folder().glob(f"*{_LOCK}"):
+        with contextlib.suppress(OSError):
+            path.unlink()
     return _keep_at_most(0)
 
 

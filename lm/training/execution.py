@@ -262,7 +262,7 @@ class _Execution:
             try:
                 self._take_steps(batches, last, n_processes, ahead)
             except NotCompiledError as error:  # none of its steps has been taken
-                self.writer.update(not_compiled=str(error))
+                self.writer.update(not_compiled=str(error), compiling=False)
                 self._take_steps(batches, last, n_processes, None)
         except Halt:
             self.checkpoints.save(**self._progress())

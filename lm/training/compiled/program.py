@@ -108,8 +108,8 @@ class Program:
         return np.asarray(values)[:n]
 
     def state(self) -> list[Tensor]:
-        """The state after the last step."""
-        return [torch.from_numpy(np.array(each)) for each in self._state]
+        """The state after the last step, to be copied from before the next."""
+        return [torch.from_dlpack(each) for each in self._state]
 
 
 def _array(values: np.ndarray) -> Any:

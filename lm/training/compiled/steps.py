@@ -7,6 +7,7 @@ program. How many steps one call takes changes no bit of the result.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -57,39 +58,54 @@ class CompiledSteps:
         """
         if self._program is not None:
             return
-        kept = programs.load(self.name)
-        if kept is not None:
-            try:
-                self._program = Program.loaded(kept, MOST_STEPS)
-            except RuntimeError:  # of another build of XLA
-                kept = None
-        if kept is None:
+        self._program = self._kept()
+        if self._program is None:
             self.compiling = True
             yield
-            made: list[Program | Exception] = []
-            graph = self.step.trace()
-            arguments = (graph, self.step.state(), self.step.example(), MOST_STEPS)
-
-            def compile_it() -> None:
-                try:
-                    made.append(Program.compiled(*arguments))
-                except Exception as error:  # to be raised where it is waited for
-                    made.append(error)
-
-            worker = threading.Thread(target=compile_it, daemon=True)
-            worker.start()
-            while worker.is_alive():
-                worker.join(WAIT_SECONDS)
-                yield
+            with programs.making(self.name) as ours:
+                while not ours():
+                    time.sleep(WAIT_SECONDS)
+                    yield
+                self._program = self._kept()  # by who has just made it
+                if self._program is None:
+                    yield from self._compile()
             self.compiling = False
-            if isinstance(made[0], NotLoweredError):
-                raise NotCompiledError(str(made[0])) from made[0]
-            if isinstance(made[0], Exception):
-                raise made[0]
-            self._program = made[0]
-            programs.save(self.name, self._program.to_bytes())
         assert self._program is not None
         self._program.begin(self.step.state())
+
+    def _kept(self) -> Program | None:
+        kept = programs.load(self.name)
+        if kept is None:
+            return None
+        try:
+            return Program.loaded(kept, MOST_STEPS)
+        except RuntimeError:  # of another build of XLA
+            return None
+
+    def _compile(self) -> Iterator[None]:
+        made: list[Program | Exception] = []
+        try:
+            graph = self.step.trace()
+        except Exception as error:  # whatever an architecture of somebody's own may do
+            raise NotCompiledError(_told(error)) from error
+        arguments = (graph, self.step.state(), self.step.example(), MOST_STEPS)
+
+        def compile_it() -> None:
+            try:
+                made.append(Program.compiled(*arguments))
+            except Exception as error:  # to be raised where it is waited for
+                made.append(error)
+
+        worker = threading.Thread(target=compile_it, daemon=True)
+        worker.start()
+        while worker.is_alive():
+            worker.join(WAIT_SECONDS)
+            yield
+        result = made[0]
+        if isinstance(result, Exception):
+            raise NotCompiledError(_told(result)) from result
+        self._program = result
+        programs.save(self.name, result.to_bytes())
 
     def take(self, first: int, most: int) -> tuple[np.ndarray, list[float]]:
         """Take steps from `first` on, `most` at most.
@@ -129,6 +145,13 @@ class CompiledSteps:
 
     def _loss(self, model: LanguageModel, rows: Tensor) -> Tensor:
         return loss_of_rows(model, rows, self.training.objective, self.training.z_loss)
+
+
+def _told(error: Exception) -> str:
+    """Why a step is not compiled, in a line."""
+    if isinstance(error, NotLoweredError):
+        return str(error)
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
 def make_ready(config: RunConfig, vocab_size: int) -> None:

@@ -29,6 +29,7 @@ from lm.runs.prepare import prepare
 from lm.training import execute
 from lm.training.compiled import lowering, steps
 from lm.training.compiled.program import Program
+from lm.training.compiled.step import Step
 from lm.training.compiled.steps import CompiledSteps
 from lm.training.device import threads
 from lm.training.loop import FIRST_RECORDS, Batches, TrainingState, train
@@ -175,6 +176,23 @@ def test_a_damaged_program_is_made_anew(damage: Callable[[bytes], bytes]) -> Non
     assert programs.load(path.stem) is not None
 
 
+def test_of_two_that_need_a_program_one_makes_it(monkeypatch) -> None:
+    """The other goes on yielding, so that it can be paused, until the program is there."""
+    path = file_of("attention")
+    kept = path.read_bytes()
+    path.unlink()
+    with programs.making(path.stem) as ours:
+        assert ours()
+        preparing = begin("attention")[1].prepare()
+        for _ in range(3):
+            next(preparing)
+        path.write_bytes(kept)
+    monkeypatch.delattr(Program, "compiled")
+    assert list(preparing) == []
+    with programs.making(path.stem) as ours:
+        assert ours()  # nobody has it any more
+
+
 def test_a_program_is_for_what_made_it(monkeypatch) -> None:
     names = {file_of(kind) for kind in KINDS}
     assert len(names) == len(KINDS)
@@ -199,7 +217,7 @@ def test_the_programs_used_last_are_kept(monkeypatch, tmp_path, capsys) -> None:
     programs.save("d", bytes(400))
     assert [name for name in "abcd" if programs.load(name)] == ["b", "d"]
     assert main(["cache", "--clear"]) == 0
-    assert "2 programs" in capsys.readouterr().out
+    assert "Removed 2 programs" in capsys.readouterr().out
     assert not list(programs.folder().iterdir())
 
 
@@ -268,6 +286,17 @@ def test_a_model_with_an_operator_without_a_rule_trains_eagerly(
     assert "aten.bmm" in (run.status.not_compiled or "")
     eager = execute(prepare(config(engine="eager"), store))
     assert results(run)["weights"] == results(eager)["weights"]
+
+
+def test_a_step_that_cannot_be_traced_trains_eagerly(store: RunStore, monkeypatch) -> None:
+    def traced(self: Step) -> None:
+        raise RuntimeError("It depends on numbers.\nMore about it.")
+
+    monkeypatch.setenv("LM_CACHE", str(store.root / "none"))
+    monkeypatch.setattr(Step, "trace", traced)
+    run = execute(prepare(config(), store))
+    assert (run.state, run.status.compiling) == ("complete", False)
+    assert run.status.not_compiled == "RuntimeError: It depends on numbers."
 
 
 def test_without_jax_everything_trains(store: RunStore) -> None:
