@@ -151,7 +151,7 @@ def test_the_corpus_goes_along(started_here, tmp_path):
     assert started_here.most_threads() == n_cores()
     for run in runs:
         started_here.submit(run)
-    until(lambda: bool(is_locked(runs[0].path)))  # sent out
+    until(lambda: runs[0].reload().state != "created")  # sent out
     text.unlink()
     until_idle(started_here)
     assert [run.reload().state for run in runs] == ["complete", "complete"]
