@@ -28,16 +28,17 @@ SECONDS_PER_MODULE = 1.2e-4
 SECONDS_PER_PARAMETER = 1e-9
 SECONDS_PER_TOKEN_AND_MODULE = 4e-7
 SECONDS_FOR_TABLES = 5e-4
+FORWARD_SHARE = 1 / 3  # of a step
 SECONDS_PER_STEP = 2.5e-4
 # A compiled program does all this without returning to Python; its numbers are of the same kinds.
-COMPILED_FLOPS_PER_SECOND = 9.4e10
-COMPILED_SECONDS_PER_PARAMETER = 1.2e-9
-COMPILED_SECONDS_PER_TOKEN_AND_MODULE = 1.7e-7
-COMPILED_SECONDS_FOR_TABLES = 6e-5  # whose rows are updated when they are read
-COMPILED_SECONDS_FOR_TABLES_PER_TOKEN = 7e-7
+COMPILED_FLOPS_PER_SECOND = 7.8e10
+COMPILED_SECONDS_PER_PARAMETER = 1.45e-9
+COMPILED_SECONDS_PER_TOKEN_AND_MODULE = 2e-7
+COMPILED_SECONDS_FOR_TABLES = 7e-5  # whose rows are updated when they are read
+COMPILED_SECONDS_FOR_TABLES_PER_TOKEN = 8.4e-7
 COMPILED_SECONDS_PER_STEP = 2e-5
 SECONDS_TO_COMPILE, SECONDS_TO_COMPILE_A_MODULE = 0.6, 0.12  # once for each shape of a step
-SECONDS_AROUND_TRAINING = 1.0  # start, texts along the way, checkpoints; scoring comes on top
+SECONDS_AROUND_TRAINING = 0.75  # start, texts along the way, checkpoints; scoring comes on top
 NEIGHBOURS = 5
 LEAST_SECONDS = 0.5  # of training: shorter runs say little but how long a start takes
 BYTES_PER_ROW, ROWS = 220, 1_000  # of metrics.jsonl
@@ -60,12 +61,14 @@ def whole_seconds(
         config.model, vocab_size, batch_size=1, sequence_length=config.model.context_length
     )
     overlap = 1 if config.model.longest_row is None else 2  # see `lm.training.evaluation`
-    forward = overlap * n_scored_tokens * row.forward / config.model.context_length
+    n_tokens, n_modules = overlap * n_scored_tokens, len(modules(config.model, vocab_size))
+    products = n_tokens * row.forward / config.model.context_length / FLOPS_PER_SECOND
+    around_products = n_tokens * n_modules * SECONDS_PER_TOKEN_AND_MODULE * FORWARD_SHARE
     engine = _engine(config, steps, vocab_size)
-    scoring = forward / FLOPS_PER_SECOND * _correction(config, steps.step.total, engine, history)
+    correction = _correction(config, steps.step.total, engine, history)
+    scoring = (products + around_products) * correction
     around = SECONDS_AROUND_TRAINING
     if engine == "compiled" and not programs.has(programs.name(config, vocab_size)):
-        n_modules = len(modules(config.model, vocab_size))
         around += SECONDS_TO_COMPILE + n_modules * SECONDS_TO_COMPILE_A_MODULE
     return around + seconds(config, steps, vocab_size, history) + scoring
 
