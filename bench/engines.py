@@ -12,10 +12,11 @@ import sys
 import tempfile
 import time
 
+from bench.recipes import recipe
 from lm.architectures import ARCHITECTURES
 from lm.datasets import load
 from lm.datasets.config import DataConfig
-from lm.runs import Run, RunStore, recipes
+from lm.runs import Run, RunStore
 from lm.runs.prepare import prepare
 from lm.runs.presets import DEFAULT
 from lm.runs.presets.study import STUDY
@@ -38,14 +39,7 @@ def main() -> None:
         os.environ["LM_CACHE"] = f"{folder}/programs"
         every = itertools.product((DEFAULT, STUDY.name), budgets, ARCHITECTURES)
         for preset, budget, architecture in every:
-            config = recipes.resolve(
-                architecture=architecture,
-                data=corpus.data,
-                vocab_size=corpus.tokenizer.vocab_size,
-                n_train_tokens=corpus.train.n_tokens,
-                budget=budget,
-                preset=preset,
-            )
+            config = recipe(corpus, architecture, budget, preset)
             runs: list[Run] = []
             scored: list[float] = []
             for engine in ENGINES:

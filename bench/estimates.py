@@ -11,10 +11,11 @@ import os
 import tempfile
 import time
 
+from bench.recipes import recipe
 from lm.architectures import ARCHITECTURES
 from lm.datasets import load
 from lm.datasets.config import DataConfig
-from lm.runs import RunStore, forecast, recipes
+from lm.runs import RunStore, forecast
 from lm.runs.plan import plan
 from lm.runs.prepare import prepare
 from lm.training import execute
@@ -33,13 +34,7 @@ def main() -> None:
         store = RunStore(folder)
         for budget, architecture in itertools.product(BUDGETS, ARCHITECTURES):
             vocab_size = corpus.tokenizer.vocab_size
-            config = recipes.resolve(
-                architecture=architecture,
-                data=corpus.data,
-                vocab_size=vocab_size,
-                n_train_tokens=corpus.train.n_tokens,
-                budget=budget,
-            )
+            config = recipe(corpus, architecture, budget)
             steps = plan(config, vocab_size, corpus.train.n_tokens)
             at_first, with_runs = (
                 forecast.whole_seconds(config, steps, vocab_size, corpus.n_scored_tokens, history)

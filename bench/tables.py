@@ -9,10 +9,11 @@ takes two minutes. Quote it from an idle machine.
 import itertools
 import tempfile
 
+from bench.recipes import recipe
 from lm.architectures import ARCHITECTURES
 from lm.datasets import load
 from lm.datasets.config import DataConfig
-from lm.runs import Run, RunStore, recipes
+from lm.runs import Run, RunStore
 from lm.runs.prepare import prepare
 from lm.training import execute
 
@@ -27,13 +28,7 @@ def main() -> None:
     print("|---|--:|--:|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as folder:
         for budget, architecture in itertools.product(BUDGETS, ARCHITECTURES):
-            config = recipes.resolve(
-                architecture=architecture,
-                data=corpus.data,
-                vocab_size=corpus.tokenizer.vocab_size,
-                n_train_tokens=corpus.train.n_tokens,
-                budget=budget,
-            )
+            config = recipe(corpus, architecture, budget)
             runs: list[Run] = []
             for way in WAYS:
                 training = config.training.replace(table_update=way, threads=1)

@@ -1,7 +1,7 @@
 """Steps compiled by XLA, through jax: made from a traced step, kept on disk, run many at a time.
 
-A process that has started XLA must not fork. So this is imported where a run trains, and in no
-process that forks later.
+XLA must not be at work in a process that forks. So runs whose steps are divided among forked
+processes are not compiled, and importing this starts nothing.
 """
 
 # jax has few types
