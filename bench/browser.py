@@ -64,7 +64,9 @@ def at_95(values: list[float]) -> float:
 @contextlib.contextmanager
 def app(browser: Browser, runs_dir: Path) -> Iterator[tuple[Page, str]]:
     """A fresh server over some runs: a page of a fresh browser, and the server's address."""
+    started_at = time.perf_counter()
     process, url = serve(runs_dir)
+    row("the server answers, from its command on", time.perf_counter() - started_at, 4)
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     try:
         yield context.new_page(), url

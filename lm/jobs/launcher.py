@@ -49,11 +49,22 @@ def main() -> None:
         worker.join()
         report(path=path, exit_code=worker.exitcode, error=error)
 
+    def wait_for_loading() -> None:
+        """A first fork: the fork server makes it once it has loaded."""
+        first = context.Process()  # it does nothing
+        first.start()
+        first.join()
+        report(loaded=True)
+
     def wait_for_program(compiler: process.BaseProcess) -> None:
         compiler.join()
         report(compiled=True)
 
     report(ready=True)
+    if sys.platform == "linux":
+        threading.Thread(target=wait_for_loading, daemon=True).start()
+    else:
+        report(loaded=True)  # every worker loads for itself
     for line in sys.stdin:
         job = json.loads(line)
         if "config" in job:

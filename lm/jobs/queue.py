@@ -70,12 +70,17 @@ class JobQueue:
         self._compiling = False
         self._to_compile: str | None = None  # the line that is sent next
         self._asked: set[str] = set()  # names of programs
+        self._loaded = threading.Event()
 
     def warm(self) -> None:
         """Start the launcher now, so that the first run starts at once. Returns immediately."""
         with self._lock:
             if self._launcher is None and not self._closed:
                 self._start_launcher()
+
+    def wait_until_loaded(self, seconds: float) -> None:
+        """Wait, no longer than this, until a worker can start at once, or none can be started."""
+        self._loaded.wait(seconds)
 
     def compile_ahead(self, config: RunConfig, vocab_size: int, steps: Plan) -> None:
         """Have the program of a run made, if it will need one, before the run is there.
@@ -233,6 +238,8 @@ class JobQueue:
             report = json.loads(line)
             if "ready" in report:
                 was_ready = True
+            elif "loaded" in report:
+                self._loaded.set()
             elif "compiled" in report:
                 with self._lock:
                     self._compiling = False
@@ -240,6 +247,7 @@ class JobQueue:
             else:
                 self._ended(report)
         launcher.wait()
+        self._loaded.set()
         with self._lock:
             if self._launcher is not launcher:
                 return

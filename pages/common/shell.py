@@ -24,6 +24,7 @@ from lm.base.registry import Registry
 
 NAME = "Small language models"
 FOLDER = Path(__file__).parents[1]
+LONGEST_LOADING = 20  # seconds; after them, visitors come first
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,10 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Before anybody visits the server: load what is slow to load, and open the browser."""
     from pages.common import caches  # caches are made once there is a server to keep them
 
-    caches.jobs()  # a worker loads PyTorch, while this process goes on with Altair
+    jobs = caches.jobs()  # a process of its own loads PyTorch, while this one loads Altair
     from pages.common.train import curve  # noqa: F401
+
+    await asyncio.to_thread(jobs.wait_until_loaded, LONGEST_LOADING)
 
     if not st.get_option("server.headless"):  # Streamlit does this for a script, not for an `App`
         address = server_util.get_display_address(st.get_option("server.address"))

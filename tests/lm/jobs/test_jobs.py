@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,6 +73,25 @@ def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> float:
         assert time.monotonic() - started_at < seconds, "waited in vain"
         time.sleep(0.005)
     return time.monotonic() - started_at
+
+
+def test_waiting_until_workers_are_loaded_is_most_of_the_wait(store: RunStore) -> None:
+    queue = JobQueue()
+    queue.warm()
+    loading = until(lambda: queue.wait_until_loaded(PATIENCE) is None)
+    assert loading < PATIENCE
+    run = prepare(config(steps=2), store)
+    queue.start(run)
+    assert until(lambda: run.reload().status.step > 0) < loading
+    queue.close()
+
+
+def test_nobody_waits_for_workers_that_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    queue = JobQueue()
+    queue.warm()
+    assert until(lambda: queue.wait_until_loaded(PATIENCE) is None) < PATIENCE
+    queue.close()
 
 
 def until_state(run: Run, *states: str, seconds: float = PATIENCE) -> Run:
