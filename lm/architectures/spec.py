@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from lm.architectures.recipes import Recipes
+from lm.architectures.work import Work
 from lm.base.looks import Look
 from lm.base.settings import Config, Setting, settings
 
@@ -42,7 +43,7 @@ class ArchitectureConfig(Config, frozen=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Module:
-    """A part of a model: what it stores and which matrix product it is."""
+    """A part of a model: what it stores, which matrix product it is, and what follows that."""
 
     name: str
     n_params: int
@@ -52,6 +53,7 @@ class Module:
     before: int = 0  # positions before each row for which it is computed too
     output: bool = False  # applied once per prediction, not once per position
     ngrams: bool = False  # a table of n-grams
+    work: tuple[Work, ...] = ()  # what else is computed there
 
 
 class Decoder(ABC):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlopCount:
+class Cost:
     """FLOPs of training, in its three parts."""
 
     forward: int = 0
@@ -17,15 +17,15 @@ class FlopCount:
     def total(self) -> int:
         return self.forward + self.backward + self.optimizer
 
-    def __add__(self, other: FlopCount) -> FlopCount:
-        return FlopCount(
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
             forward=self.forward + other.forward,
             backward=self.backward + other.backward,
             optimizer=self.optimizer + other.optimizer,
         )
 
-    def __mul__(self, times: int) -> FlopCount:
-        return FlopCount(
+    def __mul__(self, times: int) -> Cost:
+        return Cost(
             forward=self.forward * times,
             backward=self.backward * times,
             optimizer=self.optimizer * times,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lm.architectures import modules, n_params
-from lm.base.flops import FlopCount
+from lm.base.flops import Cost
 from lm.base.settings import Config, setting
 from lm.cli.command import command
 from lm.cli.options import Request, all_settings, config_options, json_option, run_options
@@ -42,7 +42,7 @@ def flops(vocabulary: Vocabulary, request: Request, as_json: bool) -> None:
         optimizer=config.training.optimizer,
         objective=config.training.objective,
     )
-    formula = sum(by_module.values(), FlopCount())
+    formula = sum(by_module.values(), Cost())
     sizes = {module.name: module.n_params for module in modules(config.model, size)}
     from lm.training.meter import measured_step_flops
 
@@ -76,7 +76,7 @@ def flops(vocabulary: Vocabulary, request: Request, as_json: bool) -> None:
     )
 
 
-def _row(name: str, size: int, count: FlopCount) -> list[str]:
+def _row(name: str, size: int, count: Cost) -> list[str]:
     return [name, *(f"{number:,}" for number in (size, *count.to_dict().values()))]
 
 

@@ -9,7 +9,7 @@ quantity with PyTorch's FlopCounterMode; the two agree exactly.
 from __future__ import annotations
 
 from lm.architectures import ArchitectureConfig, modules
-from lm.base.flops import FlopCount
+from lm.base.flops import Cost
 from lm.updates import UPDATES
 
 
@@ -21,7 +21,7 @@ def step_flops_by_module(
     sequence_length: int,
     optimizer: str = "adamw",
     objective: str = "all_positions",
-) -> dict[str, FlopCount]:
+) -> dict[str, Cost]:
     """FLOPs of one optimizer update on `batch_size` rows of `sequence_length` predictions.
 
     With objective "last_position" the head runs on the last position of each row alone. The head
@@ -29,7 +29,7 @@ def step_flops_by_module(
     """
     positions = batch_size * sequence_length
     predictions = batch_size if objective == "last_position" else positions
-    counts: dict[str, FlopCount] = {}
+    counts: dict[str, Cost] = {}
     for module in modules(config, vocab_size):
         forward = 0
         if module.weight:
@@ -41,7 +41,7 @@ def step_flops_by_module(
         update = UPDATES[optimizer].flops(module)
         # backward: one product for the gradient of each factor; embeddings are learned, so the
         # first layer's input has a gradient too
-        counts[module.name] = FlopCount(forward=forward, backward=2 * forward, optimizer=update)
+        counts[module.name] = Cost(forward=forward, backward=2 * forward, optimizer=update)
     return counts
 
 
@@ -53,7 +53,7 @@ def step_flops(
     sequence_length: int,
     optimizer: str = "adamw",
     objective: str = "all_positions",
-) -> FlopCount:
+) -> Cost:
     """FLOPs of one optimizer update: the sum of `step_flops_by_module`."""
     counts = step_flops_by_module(
         config,
@@ -63,4 +63,4 @@ def step_flops(
         optimizer=optimizer,
         objective=objective,
     )
-    return sum(counts.values(), FlopCount())
+    return sum(counts.values(), Cost())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lm.base.flops import FlopCount
+from lm.base.flops import Cost
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops
 
@@ -21,13 +21,13 @@ class Plan:
     n_steps: int
     shape: tuple[int, int]  # rows, predictions per row
     last_shape: tuple[int, int]
-    step: FlopCount
-    last_step: FlopCount
+    step: Cost
+    last_step: Cost
     predictions_per_step: int
     predictions_last_step: int
 
     @property
-    def flops(self) -> FlopCount:
+    def flops(self) -> Cost:
         """FLOPs of the whole run."""
         return self.flops_at(self.n_steps)
 
@@ -40,7 +40,7 @@ class Plan:
         """Rows and predictions per row of step 1, 2, ..., n_steps."""
         return self.last_shape if step == self.n_steps else self.shape
 
-    def flops_at(self, step: int) -> FlopCount:
+    def flops_at(self, step: int) -> Cost:
         """Cumulative FLOPs after `step` steps."""
         if step == self.n_steps:
             return self.step * (step - 1) + self.last_step
@@ -63,7 +63,7 @@ def plan(config: RunConfig, vocab_size: int, n_train_tokens: int) -> Plan:
     shape = (training.batch_size, config.sequence_length)
     last_position = training.objective == "last_position"
 
-    def cost(rows: int, length: int) -> FlopCount:
+    def cost(rows: int, length: int) -> Cost:
         return step_flops(
             config.model,
             vocab_size,
@@ -106,7 +106,7 @@ def plan(config: RunConfig, vocab_size: int, n_train_tokens: int) -> Plan:
 
 
 def _largest_shape(
-    cost: Callable[[int, int], FlopCount], budget: float, shape: tuple[int, int]
+    cost: Callable[[int, int], Cost], budget: float, shape: tuple[int, int]
 ) -> tuple[int, int]:
     """The shape, rows no longer than `shape`'s, that spends most of `budget`."""
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Literal, get_args
 
 from lm.base.checked import MOST_COUNT, JsonError, JsonObject
-from lm.base.flops import FlopCount
+from lm.base.flops import Cost
 from lm.base.records import Evaluation
 
 Engine = Literal["compiled", "eager"]
@@ -32,8 +32,8 @@ class Facts:
     vocab_size: int
     n_params: int  # shared parameters once
     n_steps: int  # optimizer updates
-    flops_per_step: FlopCount
-    flops: FlopCount  # of the whole run
+    flops_per_step: Cost
+    flops: Cost  # of the whole run
     tokens: int  # predictions that will enter a loss
     n_train_tokens: int
     sha256: str  # of the text
@@ -90,7 +90,7 @@ class Status:
     step: int = 0
     n_steps: int = 0
     tokens: int = 0
-    flops: FlopCount = field(default_factory=FlopCount)
+    flops: Cost = field(default_factory=Cost)
     seconds: float = 0.0  # of training alone
     train_loss: float | None = None  # mean over the last tenth of the rows of metrics.jsonl
     sampled_val_loss: float | None = None
@@ -121,7 +121,7 @@ class Status:
             step=given.optional(given.count, "step") or 0,
             n_steps=given.optional(given.count, "n_steps") or 0,
             tokens=given.optional(given.count, "tokens") or 0,
-            flops=_flops(flops) if flops else FlopCount(),
+            flops=_flops(flops) if flops else Cost(),
             seconds=given.optional(given.number, "seconds") or 0.0,
             train_loss=given.optional(given.number, "train_loss"),
             sampled_val_loss=given.optional(given.number, "sampled_val_loss"),
@@ -137,8 +137,8 @@ class Status:
         )
 
 
-def _flops(given: JsonObject, *, least: int = 0, most: int = MOST_COUNT) -> FlopCount:
-    count = FlopCount(
+def _flops(given: JsonObject, *, least: int = 0, most: int = MOST_COUNT) -> Cost:
+    count = Cost(
         forward=given.count("forward", most=most),
         backward=given.count("backward", most=most),
         optimizer=given.count("optimizer", most=most),

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
 
 from lm.architectures import ArchitectureConfig, build_model
-from lm.base.flops import FlopCount
+from lm.base.flops import Cost
 from lm.training.loop import Batch, loss_of
 from lm.updates.config import TrainingConfig
 from lm.updates.optimizers import build_optimizers
@@ -34,7 +34,7 @@ def measured_step_flops(
     batch_size: int,
     sequence_length: int,
     device: str = "meta",
-) -> FlopCount:
+) -> Cost:
     """FLOPs of one training step on `batch_size` rows of `sequence_length` predictions.
 
     It is counted once for each shape of a step. On the device "cpu" the step is computed: sooner
@@ -57,7 +57,7 @@ def measured_step_flops(
     with FlopCounterMode(display=False) as update:
         for optimizer in optimizers:
             optimizer.step()
-    return FlopCount(
+    return Cost(
         forward=forward,
         backward=both - forward,
         optimizer=update.get_total_flops(),

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lm.architectures import Module
-from lm.updates.adamw import adamw
+from lm.architectures.work import SIMPLE, Amount
+from lm.updates.adamw import adamw, adamw_work
 from lm.updates.spec import AnyOptimizer, Update
 
 if TYPE_CHECKING:  # torch costs more than a second
@@ -30,6 +31,22 @@ class Muon(Update):
             return 0
         m, n = min(module.weight), max(module.weight)
         return NEWTON_SCHULZ_STEPS * (4 * m * m * n + 2 * m * m * m)
+
+    def work(self, module: Module) -> Amount:
+        """Of a matrix m × n, m ≤ n, beside its products: momentum, and Nesterov's look ahead.
+
+        Then it is divided by its norm. In each step of X ← aX + (bA + cA²)X, A = XXᵀ, matrices are
+        read for three products, and combined. The weight is decayed and moved last.
+        """
+        if not (module.hidden and module.weight):
+            return adamw_work(module.n_params)
+        m, n = min(module.weight), max(module.weight)
+        around = Amount((3 + 3 + 3 + 3) * SIMPLE * m * n, (3 + 3 + 3 + 3) * m * n)
+        products = Amount(0, NEWTON_SCHULZ_STEPS * (3 * m * n + 4 * m * m))
+        combined = Amount(3 * SIMPLE * m * m + 2 * SIMPLE * m * n, 3 * m * m + 3 * m * n)
+        combined = Amount(*(NEWTON_SCHULZ_STEPS * each for each in combined))
+        offset = adamw_work(module.n_params - m * n)
+        return around + products + combined + offset
 
     def refuses(self, modules: Sequence[Module]) -> str | None:
         if any(module.hidden for module in modules):

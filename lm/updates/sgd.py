@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lm.architectures import Module
+from lm.architectures.work import SIMPLE, Amount
 from lm.updates.spec import AnyOptimizer, Update
 
 if TYPE_CHECKING:  # torch costs more than a second
@@ -19,6 +20,10 @@ class SGD(Update):
 
     name = "sgd"
     settings = frozenset({"weight_decay", "momentum"})
+
+    def work(self, module: Module) -> Amount:
+        """g + decay · w, momentum · b + that, w - rate · b: two operations each."""
+        return Amount(6 * SIMPLE * module.n_params, 5 * module.n_params)
 
     def build(
         self,

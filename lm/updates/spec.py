@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lm.architectures import Module
+from lm.architectures.work import Amount
 
 if TYPE_CHECKING:  # torch costs more than a second
     from torch import nn
@@ -39,6 +40,13 @@ class Update(ABC):
     def flops(self, module: Module) -> int:
         """Matrix products of one update of a module, in FLOPs."""
         return 0
+
+    @abstractmethod
+    def work(self, module: Module) -> Amount:
+        """What else an update of a module computes, and the numbers that it reads and writes.
+
+        Without clipping, and at the prices of `lm.architectures.work`.
+        """
 
     def refuses(self, modules: Sequence[Module]) -> str | None:
         """Why it cannot train a model of these parts, if it cannot."""

@@ -124,13 +124,14 @@ def show(answers: Mapping[str, Offer]) -> None:
 
 
 def sample_line(run: Run) -> str:
-    """The first line of the run's last text that it wrote in full."""
+    """A line of the run's last text that it wrote in full; rather not the name of a speaker."""
     samples = run.samples()
     if samples.empty:
         return ""
     last = samples.iloc[-1]
     lines = [line.strip() for line in str(last["text"]).splitlines()[:-1]] or [str(last["text"])]
-    return next((line for line in lines if len(line) >= LEAST_CHARACTERS), lines[0])
+    long = [line for line in lines if len(line) >= LEAST_CHARACTERS]
+    return next((line for line in long if not line.endswith(":")), (long or lines)[0])
 
 
 def text_of(answers: Mapping[str, Offer]) -> str:

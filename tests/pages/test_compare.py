@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lm.base.flops import FlopCount
+from lm.base.flops import Cost
 from lm.base.records import Evaluation, StepRecord
 from lm.datasets import Corpus, load
 from lm.datasets.config import DataConfig
@@ -78,7 +78,7 @@ def finished_run(
         writer.update(
             state="complete",
             step=run.n_steps,
-            flops=FlopCount(forward=int(budget / 3), backward=int(budget * 2 / 3)),
+            flops=Cost(forward=int(budget / 3), backward=int(budget * 2 / 3)),
             seconds=3.0,
             valid=score,
             test=score,

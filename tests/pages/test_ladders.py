@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from lm import datasets
 from lm.base.files import PROJECT
-from lm.base.flops import FlopCount
+from lm.base.flops import Cost
 from lm.datasets.config import DataConfig
 from lm.jobs.ladder import SMALL_BUDGETS, ladder_store, ship, shipped_ladder, small_ladder
 from lm.jobs.sweeps import expand, remembered
@@ -144,7 +144,7 @@ def frontier() -> Frontier:
 def run(store: RunStore) -> Run:
     """A run of 1e9 FLOPs that is not quite as good as its recipe."""
     (mine,) = store.list()
-    return replace(mine, status=replace(mine.status, flops=FlopCount(forward=int(1e9))))
+    return replace(mine, status=replace(mine.status, flops=Cost(forward=int(1e9))))
 
 
 def test_a_verdict_compares_with_counting_and_with_ten_times_the_compute(run) -> None:
@@ -155,7 +155,7 @@ def test_a_verdict_compares_with_counting_and_with_ten_times_the_compute(run) ->
 
 
 def test_a_verdict_names_what_does_better_at_the_same_budget(run) -> None:
-    later = replace(run, status=replace(run.status, flops=FlopCount(forward=int(1e10))))
+    later = replace(run, status=replace(run.status, flops=Cost(forward=int(1e10))))
     said = verdict.judge(later, {}, frontier(), "modern")
     assert "Transformer, by the recipe, ends 0.34 lower at this budget." in said.text
     assert said.steps[-1].choices["architecture"] == "transformer"
@@ -163,7 +163,7 @@ def test_a_verdict_names_what_does_better_at_the_same_budget(run) -> None:
 
 
 def test_a_verdict_by_another_preset_names_it_and_resets_what_was_set_by_hand(run) -> None:
-    later = replace(run, status=replace(run.status, flops=FlopCount(forward=int(1e10))))
+    later = replace(run, status=replace(run.status, flops=Cost(forward=int(1e10))))
     said = verdict.judge(later, {}, frontier(), "study")
     assert "Transformer, by preset study, ends 0.34 lower at this budget." in said.text
     choices = said.steps[-1].choices

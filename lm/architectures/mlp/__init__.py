@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from lm.architectures.mlp.config import MLPConfig
 from lm.architectures.mlp.recipes import RECIPES
-from lm.architectures.shared.parts import linear_map, output_map, window_embeddings
+from lm.architectures.shared.parts import (
+    activated,
+    dropped,
+    linear_map,
+    output_map,
+    window_embeddings,
+)
 from lm.architectures.shared.window_decoder import WindowDecoder
 from lm.architectures.spec import Architecture, Arrays, Module
 from lm.base.looks import Look
@@ -29,8 +35,12 @@ class MultiLayerPerceptron(Architecture[MLPConfig]):
     def modules(self, config: MLPConfig, vocab_size: int) -> list[Module]:
         parts = window_embeddings(config, vocab_size)
         width = config.n_embedded * config.d_embed
+        after = (
+            *activated(config.activation, config.d_hidden),
+            *dropped(config.dropout, config.d_hidden),
+        )
         for i in range(config.n_layers):
-            parts.append(linear_map(f"hidden.{i}", width, config.d_hidden, config.bias))
+            parts.append(linear_map(f"hidden.{i}", width, config.d_hidden, config.bias, *after))
             width = config.d_hidden
         return [*parts, output_map(width, vocab_size, config.bias)]
 

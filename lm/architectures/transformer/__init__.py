@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lm.architectures.shared.parts import linear_map, norm, self_attention_modules
+from lm.architectures.shared.parts import (
+    activated,
+    dropped,
+    linear_map,
+    norm,
+    self_attention_modules,
+)
 from lm.architectures.spec import Architecture, Arrays, Module
 from lm.architectures.transformer.config import TransformerConfig
 from lm.architectures.transformer.decoder import TransformerDecoder
 from lm.architectures.transformer.recipes import RECIPES
+from lm.architectures.work import Work
 from lm.base.looks import Look
 
 if TYPE_CHECKING:  # torch costs more than a second
@@ -28,16 +35,17 @@ class Transformer(Architecture[TransformerConfig]):
 
     def modules(self, config: TransformerConfig, vocab_size: int) -> list[Module]:
         def feed_forward(block: str) -> list[Module]:
-            maps = ("gate", "up") if config.activation == "swiglu" else ("up",)
+            name, d, d_ff = f"{block}.feed_forward", config.d_model, config.d_ff
+            activation = activated(config.activation, d_ff)
+            gate: list[Module] = []
+            if config.activation == "swiglu":
+                gate.append(linear_map(f"{name}.gate", d, d_ff, config.bias))
+            added = (*dropped(config.dropout, d), Work("add", d))
             return [
-                norm(config, f"{block}.feed_forward_norm"),
-                *(
-                    linear_map(
-                        f"{block}.feed_forward.{name}", config.d_model, config.d_ff, config.bias
-                    )
-                    for name in maps
-                ),
-                linear_map(f"{block}.feed_forward.down", config.d_ff, config.d_model, config.bias),
+                norm(config, f"{name}_norm"),
+                *gate,
+                linear_map(f"{name}.up", d, d_ff, config.bias, *activation),
+                linear_map(f"{name}.down", d_ff, d, config.bias, *added),
             ]
 
         return self_attention_modules(config, vocab_size, feed_forward)

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from lm.architectures import modules
-from lm.base.flops import FlopCount, flops_text
+from lm.base.flops import Cost, flops_text
 from lm.runs import Run, forecast
 from lm.runs.flops import step_flops_by_module
 from pages.common import wording
@@ -112,5 +112,5 @@ def breakdown(draft: Draft) -> None:
     )
 
 
-def _parts(count: FlopCount) -> dict[str, int]:
+def _parts(count: Cost) -> dict[str, int]:
     return {part.capitalize(): flops for part, flops in count.to_dict().items()}

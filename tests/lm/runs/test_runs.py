@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file, save
 
 from lm.architectures.linear.config import LinearConfig
-from lm.base.flops import FlopCount
+from lm.base.flops import Cost
 from lm.base.records import Evaluation, Sample, StepRecord
 from lm.datasets.config import DataConfig
 from lm.datasets.tokenizers import train_tokenizer
@@ -41,8 +41,8 @@ FACTS = Facts(
     vocab_size=3,
     n_params=7,
     n_steps=10,
-    flops_per_step=FlopCount(forward=10, backward=20),
-    flops=FlopCount(forward=100, backward=200),
+    flops_per_step=Cost(forward=10, backward=20),
+    flops=Cost(forward=100, backward=200),
     tokens=1_000,
     n_train_tokens=5_000,
     sha256="0" * 64,

@@ -368,10 +368,10 @@ def test_a_full_disk_loses_nothing_but_time(small_disk, undisturbed):
 
 
 def test_the_meter_and_the_formula_must_agree(store, monkeypatch):
-    from lm.base.flops import FlopCount
+    from lm.base.flops import Cost
 
     monkeypatch.setattr(
-        "lm.training.execution.measured_step_flops", lambda *_, **__: FlopCount(forward=1)
+        "lm.training.execution.measured_step_flops", lambda *_, **__: Cost(forward=1)
     )
     run = prepare(config(), store)
     with pytest.raises(RuntimeError, match=r"measured as .*forward=1.* by formula"):

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lm.architectures import build_model
 from lm.architectures.shared.heads import LARGE_VOCAB_SIZE
 from lm.base.files import PROJECT
-from lm.base.flops import FlopCount
+from lm.base.flops import Cost
 from lm.datasets.config import DataConfig
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops, step_flops_by_module
@@ -135,7 +135,7 @@ def test_muon_counts_newton_schulz():
 
 
 def test_flop_counts_add_and_scale():
-    one = FlopCount(forward=1, backward=2, optimizer=3)
+    one = Cost(forward=1, backward=2, optimizer=3)
     assert (one * 3 + one).to_dict() == {
         "forward": 4,
         "backward": 8,
