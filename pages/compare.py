@@ -50,7 +50,8 @@ else:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="question"):
         group = choice.choose_group(groups)
         recipe = answer.choose_recipe(group)
-    answer.show(group, recipe)
+        over = answer.choose_axis()
+    answer.show(group, recipe, over)
     st.header("Runs", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="rows-of"):
         group = choice.with_ladder(group, recipe)

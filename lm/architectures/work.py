@@ -83,6 +83,8 @@ OPERATORS: Registry[Operator] = Registry(
         Operator("window", Price(0, 2), Price(SIMPLE, 3)),
         # x + y, both of which are also read elsewhere: gradients meet in one addition
         Operator("add", Price(SIMPLE, 3), Price(SIMPLE, 3)),
+        # gradients of a matrix that is used twice, in one addition
+        Operator("meet", Price(0, 0), Price(SIMPLE, 3)),
         # x + b, b being the same for all positions, learned or not
         Operator("bias", Price(SIMPLE, 2), Price(SIMPLE, 1)),
         Operator("constant", Price(SIMPLE, 2), Price(0, 0)),

@@ -1,4 +1,4 @@
-"""FLOPs of training: in their three parts, and in words."""
+"""What training costs, in three parts: FLOPs, and what else it computes, reads and writes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """FLOPs of training, in its three parts."""
+    """FLOPs, operations or bytes of training, in its three parts."""
 
     forward: int = 0
     backward: int = 0
@@ -38,6 +38,21 @@ class Cost:
             "optimizer": self.optimizer,
             "total": self.total,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """A training's operations and bytes: see `lm.runs.scale`."""
+
+    operations: Cost
+    bytes: Cost
+
+    def __add__(self, other: Scale) -> Scale:
+        operations = self.operations + other.operations
+        return Scale(operations=operations, bytes=self.bytes + other.bytes)
+
+    def __mul__(self, times: int) -> Scale:
+        return Scale(operations=self.operations * times, bytes=self.bytes * times)
 
 
 def flops_text(flops: float, digits: int = 3) -> str:

@@ -11,9 +11,11 @@ import pandas as pd
 from lm.base.looks import Look
 from lm.charts.axes import (
     HEIGHT,
+    LARGE,
     between,
     labelled,
     layered,
+    log_ticks,
     powers_axis,
     powers_of_ten,
 )
@@ -23,6 +25,7 @@ from lm.charts.looks import series_scale
 
 NEAR = 0.1  # references this near to what is shown are drawn, too
 HOLLOW_SIZE, FIRM_SIZE = 60, 34
+FAINT = 0.35  # of lines that turn back
 OWN_SIZE, MANY, OWN_SIZE_OF_MANY = 240, 12, 90
 
 
@@ -32,7 +35,7 @@ class Mark:
 
     name: str
     series: str  # the line that its colour and shape come from
-    flops: float
+    x: float
     y: float
     note: str = ""  # how far it is from the frontier, in words
 
@@ -43,17 +46,20 @@ def frontier_chart(
     own: Sequence[Mark] = (),
     *,
     y_title: str,
+    x_title: str = "Training FLOPs",
     references: Mapping[str, float] | None = None,
     height: int = HEIGHT,
 ) -> alt.LayerChart:
     """A line through the means of each series, in a band of all its seeds, and a mark for each run.
 
     Args:
-        rungs: Columns series, flops, mean, low, high (one unit), n (seeds) and firm (whether n is
-            enough for a band); a row per series and budget.
+        rungs: Columns series, x, mean, low, high (one unit), n (seeds) and firm (whether n is
+            enough for a band); a row per series and budget, at rising budgets.
         looks: Series -> how it is drawn and named; those of `own` too.
         own: The user's runs, drawn large over the lines.
         y_title: What is drawn, with its unit.
+        x_title: What it is drawn over. Where that does not rise with every budget, lines are faint
+            and have no bands.
         references: Name -> y of dashed lines: the highest, and those near what is shown.
         height: Pixels.
 
@@ -61,13 +67,11 @@ def frontier_chart(
     the means are hollow dots.
     """
     marks = pd.DataFrame(
-        [
-            {"run": m.name, "series": m.series, "x": m.flops, "mean": m.y, "note": m.note}
-            for m in own
-        ],
+        [{"run": m.name, "series": m.series, "x": m.x, "mean": m.y, "note": m.note} for m in own],
         columns=["run", "series", "x", "mean", "note"],
     )
-    rungs = rungs.rename(columns={"flops": "x"})
+    rungs = rungs.assign(rung=range(len(rungs)))
+    rises = all(line["x"].is_monotonic_increasing for _, line in rungs.groupby("series"))
     low, high = span(pd.concat([rungs["low"], rungs["high"], marks["mean"]]))
     references = references or {}
     near = between(references, low - NEAR, high + NEAR)
@@ -79,10 +83,14 @@ def frontier_chart(
     first, last = span(pd.concat([rungs["x"], marks["x"]]))
     x_domain = with_room(first, last, log=True)
     ticks = [tick for tick in powers_of_ten([first, last]) if x_domain[0] <= tick <= last * 1.05]
+    if len(ticks) < 2:
+        ticks = log_ticks(first, last * 1.05)
     x = alt.X(
         "x:Q",
         scale=alt.Scale(type="log", domain=list(x_domain), nice=False),
-        axis=powers_axis("Training FLOPs", values=ticks, labelOverlap=True),
+        axis=powers_axis(x_title, values=ticks, labelOverlap=True)
+        if last >= LARGE
+        else alt.Axis(title=x_title, values=ticks, format=",~g"),
     )
     color = alt.Color("series:N", scale=series_scale(looks, "color"), legend=None)
     dash = alt.StrokeDash("series:N", scale=series_scale(looks, "dash"), legend=None)
@@ -91,9 +99,10 @@ def frontier_chart(
     def y(name: str) -> alt.Y:
         return alt.Y(f"{name}:Q", scale=y_scale, title=y_title)
 
+    over = alt.Tooltip("x:Q", title=x_title, format=".3~e" if last >= LARGE else ",.3~r")
     tooltip = [
         alt.Tooltip("series:N", title="Ladder"),
-        alt.Tooltip("x:Q", title="Training FLOPs", format=".3~e"),
+        over,
         alt.Tooltip("mean:Q", title=y_title, format=".3f"),
         alt.Tooltip("low:Q", title="from", format=".3f"),
         alt.Tooltip("high:Q", title="to", format=".3f"),
@@ -105,7 +114,9 @@ def frontier_chart(
         .mark_area(opacity=0.22)
         .encode(y=y("low"), y2="high:Q")
     )
-    line = ladder.mark_line(strokeWidth=2).encode(y=y("mean"), strokeDash=dash)
+    line = ladder.mark_line(strokeWidth=2, opacity=1 if rises else FAINT).encode(
+        y=y("mean"), strokeDash=dash, order=alt.Order("rung:Q")
+    )
     firm = (
         ladder.transform_filter(alt.datum.firm)
         .mark_point(filled=True, opacity=1, size=FIRM_SIZE)
@@ -142,19 +153,19 @@ def frontier_chart(
             color=color,
             tooltip=[
                 alt.Tooltip("run:N", title="Run"),
-                alt.Tooltip("x:Q", title="Training FLOPs", format=".3~e"),
+                over,
                 alt.Tooltip("mean:Q", title=y_title, format=".4f"),
                 alt.Tooltip("note:N", title="To the frontier"),
             ],
         )
     )
-    layers = [*labels, band, line, firm, few, *([runs] if len(marks) else [])]
+    layers = [*labels, *([band] if rises else []), line, firm, few, *([runs] if len(marks) else [])]
     return layered(*layers).properties(height=height)
 
 
 def _ends(rungs: pd.DataFrame, looks: Mapping[str, Look]) -> list[End]:
     """The last point of each line."""
-    last = rungs.sort_values("x").groupby("series", sort=False).tail(1)
+    last = rungs.groupby("series", sort=False).tail(1)
     return [
         End(label=looks[series].label, color=looks[series].color, x=x, y=mean)
         for series, x, mean in zip(last["series"], last["x"], last["mean"], strict=True)
@@ -162,15 +173,24 @@ def _ends(rungs: pd.DataFrame, looks: Mapping[str, Look]) -> list[End]:
 
 
 def describe_frontier(
-    rungs: pd.DataFrame, looks: Mapping[str, Look], own: Sequence[Mark], *, y_title: str
+    rungs: pd.DataFrame,
+    looks: Mapping[str, Look],
+    own: Sequence[Mark],
+    *,
+    y_title: str,
+    x_title: str = "Training FLOPs",
 ) -> str:
     """What the chart shows, as a sentence: each line from its first to its last budget."""
     parts = []
-    for series, line in rungs.sort_values("flops").groupby("series", sort=False):
+    for series, line in rungs.groupby("series", sort=False):
         first, last = line.iloc[0], line.iloc[-1]
         parts.append(
-            f"{looks[str(series)].label} from {first['mean']:.2f} at {first['flops']:.0e} to "
-            f"{last['mean']:.2f} at {last['flops']:.0e} training FLOPs"
+            f"{looks[str(series)].label} from {first['mean']:.2f} at {first['x']:.0e} to "
+            f"{last['mean']:.2f} at {last['x']:.0e}"
         )
     runs = f" {len(own)} run{'s'[: len(own) != 1]} of yours." if own else ""
-    return f"{y_title}: {'; '.join(parts) or 'no ladder'}.{runs}"
+    return f"{y_title} over {_in_a_sentence(x_title)}: {'; '.join(parts) or 'no ladder'}.{runs}"
+
+
+def _in_a_sentence(title: str) -> str:
+    return title[:1].lower() + title[1:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lm.architectures import modules, n_params
-from lm.base.flops import Cost
+from lm.base.flops import Cost, Scale
 from lm.base.settings import Config, setting
 from lm.cli.command import command
 from lm.cli.options import Request, all_settings, config_options, json_option, run_options
@@ -13,6 +13,7 @@ from lm.cli.printing import print_json, print_table
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops_by_module
 from lm.runs.recipes import HORIZONS
+from lm.runs.scale import NOTHING, step_scale_by_module
 
 N_TRAIN_TOKENS = 1_000_000  # of an imagined text, since a preset asks how long the text is
 
@@ -23,7 +24,7 @@ class Vocabulary(Config, frozen=True):
     vocab_size: int = setting(65, "Tokens in the vocabulary.", ge=2, le=10_000_000)
 
 
-@command("flops", "Count the FLOPs of one training step.", epilogue=all_settings)
+@command("flops", "Count what one training step costs.", epilogue=all_settings)
 @run_options({"batch_size": "training.batch_size"})
 @config_options(Vocabulary)
 @json_option
@@ -43,6 +44,8 @@ def flops(vocabulary: Vocabulary, request: Request, as_json: bool) -> None:
         objective=config.training.objective,
     )
     formula = sum(by_module.values(), Cost())
+    scales = step_scale_by_module(config, size, n_rows, length)
+    scale = sum(scales.values(), NOTHING)
     sizes = {module.name: module.n_params for module in modules(config.model, size)}
     from lm.training.meter import measured_step_flops
 
@@ -51,10 +54,11 @@ def flops(vocabulary: Vocabulary, request: Request, as_json: bool) -> None:
     )
     if as_json:
         rows = [
-            {"name": name, "n_params": sizes[name], **count.to_dict()}
+            {"name": name, "n_params": sizes[name], **count.to_dict(), **_scale(scales[name])}
             for name, count in by_module.items()
         ]
-        print_json({"measured": measured.to_dict(), "formula": formula.to_dict(), "modules": rows})
+        totals = {"measured": measured.to_dict(), "formula": formula.to_dict(), **_scale(scale)}
+        print_json({**totals, "modules": rows})
         return
     print(
         f"One step of {request.architecture} ({request.preset}) on "
@@ -63,21 +67,38 @@ def flops(vocabulary: Vocabulary, request: Request, as_json: bool) -> None:
     )
     total = n_params(config.model, size)
     print_table(
-        ["module", "parameters", "forward", "backward", "optimizer", "total"],
         [
-            *(_row(name, sizes[name], count) for name, count in by_module.items()),
-            _row("formula", total, formula),
+            "module",
+            "parameters",
+            "forward",
+            "backward",
+            "optimizer",
+            "FLOPs",
+            "operations",
+            "bytes",
+        ],
+        [
+            *(_row(name, sizes[name], count, scales[name]) for name, count in by_module.items()),
+            _row("formula", total, formula, scale),
             _row("measured", total, measured),
         ],
     )
     print(
-        "\nFLOPs of matrix products, 2 per multiply-add. Not counted: embedding lookups, softmax, "
-        "norms, elementwise work."
+        "\nFLOPs are those of matrix products, 2 per multiply-add: forward, backward, optimizer, "
+        "and in all. Operations are all arithmetic, lookups, norms and the optimizer's too; bytes "
+        "are what operators read and write. docs/flops.md has the prices."
     )
 
 
-def _row(name: str, size: int, count: Cost) -> list[str]:
-    return [name, *(f"{number:,}" for number in (size, *count.to_dict().values()))]
+def _row(name: str, size: int, count: Cost, scale: Scale | None = None) -> list[str]:
+    numbers = [f"{number:,}" for number in (size, *count.to_dict().values())]
+    if scale is None:
+        return [name, *numbers, "", ""]
+    return [name, *numbers, f"{scale.operations.total:,}", f"{scale.bytes.total:,}"]
+
+
+def _scale(scale: Scale) -> dict[str, dict[str, int]]:
+    return {"operations": scale.operations.to_dict(), "bytes": scale.bytes.to_dict()}
 
 
 def _check_length(config: RunConfig) -> None:

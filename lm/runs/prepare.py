@@ -15,6 +15,7 @@ from lm.runs import engines
 from lm.runs.config import RunConfig
 from lm.runs.plan import plan
 from lm.runs.run import Run, RunError
+from lm.runs.scale import scale_at
 from lm.runs.status import Facts
 from lm.runs.store import RunStore
 
@@ -50,12 +51,15 @@ def prepare(
     threads = config.training.threads or default_threads(steps.step.total)
     if config.training.engine == "compiled":
         threads = config.training.threads or 1
+    scale = scale_at(config, vocab_size, steps, steps.n_steps)
     facts = Facts(
         vocab_size=vocab_size,
         n_params=n_params(config.model, vocab_size),
         n_steps=steps.n_steps,
         flops_per_step=steps.step,
         flops=steps.flops,
+        operations=scale.operations,
+        bytes=scale.bytes,
         tokens=steps.tokens,
         n_train_tokens=corpus.train.n_tokens,
         sha256=corpus.sha256,

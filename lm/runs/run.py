@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -21,10 +22,13 @@ from filelock import FileLock, Timeout
 
 from lm.base.checked import JsonError, JsonObject, parse_json
 from lm.base.files import refusals_as, replace_json
+from lm.base.flops import Scale
 from lm.base.settings import ConfigError
 from lm.datasets.tokenizers import Tokenizer, tokenizer_from_dict
 from lm.runs.config import SCHEMA_VERSION, RunConfig
+from lm.runs.plan import plan
 from lm.runs.rows import SAMPLE_COLUMNS, STEP_COLUMNS, frame, read_rows
+from lm.runs.scale import scale_at
 from lm.runs.status import Facts, State, Status
 
 if TYPE_CHECKING:
@@ -96,6 +100,15 @@ class Run:
     def vocab_size(self) -> int:
         """Tokens that the tokenizer tells apart."""
         return self.facts.vocab_size
+
+    @cached_property
+    def scale(self) -> Scale:
+        """Operations and bytes of the steps that were taken, as `status.flops` is of theirs."""
+        facts, status = self.facts, self.status
+        if facts.operations and facts.bytes and status.step == facts.n_steps:
+            return Scale(operations=facts.operations, bytes=facts.bytes)
+        steps = plan(self.config, self.vocab_size, facts.n_train_tokens)
+        return scale_at(self.config, self.vocab_size, steps, status.step)
 
     @property
     def resumable(self) -> bool:

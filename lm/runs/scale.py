@@ -9,34 +9,16 @@ evaluation and samples. What each axis flatters is in docs/flops.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 from lm.architectures import Module, modules
 from lm.architectures.work import BYTES, OPERATORS, SIMPLE, Amount, Work
-from lm.base.flops import Cost
+from lm.base.flops import Cost, Scale
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops_by_module
 from lm.runs.plan import Plan
 from lm.updates import UPDATES
 from lm.updates.adamw import touched_rows_work
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scale:
-    """A training's operations and bytes."""
-
-    operations: Cost
-    bytes: Cost
-
-    def __add__(self, other: Scale) -> Scale:
-        """Both together."""
-        operations = self.operations + other.operations
-        return Scale(operations=operations, bytes=self.bytes + other.bytes)
-
-    def __mul__(self, times: int) -> Scale:
-        return Scale(operations=self.operations * times, bytes=self.bytes * times)
-
 
 NOTHING = Scale(operations=Cost(), bytes=Cost())
 

@@ -41,15 +41,16 @@ class Facts:
     torch: str  # versions
     python: str
     engine: Engine = "eager"  # on every resume too
+    operations: Cost | None = None  # of the whole run, as `flops`; None in runs of before
+    bytes: Cost | None = None
     original: Mapping[str, str] | None = None  # of a text that was not UTF-8: see `Original`
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        flops = {"flops_per_step": self.flops_per_step.to_dict(), "flops": self.flops.to_dict()}
-        values = {**asdict(self), **flops}
-        if self.original is None:
-            del values["original"]
-        return values
+        names = ("flops_per_step", "flops", "operations", "bytes")
+        costs: dict[str, Cost | None] = {name: getattr(self, name) for name in names}
+        values = {**asdict(self), **{name: cost.to_dict() for name, cost in costs.items() if cost}}
+        return {name: value for name, value in values.items() if value is not None}
 
     @classmethod
     def from_dict(cls, values: object) -> Facts:
@@ -62,8 +63,8 @@ class Facts:
             vocab_size=given.count("vocab_size", least=1),
             n_params=given.count("n_params", least=1),
             n_steps=given.count("n_steps", least=1),
-            flops_per_step=_flops(given.part("flops_per_step"), least=1, most=MOST_FLOPS),
-            flops=_flops(given.part("flops"), least=1, most=MOST_FLOPS),
+            flops_per_step=_cost(given.part("flops_per_step"), least=1, most=MOST_FLOPS),
+            flops=_cost(given.part("flops"), least=1, most=MOST_FLOPS),
             tokens=given.count("tokens", least=1),
             n_train_tokens=given.count("n_train_tokens", least=1),
             sha256=sha256,
@@ -71,6 +72,8 @@ class Facts:
             torch=given.line("torch"),
             python=given.line("python"),
             engine=given.optional(partial(given.one_of, choices=ENGINES), "engine") or "eager",
+            operations=_optional_cost(given, "operations"),
+            bytes=_optional_cost(given, "bytes"),
             original=_original(given),
         )
 
@@ -121,7 +124,7 @@ class Status:
             step=given.optional(given.count, "step") or 0,
             n_steps=given.optional(given.count, "n_steps") or 0,
             tokens=given.optional(given.count, "tokens") or 0,
-            flops=_flops(flops) if flops else Cost(),
+            flops=_cost(flops) if flops else Cost(),
             seconds=given.optional(given.number, "seconds") or 0.0,
             train_loss=given.optional(given.number, "train_loss"),
             sampled_val_loss=given.optional(given.number, "sampled_val_loss"),
@@ -137,7 +140,12 @@ class Status:
         )
 
 
-def _flops(given: JsonObject, *, least: int = 0, most: int = MOST_COUNT) -> Cost:
+def _optional_cost(given: JsonObject, name: str) -> Cost | None:
+    part = given.optional(given.part, name)
+    return _cost(part, most=MOST_FLOPS) if part else None
+
+
+def _cost(given: JsonObject, *, least: int = 0, most: int = MOST_COUNT) -> Cost:
     count = Cost(
         forward=given.count("forward", most=most),
         backward=given.count("backward", most=most),

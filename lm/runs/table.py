@@ -108,7 +108,13 @@ BUILT_IN: tuple[Column, ...] = (
     _detail("preset", "Preset", lambda run: run.config.preset, heads=True),
     _detail("dataset", "Corpus", lambda run: run.config.data.dataset, heads=True),
     _detail("path", "Folder", lambda run: str(run.path.absolute()), heads=True),
-    Column(name="n_params", title="Parameters", value=lambda run: run.n_params, axes=("x",)),
+    Column(
+        name="n_params",
+        title="Parameters",
+        value=lambda run: run.n_params,
+        axes=("x",),
+        help="Trainable numbers, those in tables of n-grams too; shared ones once.",
+    ),
     _detail("n_steps", "Steps in all", lambda run: run.n_steps),
     _detail("vocab_size", "Vocabulary", lambda run: run.vocab_size, "tokens"),
     _detail("sha256", "SHA-256 of the text", lambda run: run.facts.sha256),
@@ -132,12 +138,38 @@ BUILT_IN: tuple[Column, ...] = (
     _detail("flops_optimizer", "Optimizer FLOPs", lambda run: run.status.flops.optimizer),
     _detail("flops_per_step", "FLOPs per step", lambda run: run.facts.flops_per_step.total),
     Column(
+        name="operations",
+        title="Operations",
+        value=lambda run: run.scale.operations.total,
+        axes=("x",),
+        help="All arithmetic of the training steps: matrix products, elementwise work, lookups, "
+        "the optimizer.",
+    ),
+    _detail(
+        "operations_forward",
+        "Forward operations",
+        lambda run: run.scale.operations.forward,
+    ),
+    _detail(
+        "operations_backward", "Backward operations", lambda run: run.scale.operations.backward
+    ),
+    _detail(
+        "operations_optimizer", "Optimizer operations", lambda run: run.scale.operations.optimizer
+    ),
+    Column(
+        name="bytes",
+        title="Bytes read and written",
+        value=lambda run: run.scale.bytes.total,
+        axes=("x",),
+        help="By the operators of the training steps, one after another; caches spare some.",
+    ),
+    Column(
         name="seconds",
         title="Training time",
         unit="s",
         value=lambda run: run.status.seconds,
         axes=("x", "y"),
-        help="Training alone.",
+        help="Training alone, on the machine that it took place on.",
     ),
     _detail("train_loss", "Training loss", lambda run: run.status.train_loss, PER_TOKEN),
     _detail(
@@ -172,6 +204,8 @@ JSON_COLUMNS = (
     "test_loss",
     "val_bits_per_char",
     "seconds",
+    "operations",
+    "bytes",
 )
 
 

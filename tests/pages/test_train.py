@@ -135,7 +135,7 @@ def test_tables_of_ngrams_go_at_one_click_and_the_bill_says_how_many_parameters_
     app = train(**SMALL, architecture="linear", budget="1e10")
     parameters = next(each for each in app.metric if each.label == "Parameters")
     table = app.dataframe[0].value.set_index("Module")
-    in_tables = table.loc["ngram_embedding (tables of n-grams)", "Parameters"]
+    in_tables = table.loc["ngram_embedding", "Parameters"]
     said = f"{parameters.value} parameters, {in_tables:,} of them in tables of n-grams"
     assert any(said in caption.value for caption in app.caption)
     assert f"{in_tables:,} of them" in parameters.help

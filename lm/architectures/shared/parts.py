@@ -145,8 +145,8 @@ def self_attention_modules(
         head = replace(output_map(d, size, bias=False), n_params=vocab_size * d)
     else:
         head = output_map(d, vocab_size, bias=False)
-    if config.tie_embeddings:  # gradients of both uses meet
-        meet = Work("add", vocab_size * d, "step")
+    if config.tie_embeddings:
+        meet = Work("meet", vocab_size * d, "step")
         head = replace(head, n_params=0, work=(*head.work, meet))
     return [*parts, head]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 
 import pandas as pd
 import streamlit as st
@@ -10,9 +11,9 @@ import streamlit as st
 from lm import charts
 from lm.architectures import ARCHITECTURES
 from lm.runs import Run
-from lm.runs.frontier import Frontier, Rung
+from lm.runs.frontier import Frontier, Rung, loss_on_test, result_of
 from lm.runs.presets import DEFAULT
-from lm.runs.table import COLUMNS
+from lm.runs.table import COLUMNS, Column, offered
 from pages.common import corpora, ladders, wording
 from pages.common.compare import train_ladder
 from pages.common.components.chart import place
@@ -39,7 +40,25 @@ def choose_recipe(group: Group) -> str:
     )
 
 
-def show(group: Group, recipe: str) -> None:
+def choose_axis() -> Column:
+    """What the frontier is drawn over: FLOPs, or another measure of what training took."""
+    names = [column.name for column in offered("x")]
+    names.sort(key=lambda name: name != "flops")
+    if st.session_state.get("over", names[0]) not in names:
+        del st.session_state["over"]
+    name = st.selectbox(
+        "Over",
+        names,
+        format_func=lambda name: COLUMNS[name].label,
+        key="over",
+        persist_state="session",
+        help="What is cheap on one scale is dear on another. Tables of n-grams are free in FLOPs, "
+        "take a few operations, and parameters above all; a second depends on the machine.",
+    )
+    return COLUMNS[name]
+
+
+def show(group: Group, recipe: str, over: Column) -> None:
     """The frontier in a sentence and a chart; where there is none yet, the offer to train one."""
     frontier = ladders.frontier(group.ladder, recipe)
     if not frontier and not group.in_bits:
@@ -47,11 +66,11 @@ def show(group: Group, recipe: str) -> None:
     if sentence := ladders.leads_text(frontier.leads()):
         st.header(sentence, anchor=False)
     distance_of = distances(group)
-    own = [mark for run in group.runs if (mark := _mark(group, run, distance_of))]
+    own = [mark for run in group.runs if (mark := _mark(group, run, distance_of, over))]
     if not frontier and not own:
         return
     column = COLUMNS["test_bits_per_char" if group.in_bits else "test_log_likelihood"]
-    rungs = _rungs(frontier)
+    rungs = _rungs(frontier, _places(group, recipe, over))
     references = {} if group.in_bits else _counting(group)
     looks = _looks([*frontier.lines, *(mark.series for mark in own)])
     with st.container(key="frontier-chart", gap="xxsmall"):
@@ -61,12 +80,15 @@ def show(group: Group, recipe: str) -> None:
                 looks,
                 own,
                 y_title=column.label,
+                x_title=over.label,
                 references=references,
             ),
             key="frontier",
-            alt=charts.describe_frontier(rungs, looks, own, y_title=column.label),
+            alt=charts.describe_frontier(
+                rungs, looks, own, y_title=column.label, x_title=over.label
+            ),
         )
-        st.caption(_caption(group, frontier, own, counted=bool(references)))
+        st.caption(_caption(group, frontier, own, over, counted=bool(references)))
 
 
 def distances(group: Group) -> Callable[[Run], str]:
@@ -82,7 +104,9 @@ def distances(group: Group) -> Callable[[Run], str]:
     return text
 
 
-def _mark(group: Group, run: Run, distance_of: Callable[[Run], str]) -> charts.Mark | None:
+def _mark(
+    group: Group, run: Run, distance_of: Callable[[Run], str], over: Column
+) -> charts.Mark | None:
     """One of the user's own runs that was scored on test; a ladder has those that ship."""
     score = group.score(run.status.test)
     if score is None or run.shipped:
@@ -90,19 +114,29 @@ def _mark(group: Group, run: Run, distance_of: Callable[[Run], str]) -> charts.M
     return charts.Mark(
         name=run.name,
         series=run.config.model.architecture,
-        flops=float(run.status.flops.total),
+        x=float(over.value(run)),
         y=score if group.in_bits else -score,
         note="" if group.in_bits else distance_of(run) or "no ladder at its budget and recipe",
     )
 
 
-def _rungs(frontier: Frontier) -> pd.DataFrame:
+def _places(group: Group, recipe: str, over: Column) -> dict[tuple[str, float], float]:
+    """Where each rung of the ladder stands on the axis: architecture and budget -> mean."""
+    values: dict[tuple[str, float], list[float]] = {}
+    for run in group.ladder:
+        if run.config.preset == recipe and (result := result_of(run, loss_on_test)):
+            rung = result.architecture, result.budget
+            values.setdefault(rung, []).append(float(over.value(run)))
+    return {rung: fmean(each) for rung, each in values.items()}
+
+
+def _rungs(frontier: Frontier, places: Mapping[tuple[str, float], float]) -> pd.DataFrame:
     """The frontier as rows for its chart, in log-likelihood: the negative of the loss."""
 
     def row(series: str, rung: Rung) -> dict:
         return {
             "series": series,
-            "flops": rung.flops,
+            "x": places[series, rung.budget],
             "mean": -rung.mean,
             "low": -rung.most,
             "high": -rung.least,
@@ -111,7 +145,7 @@ def _rungs(frontier: Frontier) -> pd.DataFrame:
         }
 
     rows = [row(series, rung) for series, line in frontier.lines.items() for rung in line]
-    return pd.DataFrame(rows, columns=["series", "flops", "mean", "low", "high", "n", "firm"])
+    return pd.DataFrame(rows, columns=["series", "x", "mean", "low", "high", "n", "firm"])
 
 
 def _looks(names: Sequence[str]) -> Mapping[str, charts.Look]:
@@ -123,7 +157,14 @@ def _looks(names: Sequence[str]) -> Mapping[str, charts.Look]:
     }
 
 
-def _caption(group: Group, frontier: Frontier, own: Sequence[charts.Mark], *, counted: bool) -> str:
+def _caption(
+    group: Group,
+    frontier: Frontier,
+    own: Sequence[charts.Mark],
+    over: Column,
+    *,
+    counted: bool,
+) -> str:
     parts = ["Lower is better." if group.in_bits else "Higher is better."]
     if frontier:
         parts.append("Lines are means over seeds; bands reach from the worst seed to the best.")
@@ -133,7 +174,8 @@ def _caption(group: Group, frontier: Frontier, own: Sequence[charts.Mark], *, co
         parts.append("Large: your runs.")
     if counted:
         parts.append("Dashed: counting n-grams, with no training FLOPs at all.")
-    return f"{' '.join(parts)} {wording.NOT_COUNTED}"
+    parts.append(wording.NOT_COUNTED if over.name == "flops" else f"{over.label}: {over.help}")
+    return " ".join(parts)
 
 
 def _counting(group: Group) -> dict[str, float]:

@@ -9,7 +9,8 @@ from lm.architectures import modules
 from lm.base.flops import Cost, flops_text
 from lm.runs import Run, forecast
 from lm.runs.flops import step_flops_by_module
-from pages.common import wording
+from lm.runs.scale import NOTHING, scale_at, step_scale_by_module
+from pages.common import theme, wording
 from pages.common.drafts import Draft
 
 
@@ -82,7 +83,7 @@ def breakdown(draft: Draft) -> None:
     )
     rows = [
         {
-            "Module": f"{module.name} (tables of n-grams)" if module.ngrams else module.name,
+            "Module": module.name,
             "Parameters": module.n_params,
             **_parts(counts[module.name]),
         }
@@ -92,15 +93,14 @@ def breakdown(draft: Draft) -> None:
     every = {"Module": f"All {steps.n_steps:,} steps", "Parameters": draft.n_params}
     every |= _parts(steps.flops)
     frame = pd.DataFrame([*rows, one, every])
+    if not steps.step.optimizer:
+        frame = frame.drop(columns="Optimizer")
     st.dataframe(
         frame,
         hide_index=True,
         key="breakdown-table",
         height="content",
-        column_config={
-            name: st.column_config.NumberColumn(name, format="localized")
-            for name in frame.columns[1:]
-        },
+        column_config=_columns(frame),
         alt="Parameters and FLOPs of every module, of one step and of the whole run",
     )
     st.caption(
@@ -110,6 +110,67 @@ def breakdown(draft: Draft) -> None:
         "factors to be differentiated. The optimizer's matrix products are Muon's; AdamW and SGD "
         "have none."
     )
+    _all_arithmetic(draft)
+
+
+def _all_arithmetic(draft: Draft) -> None:
+    """What else there is to compute, to read and to write, and which part has which share."""
+    assert draft.config is not None
+    assert draft.plan is not None
+    assert draft.corpus is not None
+    config, steps = draft.config, draft.plan
+    vocab_size = draft.corpus.tokenizer.vocab_size
+    scales = step_scale_by_module(config, vocab_size, *steps.shape)
+    one = sum(scales.values(), NOTHING)
+    every = scale_at(config, vocab_size, steps, steps.n_steps)
+    update = one.operations.optimizer / one.operations.total
+    st.markdown(
+        f"**All arithmetic**: {flops_text(every.operations.total)} operations, "
+        f"{every.operations.total / steps.flops.total:.2f} for each FLOP that is counted, "
+        f"{100 * update:.0f} % of them by the optimizer; {flops_text(every.bytes.total)} bytes read and "
+        "written."
+    )
+    frame = pd.DataFrame(
+        [
+            {
+                "Module": name,  # of one step
+                "Operations": scale.operations.total,
+                "% of all": 100 * scale.operations.total / one.operations.total,
+                "Bytes": scale.bytes.total,
+                "% of bytes": 100 * scale.bytes.total / one.bytes.total,
+            }
+            for name, scale in scales.items()
+        ]
+    )
+    st.dataframe(
+        frame,
+        hide_index=True,
+        key="arithmetic-table",
+        height="content",
+        column_config=_columns(frame),
+        alt="Operations and bytes of every module in one step, and their shares",
+    )
+    st.caption(
+        "Operations are matrix products, elementwise work, norms, lookups, gradients and the "
+        "optimizer's step: an addition or a multiplication is one, a division or a root four, an "
+        "exponential eight. Bytes are what these operators read and write, one after another; "
+        "an engine that fuses them moves less."
+    )
+
+
+def _columns(frame: pd.DataFrame) -> dict:
+    """Columns of a width at which all of them can be seen."""
+    first, *numbers = frame.columns
+    narrow, wide = theme.column_width("small"), theme.column_width("medium")
+    return {
+        first: st.column_config.TextColumn(width=wide),
+        **{
+            name: st.column_config.NumberColumn(
+                format="%.1f" if name.startswith("%") else "localized", width=narrow + narrow // 4
+            )
+            for name in numbers
+        },
+    }
 
 
 def _parts(count: Cost) -> dict[str, int]:

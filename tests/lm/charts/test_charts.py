@@ -239,7 +239,7 @@ def rungs() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "series": ["a", "a", "b"],
-            "flops": [1e10, 1e11, 1e10],
+            "x": [1e10, 1e11, 1e10],
             "mean": [-2.0, -1.5, -1.9],
             "low": [-2.1, -1.6, -1.9],
             "high": [-1.9, -1.4, -1.9],
@@ -251,7 +251,7 @@ def rungs() -> pd.DataFrame:
 
 def test_the_frontier_has_lines_bands_hollow_dots_and_own_runs() -> None:
     looks = {name: charts.Look("#000", label=name.upper()) for name in "ab"}
-    own = [charts.Mark(name="mine", series="b", flops=3e10, y=-1.7, note="0.08 worse")]
+    own = [charts.Mark(name="mine", series="b", x=3e10, y=-1.7, note="0.08 worse")]
     spec = charts.frontier_chart(
         rungs(), looks, own, y_title="Log-likelihood", references={"6-gram": -1.45, "far": -5.0}
     ).to_dict()
@@ -264,13 +264,13 @@ def test_the_frontier_has_lines_bands_hollow_dots_and_own_runs() -> None:
     labels = [[row["label"] for row in layer["data"]["values"]] for layer in texts]
     assert labels == [["B"], ["A", "6-gram −1.45"]]  # the line that ends early has its own place
     sentence = charts.describe_frontier(rungs(), looks, own, y_title="Log-likelihood")
-    assert "A from -2.00 at 1e+10 to -1.50 at 1e+11" in sentence
+    assert "over training FLOPs: A from -2.00 at 1e+10 to -1.50 at 1e+11" in sentence
     assert "1 run of yours" in sentence
 
 
 def test_one_run_alone_stands_beside_the_best_of_counting() -> None:
     looks = {"b": charts.Look("#000", label="B")}
-    own = [charts.Mark(name="mine", series="b", flops=1e9, y=-2.07)]
+    own = [charts.Mark(name="mine", series="b", x=1e9, y=-2.07)]
     spec = charts.frontier_chart(
         rungs().iloc[:0], looks, own, y_title="", references={"6-gram": -1.37, "bigram": -2.4}
     ).to_dict()

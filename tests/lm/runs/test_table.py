@@ -10,13 +10,14 @@ from lm.runs.table import COLUMNS, Column
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "v1"
 CSV = (
-    "run_id,name,state,n_params,steps,tokens,flops,seconds,"
+    "run_id,name,state,n_params,steps,tokens,flops,operations,bytes,seconds,"
     "val_loss,val_log_likelihood,val_perplexity,val_bits_per_char,"
     "test_loss,test_log_likelihood,test_perplexity,test_bits_per_char"
 )
 JSON = (
     "run_id,path,architecture,dataset,n_params,steps,tokens,flops,flops_forward,flops_backward,"
-    "flops_optimizer,flops_per_step,train_loss,val_loss,test_loss,val_bits_per_char,seconds"
+    "flops_optimizer,flops_per_step,train_loss,val_loss,test_loss,val_bits_per_char,seconds,"
+    "operations,bytes"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lm.architectures.work import Amount
 from lm.runs.presets import Preset, Request, Settings
 from lm.updates import Schedule, Update
 
@@ -11,6 +12,9 @@ class SignSGD(Update):
 
     name = "signsgd"
     settings = frozenset()
+
+    def work(self, module):
+        return Amount(2 * module.n_params, 3 * module.n_params)
 
     def build(self, parameters, modules, training):
         import torch
