@@ -93,7 +93,7 @@ def flops(vocabulary: Vocabulary, request: Request, as_json: bool) -> None:
 def _row(name: str, size: int, count: Cost, scale: Scale | None = None) -> list[str]:
     numbers = [f"{number:,}" for number in (size, *count.to_dict().values())]
     if scale is None:
-        return [name, *numbers, "", ""]
+        return [name, *numbers, "-", "-"]
     return [name, *numbers, f"{scale.operations.total:,}", f"{scale.bytes.total:,}"]
 
 

@@ -20,8 +20,6 @@ REFERENCE_VOCAB_SIZE = 65  # the ladders' own: Tiny Shakespeare's characters
 MIN_STEPS = 100  # where a budget is small, batches get smaller before steps get fewer
 LARGER_VOCABULARY = 1.1  # the power of a token's FLOPs with which a rung's price grows
 
-FEW_ROWS = 20  # a step reads at most one row of these of a table, if its other rows may wait
-
 # (most times through the text, longest n-gram): the more often a text is seen, the more of its rare
 # n-grams a table learns by heart, so the shorter they must be.
 LONGEST_NGRAMS = ((3.5, 8), (7.5, 4), (9, 3), (math.inf, 2))
@@ -65,7 +63,7 @@ class Sized(Preset):
             longest = next(order for most, order in LONGEST_NGRAMS if repeats <= most)
             model["ngram_order"] = min(_ngram_order(config), longest)
         config = _checked(request.architecture, {**model, **request.model})
-        if _reads_few_rows(config, {**training, **request.training}):
+        if _may_touch_rows(config, {**training, **request.training}):
             training["table_update"] = "touched_rows"
         return Settings(model=model, training=training)
 
@@ -134,18 +132,14 @@ def _batch_size(
     return batch
 
 
-def _reads_few_rows(config: ArchitectureConfig, training: Mapping[str, Any]) -> bool:
-    """Whether a step reads so few rows of the tables that it pays to update no others."""
+def _may_touch_rows(config: ArchitectureConfig, training: Mapping[str, Any]) -> bool:
+    """Whether there are tables, and the rows that a step reads may be updated alone."""
     try:
         values: dict[str, Any] = {**training, "table_update": "touched_rows"}
         settings = TrainingConfig(steps=1, **values)
     except ConfigError:  # it cannot be done beside these, or they have errors of their own
         return False
-    if _ngram_order(config) == 1 or "table_update" not in UPDATES[settings.optimizer].settings:
-        return False
-    length = settings.sequence_length or config.context_length
-    tokens = settings.batch_size * (length + config.lookback)
-    return FEW_ROWS * tokens <= getattr(config, "ngram_rows", 0)  # for each length of n-gram
+    return _ngram_order(config) > 1 and "table_update" in UPDATES[settings.optimizer].settings
 
 
 def _times_through(request: Request, config: ArchitectureConfig) -> float:

@@ -235,8 +235,8 @@ def _along(x: Array, dim: int, index: Array) -> Any:
 
 def _unfold(x: Array, dim: int, size: int, step: int) -> Array:
     dim %= x.ndim
-    places = np.arange(0, x.shape[dim] - size + 1, step)[:, None] + np.arange(size)
-    return jnp.moveaxis(jnp.take(x, places, axis=dim), dim + 1, -1)
+    last = x.shape[dim] - size
+    return jnp.stack([_slice(x, dim, i, last + i + 1, step) for i in range(size)], axis=-1)
 
 
 def _softmax(x: Array, dim: int, half_to_float: bool) -> Array:

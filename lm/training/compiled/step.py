@@ -35,6 +35,7 @@ from lm.updates.spec import AnyOptimizer
 from lm.updates.table_rule import TouchedRows, moved_on, touched
 
 SMALL = 2**16  # numbers of a parameter that is updated in one with others
+TABLE = ("weight", "mean", "square")  # what is stored of a table, each (rows, width)
 COUNT = "step"  # the state of an optimizer that is no tensor of a parameter's shape
 
 
@@ -95,7 +96,8 @@ class Step:
 
     def state(self) -> list[Tensor]:
         """All that a step changes: parameters, what optimizers remember of them, tables."""
-        return [*self._dense(), *(_with_a_spare_row(table.rows) for table in self.tables)]
+        of_tables = [part for table in self.tables for part in table.rows.unbind(1)]
+        return [*self._dense(), *map(_with_a_spare_row, of_tables)]
 
     @torch.no_grad()
     def write(self, state: Sequence[Tensor], step: int) -> None:
@@ -109,8 +111,9 @@ class Step:
                 count = group.optimizer.of(parameter).get(COUNT)
                 if count is not None:
                     count.fill_(step)
-        for table, rows in zip(self.tables, values, strict=True):
-            table.rows.copy_(rows[:-1])
+        for table in self.tables:
+            for part in table.rows.unbind(1):
+                part.copy_(next(values)[:-1])
             table.step_done = step
 
     def _dense(self) -> list[Tensor]:
@@ -196,10 +199,10 @@ class Step:
                 by_name[names[parameter]] = part
             remembered = _names(group.optimizer.of(group.parameters[0]))
             together.append((flat, {name: next(values) for name in remembered}))
-        rows = list(values)
+        tables = [[next(values) for _ in TABLE] for _ in self.tables]
         tokens, numbers, *of_tables = inputs
         ids, places, tails = of_tables[0::3], of_tables[1::3], of_tables[2::3]
-        stored = [table[these].unbind(1) for table, these in zip(rows, ids, strict=True)]
+        stored = [[part[own] for part in table] for table, own in zip(tables, ids, strict=True)]
         read = [
             moved_on(*each, *tail[:3].unsqueeze(-1).unbind(0))
             for each, tail in zip(stored, tails, strict=True)
@@ -234,7 +237,7 @@ class Step:
             taken = of_step(len(group.optimizer.numbers(group.settings, 1)))
             new, state_of = group.optimizer.formula(flat, gradient * scale, remembered, taken)
             changed += [new, *(state_of[name] for name in remembered)]
-        for i, table in enumerate(rows):
+        for i, table in enumerate(tables):
             _, mean, square = stored[i]
             first, second = tails[i][3:].unsqueeze(-1).unbind(0)
             new = adamw_formula(
@@ -244,7 +247,7 @@ class Step:
                 square * second,
                 of_step(len(adamw_numbers(0, 0, 0, 0, 1))),
             )
-            changed.append(table.index_put((ids[i],), torch.stack(new, dim=1)))
+            changed += [part.index_put((ids[i],), n) for part, n in zip(table, new, strict=True)]
         return [*changed, value, norm]
 
     @contextlib.contextmanager
@@ -280,5 +283,5 @@ def _names(remembered: dict[str, Tensor]) -> list[str]:
 
 
 def _with_a_spare_row(rows: Tensor) -> Tensor:
-    """A table with one more row at its end, which stands for no n-gram."""
+    """(rows, width) with one more row at its end, which stands for no n-gram."""
     return torch.cat([rows, rows.new_zeros(1, *rows.shape[1:])])

@@ -1,7 +1,7 @@
 """The steps of a training that a compiled program takes: all but the first, and a shorter last one.
 
-The first steps are taken one by one, since each of them has a record; meanwhile nothing waits for a
-program. How many steps one call takes changes no bit of the result.
+The first ones are PyTorch's own, so that a curve has begun before anything waits for a program.
+How many steps one call takes changes no bit of the result.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from lm.training.compiled.lowering import NotLoweredError
 from lm.training.compiled.program import Program
 from lm.training.compiled.step import Step
 from lm.training.device import threads
-from lm.training.loop import FIRST_RECORDS, Batches, NotCompiledError, TrainingState, loss_of_rows
+from lm.training.loop import Batches, NotCompiledError, TrainingState, loss_of_rows
 from lm.updates.optimizers import build_optimizers, set_learning_rate
 from lm.updates.schedules import lr_scale
 
+EAGER_STEPS = 10  # the first ones, so that a run has a curve while its program is being made
 MOST_STEPS = 64  # in one call
 CALL_SECONDS = 0.05  # which one call may take, so that requests are answered soon
 WAIT_SECONDS = 0.05
@@ -45,7 +46,7 @@ class CompiledSteps:
         self.name = programs.name(config, state.model.vocab_size)
         self.compiling = False
         whole = plan.n_steps if plan.last_shape == plan.shape else plan.n_steps - 1
-        self.steps = range(FIRST_RECORDS + 1, whole + 1)  # which are taken here
+        self.steps = range(EAGER_STEPS + 1, whole + 1)  # which are taken here
         self.step = Step(state.model, state.optimizers, training, self._loss, self._rows(1, 1)[0])
         self._program: Program | None = None
         self._written = 0  # the step whose state the model has
@@ -169,7 +170,7 @@ def _make_ready(config: RunConfig, vocab_size: int) -> None:
     lookback, length = config.model.lookback, config.sequence_length
     text = torch.zeros(lookback + length + 1, dtype=torch.long)
     model = build_model(config.model, vocab_size)
-    the_plan = replace(plan(config, vocab_size, len(text)), n_steps=FIRST_RECORDS + 1)
+    the_plan = replace(plan(config, vocab_size, len(text)), n_steps=EAGER_STEPS + 1)
     optimizers = build_optimizers(model, config.training, the_plan.n_steps)
     state = TrainingState(model=model, optimizers=optimizers)
     batches = Batches(text, lookback, length, seed=0)

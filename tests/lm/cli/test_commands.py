@@ -136,7 +136,11 @@ def test_flops_measured_equals_formula(say):
     status, out, _ = say(*command, "--json")
     result = last_json(out)
     assert status == 0
-    assert list(result) == ["measured", "formula", "modules"]
+    assert list(result) == ["measured", "formula", "operations", "bytes", "modules"]
+    assert result["operations"]["total"] > result["formula"]["total"]
+    for part in ("operations", "bytes"):
+        totals = [module[part]["total"] for module in result["modules"]]
+        assert sum(totals) == result[part]["total"]
     assert list(result["formula"]) == ["forward", "backward", "optimizer", "total"]
     assert result["measured"] == result["formula"]
     assert sum(module["total"] for module in result["modules"]) == result["formula"]["total"]

@@ -30,15 +30,15 @@ from lm.training import execute
 from lm.training.compiled import lowering, steps
 from lm.training.compiled.program import Program
 from lm.training.compiled.step import Step
-from lm.training.compiled.steps import CompiledSteps
+from lm.training.compiled.steps import EAGER_STEPS, CompiledSteps
 from lm.training.device import threads
-from lm.training.loop import FIRST_RECORDS, Batches, NotCompiledError, TrainingState, train
+from lm.training.loop import Batches, NotCompiledError, TrainingState, train
 from lm.updates.config import TrainingConfig
 from lm.updates.optimizers import build_optimizers
 from tests.lm.architectures.test_models import SMALL
 from tests.lm.training.test_experiment import results
 
-STEPS = FIRST_RECORDS + 40
+STEPS = EAGER_STEPS + 80
 STREAM = torch.randint(11, (3_000,), generator=torch.Generator().manual_seed(1)) ** 2 % 11
 NGRAMS = {"ngram_order": 3, "ngram_rows": 61, "ngram_width": 4}
 # every architecture, update, table, objective and kind of loss: a program each
@@ -99,8 +99,8 @@ def trained(
 def test_they_are_torchs_steps_to_rounding(kind: str) -> None:
     _, eager = trained(kind, compiled=False)
     _, compiled = trained(kind, compiled=True)
-    assert compiled[:FIRST_RECORDS] == eager[:FIRST_RECORDS]  # which are PyTorch's own
-    assert compiled[FIRST_RECORDS:] != eager[FIRST_RECORDS:]
+    assert compiled[:EAGER_STEPS] == eager[:EAGER_STEPS]  # which are PyTorch's own
+    assert compiled[EAGER_STEPS:] != eager[EAGER_STEPS:]
     assert [record.step for record in compiled] == list(range(1, STEPS + 1))
     # Muon rounds to bfloat16, differently in the last place
     tolerance = 2e-2 if kind == "transformer" else 1e-4
@@ -264,7 +264,8 @@ def test_the_engine_is_a_fact(undisturbed: Run, store: RunStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "pauses", [[1], [17, 49, FIRST_RECORDS], [FIRST_RECORDS + 1], [53, 60, 61, STEPS - 1]]
+    "pauses",
+    [[1], [3, 9, EAGER_STEPS], [EAGER_STEPS + 1], [17, 49, 50, 51], [53, 60, 61, STEPS - 1]],
 )
 def test_a_run_paused_anywhere_ends_where_an_undisturbed_one_ends(
     store: RunStore, undisturbed: Run, pauses: list[int]
