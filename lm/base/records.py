@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
+
+DIGITS = 7  # of a number in a row: what float32 has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +21,17 @@ class StepRecord:
     learning_rate: float
     grad_norm: float
     sampled_val_loss: float | None = None  # a fixed sample of the validation split
+
+    def to_row(self) -> dict[str, Any]:
+        """What is stored of it: numbers to `DIGITS` digits, and no loss that was not taken."""
+        values = {name: _rounded(value) for name, value in asdict(self).items()}
+        if self.sampled_val_loss is None:
+            del values["sampled_val_loss"]
+        return values
+
+
+def _rounded(value: float | None) -> float | None:
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,4 +77,11 @@ class Sample:
     temperature: float
     seed: int
     probabilities: tuple[float, ...] = ()  # of each generated token, in order
-    tokens: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()  # empty where each is a character of the text
+
+    def to_row(self) -> dict[str, Any]:
+        """What is stored of it."""
+        values = asdict(self)
+        if self.tokens == tuple(self.text):
+            values["tokens"] = ()
+        return values

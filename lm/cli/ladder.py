@@ -44,7 +44,7 @@ def ladder(
     )
     store = ladders.ladder_store(call.store)
     configs = expand(plan, load)
-    planned = estimate(configs, store, destination.workers, load)
+    planned = estimate(configs, store, destination.workers, "none", load)
     note(_sentence(planned))
     if dry_run:
         return None
@@ -53,6 +53,7 @@ def ladder(
             configs,
             store,
             sent.executor,
+            weights="none",
             on_progress=sent.show,
             should_stop=lambda: sent.interrupted,
             load=load,

@@ -38,7 +38,7 @@ def sweep(
     load = remembered(load_corpus)
     plan = Sweep.from_file(file)
     configs = expand(plan, load)
-    planned = estimate(configs, call.store, destination.workers, load)
+    planned = estimate(configs, call.store, destination.workers, plan.weights, load)
     if dry_run:
         _print_plan(plan, planned, as_json)
         return None
@@ -48,6 +48,7 @@ def sweep(
             configs,
             call.store,
             sent.executor,
+            weights=plan.weights,
             on_progress=sent.show,
             should_stop=lambda: sent.interrupted,
             load=load,

@@ -41,8 +41,8 @@ SECONDS_TO_COMPILE, SECONDS_TO_COMPILE_A_MODULE = 0.6, 0.12  # once for each sha
 SECONDS_AROUND_TRAINING = 0.75  # start, texts along the way, checkpoints; scoring comes on top
 NEIGHBOURS = 5
 LEAST_SECONDS = 0.5  # of training: shorter runs say little but how long a start takes
-BYTES_PER_ROW, ROWS = 220, 1_000  # of metrics.jsonl
-BYTES_OF_SAMPLES = 25_000
+BYTES_PER_ROW, ROWS = 137, 550  # of metrics.jsonl
+BYTES_BESIDE = 16_500  # of samples, settings and results
 BYTES_PER_TOKEN_KIND = 15  # of tokenizer.json: an entry of a vocabulary of words
 
 
@@ -78,11 +78,11 @@ def measured(history: Sequence[Run]) -> bool:
     return any(_tells(run) for run in history)
 
 
-def n_bytes(config: RunConfig, steps: Plan, vocab_size: int) -> int:
-    """Predicted size of a complete run's folder."""
-    weights = 4 * n_params(config.model, vocab_size)
+def n_bytes(config: RunConfig, steps: Plan, vocab_size: int, *, weights: bool = True) -> int:
+    """Predicted size of a complete run's folder, with its weights or without."""
+    of_weights = 4 * n_params(config.model, vocab_size) if weights else 0
     rows = BYTES_PER_ROW * min(steps.n_steps, ROWS)
-    return weights + rows + BYTES_OF_SAMPLES + BYTES_PER_TOKEN_KIND * vocab_size
+    return of_weights + rows + BYTES_BESIDE + BYTES_PER_TOKEN_KIND * vocab_size
 
 
 def _engine(config: RunConfig, steps: Plan, vocab_size: int) -> Engine:

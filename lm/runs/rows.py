@@ -128,5 +128,8 @@ def merged_rows(rows: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Make a file of JSON lines."""
-    lines = [json.dumps(row, allow_nan=False, ensure_ascii=False) + "\n" for row in rows]
+    lines = [
+        json.dumps(row, allow_nan=False, ensure_ascii=False, separators=(",", ":")) + "\n"
+        for row in rows
+    ]
     path.write_text("".join(lines), encoding="utf-8")

@@ -230,6 +230,15 @@ class RunStore:
         os.replace(run.path, grave)  # gone at once for every reader, then piece by piece
         shutil.rmtree(grave, ignore_errors=True)
 
+    def forget_weights(self, run: Run) -> None:
+        """Remove the weights of a run that is complete. What it came to stays."""
+        if run.shipped or run.state != "complete":
+            raise RunError(
+                f"{run.name} keeps its weights: it has come with the program or goes on."
+            )
+        with refusals_explained(run.path):
+            run.weights_path.unlink(missing_ok=True)
+
     def dataframe(self) -> pd.DataFrame:
         """One row per run: its settings as `model.d_model`, its facts and its results."""
         return table.dataframe(self.list())

@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -69,13 +69,15 @@ class RunWriter:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
-    def append(self, record: StepRecord) -> None:
-        """Add a row to metrics.jsonl."""
-        self._append("metrics.jsonl", asdict(record))
+    def append(self, record: StepRecord) -> dict[str, Any]:
+        """Add a row to metrics.jsonl, and return it."""
+        row = record.to_row()
+        self._append("metrics.jsonl", row)
+        return row
 
     def append_sample(self, sample: Sample) -> None:
         """Add a row to samples.jsonl."""
-        self._append("samples.jsonl", asdict(sample))
+        self._append("samples.jsonl", sample.to_row())
 
     def update(self, *, now: bool = False, **changes: Any) -> None:
         """Change the status; it reaches the disk a few times a second, or `now`."""
@@ -144,7 +146,9 @@ class RunWriter:
 
     def _append(self, name: str, row: dict[str, Any]) -> None:
         with refusals_explained(self.path):
-            self._append_lines(name, json.dumps(row, allow_nan=False).encode() + b"\n")
+            self._append_lines(
+                name, json.dumps(row, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+            )
 
     def _append_lines(self, name: str, lines: bytes) -> None:
         with (self.path / name).open("ab", buffering=0) as file:

@@ -352,10 +352,10 @@ class _Execution:
             loss = sampled_loss(
                 self.state.model, self.corpus.valid.token_ids, self.evaluation_tokens
             )
-            self.sampled_val_loss = self._checked(loss)
-            record = replace(record, sampled_val_loss=self.sampled_val_loss)
-        self.losses.append(record.train_loss)
-        self.writer.append(record)
+            record = replace(record, sampled_val_loss=self._checked(loss))
+        row = self.writer.append(record)  # as it is read again when a run goes on
+        self.losses.append(row["train_loss"])
+        self.sampled_val_loss = row.get("sampled_val_loss", self.sampled_val_loss)
         if samples:
             self.writer.append_sample(self._sample(step))
         self.on_record(record)

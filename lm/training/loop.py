@@ -26,7 +26,7 @@ from lm.updates.optimizers import Optimizers, clip_gradients, set_learning_rate
 from lm.updates.schedules import lr_scale
 from lm.updates.table_rule import touched
 
-RECORDS_PER_RUN = 1_000  # enough for any chart, and few enough to keep a run's folder small
+RECORDS_PER_RUN = 500  # enough for any chart, and few enough to keep a run's folder small
 FIRST_RECORDS = 50  # the first steps have one each, so that a long run has a curve at once
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from lm import datasets
-from lm.jobs.sweeps import SweepProgress, remembered, run_sweep
+from lm.jobs.sweeps import SweepProgress, Weights, remembered, run_sweep
 from lm.runs import RunStore, forecast
 from lm.runs.config import RunConfig
 from pages.common import caches, wording
@@ -59,8 +59,13 @@ class Work:
         self.progress = progress
 
 
-def train(key: str, configs: Sequence[RunConfig], store: RunStore) -> None:
-    """Start the work `key`: train these runs of a folder, by the server's one queue."""
+def train(
+    key: str, configs: Sequence[RunConfig], store: RunStore, weights: Weights = "every"
+) -> None:
+    """Start the work `key`: train these runs of a folder, by the server's one queue.
+
+    `weights` says whose are kept.
+    """
     jobs = caches.jobs()
 
     def all_of_them(report: Report, stopped: Stopped) -> dict[str, str]:
@@ -68,6 +73,7 @@ def train(key: str, configs: Sequence[RunConfig], store: RunStore) -> None:
             configs,
             store,
             jobs,
+            weights=weights,
             on_progress=report,
             should_stop=stopped,
             load=remembered(datasets.load),

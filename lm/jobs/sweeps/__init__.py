@@ -5,12 +5,13 @@ sweep that was interrupted goes on where it was, one that is repeated costs noth
 sweeps share the runs that they have in common. Nothing here imports torch.
 """
 
-from lm.jobs.sweeps.definition import Point, Sweep, in_words, value_of
+from lm.jobs.sweeps.definition import WEIGHTS, Point, Sweep, Weights, in_words, value_of
 from lm.jobs.sweeps.estimates import Estimate, PlannedRun, estimate
 from lm.jobs.sweeps.expansion import Loader, expand, find, remembered, stable_id
 from lm.jobs.sweeps.running import SweepProgress, SweepResult, run_sweep
 
 __all__ = [
+    "WEIGHTS",
     "Estimate",
     "Loader",
     "PlannedRun",
@@ -18,6 +19,7 @@ __all__ = [
     "Sweep",
     "SweepProgress",
     "SweepResult",
+    "Weights",
     "estimate",
     "expand",
     "find",

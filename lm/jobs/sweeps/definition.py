@@ -9,21 +9,23 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
-from lm.base.registry import did_you_mean
+from lm.base.registry import did_you_mean, must_be_one_of
 from lm.base.settings import ConfigError
 from lm.base.wording import listed
 from lm.runs.config import RunConfig
 from lm.runs.recipes import SHORT_NAMES
 
 SECTIONS = ("model", "training", "data")
-PARTS = ("name", "base", "axes")
+PARTS = ("name", "base", "axes", "weights")
 LADDER = {"from", "to", "count"}
 NAMES = ("architecture", "preset", *SHORT_NAMES)  # besides model.…, training.… and data.…
 _SHORTENED = {long_name: name for name, long_name in SHORT_NAMES.items()}
 MOST_RUNS = 10_000
 
+Weights = Literal["every", "best", "none"]  # of runs: of those that differ by their seed, the best
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 Point = dict[str, Any]  # one combination: setting -> value
 
 
@@ -32,12 +34,14 @@ class Sweep:
     """A base and axes. Settings go by `NAMES`, or by section and name, as in model.d_model.
 
     An axis is a list of values of the setting that it is named after, or of tables that set
-    several at once (its name is then but a label).
+    several at once (its name is then but a label). `weights` says which runs keep theirs when they
+    are complete: every one, of those that differ by their seed alone the best, or none.
     """
 
     name: str
     base: Point = field(default_factory=dict)
     axes: dict[str, list[Any]] = field(default_factory=dict)
+    weights: Weights = "every"
 
     @classmethod
     def from_file(cls, path: str | Path) -> Sweep:
@@ -58,14 +62,17 @@ class Sweep:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], folder: Path | None = None) -> Sweep:
-        """A sweep from plain values: name, base and axes, as in a file.
+        """A sweep from plain values: name, base, axes and perhaps weights, as in a file.
 
         Texts of one's own are looked for from `folder`. Raises `ConfigError`.
         """
         for name in values:
             if name not in PARTS:
                 raise ConfigError(f"A sweep has {listed(PARTS)}. Received: {name!r}.")
-        name, base, axes = (values.get(part, {}) for part in PARTS)
+        name, base, axes = (values.get(part, {}) for part in ("name", "base", "axes"))
+        weights = values.get("weights", "every")
+        if weights not in WEIGHTS:
+            raise ConfigError(must_be_one_of("weights", weights, WEIGHTS))
         if not (isinstance(name, str) and name.strip()):
             raise ConfigError(f"name must be text. Received: {name!r}.")
         for part, table in (("base", base), ("axes", axes)):
@@ -75,6 +82,7 @@ class Sweep:
             name=name.strip(),
             base=_point("base", base, folder),
             axes={axis: _axis(axis, entries, folder) for axis, entries in _flat(axes).items()},
+            weights=weights,
         )
         n_runs = math.prod(len(entries) for entries in sweep.axes.values())
         if n_runs > MOST_RUNS:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from lm.architectures import n_params
 from lm.base.machine import n_cores
 from lm.datasets import Corpus, load
+from lm.jobs.sweeps.definition import Weights
 from lm.jobs.sweeps.expansion import Loader, find, remembered, stable_id
+from lm.jobs.sweeps.keeping import setting_of
 from lm.runs import Run, RunError, RunStore, forecast
 from lm.runs.config import RunConfig
 from lm.runs.plan import plan
@@ -69,24 +71,32 @@ def estimate(
     configs: Sequence[RunConfig],
     store: RunStore,
     n_at_once: int | None = None,
+    weights: Weights = "every",
     load: Loader = load,
 ) -> Estimate:
     """What training `configs` will take. Times are this machine's, `n_at_once` runs at a time
-    (default: as many as it has processors)."""
+    (default: as many as it has processors). `weights`: whose are kept."""
     load = remembered(load)
     history = store.list()
+    settings: set[RunConfig] = set()
+    runs: list[PlannedRun] = []
+    for config in dict.fromkeys(configs):
+        setting = setting_of(config)
+        keeps = weights == "every" or (weights == "best" and setting not in settings)
+        runs.append(_planned(config, store, load(config.data), history, keeps=keeps))
+        if runs[-1].share_left:
+            settings.add(setting)
     return Estimate(
-        runs=[
-            _planned(config, store, load(config.data), history) for config in dict.fromkeys(configs)
-        ],
+        runs=runs,
         n_at_once=n_at_once or n_cores(),
         measured=forecast.measured(history),
     )
 
 
 def _planned(
-    config: RunConfig, store: RunStore, corpus: Corpus, history: Sequence[Run]
+    config: RunConfig, store: RunStore, corpus: Corpus, history: Sequence[Run], *, keeps: bool
 ) -> PlannedRun:
+    """A run as it is, and what is left of it; `keeps` its weights, or not."""
     vocab_size = corpus.tokenizer.vocab_size
     steps = plan(config, vocab_size, corpus.train.n_tokens)
     state, done, there = "damaged", 1.0, True
@@ -105,7 +115,9 @@ def _planned(
         flops=steps.flops.total,
         seconds=forecast.whole_seconds(config, steps, vocab_size, corpus.n_scored_tokens, history),
         share_left=1 - done,
-        bytes_left=0 if there or done == 1 else forecast.n_bytes(config, steps, vocab_size),
+        bytes_left=0
+        if there or done == 1
+        else forecast.n_bytes(config, steps, vocab_size, weights=keeps),
     )
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from lm.datasets import load
 from lm.jobs.executors import Executor
+from lm.jobs.sweeps.definition import Weights
 from lm.jobs.sweeps.estimates import estimate, share_done
 from lm.jobs.sweeps.expansion import Loader, find, remembered, stable_id
+from lm.jobs.sweeps.keeping import Kept
 from lm.runs import Run, RunError, RunStore
 from lm.runs.config import RunConfig
 from lm.runs.prepare import check_threads, prepare
@@ -44,6 +46,7 @@ def run_sweep(
     store: RunStore,
     executor: Executor,
     *,
+    weights: Weights = "every",
     on_progress: Callable[[SweepProgress], None] = lambda progress: None,
     should_stop: Callable[[], bool] = lambda: False,
     load: Loader = load,
@@ -54,10 +57,13 @@ def run_sweep(
     its last checkpoint; one that another process is training is waited for. When `should_stop`
     says so, everything is checkpointed and left; the same call then goes on from there.
 
+    `weights` says whose are kept, of the runs that this call completes; those that are complete
+    already keep what they have.
+
     Raises `ConfigError`, with nothing begun, where a new run asks for more threads than the
     executor has to give.
     """
-    sweeping = _Sweeping(configs, store, executor, remembered(load))
+    sweeping = _Sweeping(configs, store, executor, weights, remembered(load))
     stopping = False
     while sweeping.open:
         if not stopping and should_stop():
@@ -74,15 +80,21 @@ class _Sweeping:
     """The state of `run_sweep`."""
 
     def __init__(
-        self, configs: Sequence[RunConfig], store: RunStore, executor: Executor, load: Loader
+        self,
+        configs: Sequence[RunConfig],
+        store: RunStore,
+        executor: Executor,
+        weights: Weights,
+        load: Loader,
     ) -> None:
         self.executor = executor
+        self._kept = Kept(weights, store)
         self.open: dict[str, Run] = {}
         self._complete: dict[str, str] = {}
         self._failed: dict[str, str] = {}
         self._unfinished: dict[str, str] = {}
         self._tries: dict[str, tuple[int | None, int]] = {}  # checkpoint, submissions from it
-        planned = estimate(configs, store, load=load)
+        planned = estimate(configs, store, weights=weights, load=load)
         self._weights = {run.run_id: run.seconds for run in planned.runs}
         self._shares = dict.fromkeys(self._weights, 1.0)  # of it that is done
         self._expected_seconds = planned.seconds_left
@@ -98,6 +110,7 @@ class _Sweeping:
                 self.open[run_id] = run or prepare(
                     config, store, corpus=corpus, run_id=run_id, most_threads=most_threads
                 )
+                self._kept.there(self.open[run_id])
             except RunError as error:
                 self._failed[run_id] = str(error)
         self._done_at_start = self._done()
@@ -133,6 +146,7 @@ class _Sweeping:
         error = self.executor.error(run)
         lost = run.state in ("created", "interrupted")
         if run.state == "complete":
+            self._kept.completed(run)
             self._close(run_id, self._complete, run.run_id)
         elif run.state == "failed":
             self._close(run_id, self._failed, run.reason or "It failed.")

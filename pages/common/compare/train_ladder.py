@@ -50,7 +50,7 @@ def _offer(group: Group, was_running: bool) -> None:
             f"{forecast.in_words(planned.seconds_left)})"
         )
         if st.button(label, type="primary", key="train-ladder"):
-            background.train(_key(group), configs, ladder_store(caches.store()))
+            background.train(_key(group), configs, ladder_store(caches.store()), "none")
             st.rerun()
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import streamlit as st
 
@@ -11,12 +11,13 @@ from lm.architectures import ARCHITECTURES
 from lm.base.flops import flops_text
 from lm.base.settings import ConfigError
 from lm.datasets import DATASETS
-from lm.jobs.sweeps import Sweep
+from lm.jobs.sweeps import WEIGHTS, Sweep, Weights
 from lm.runs.presets import DEFAULT
 from pages.common import corpora, drafts, wording
 from pages.common.study import sweeps
 
 A_NEW_ONE = "a new one"
+KEPT: dict[Weights, str] = {"every": "every run", "best": "the best seed", "none": "none"}
 MOST_SETTINGS = 4
 
 
@@ -34,7 +35,7 @@ def definition() -> dict[str, Any]:
         with st.expander(f"What is in {wording.plain(files[name].name)}"):
             st.code(files[name].read_text(encoding="utf-8"), language=None, wrap_lines=True)
         sweep = Sweep.from_file(files[name])
-        return {"name": sweep.name, "base": sweep.base, "axes": sweep.axes}
+        return _definition(sweep.name, sweep.base, sweep.axes, sweep.weights)
     return _controls()
 
 
@@ -88,7 +89,26 @@ def _controls() -> dict[str, Any]:
     _put(base, axes, "seed", list(range(seeds)))
     for setting, values in _settings(architectures, dataset, least, most).items():
         _put(base, axes, setting, values)
-    return {"name": name.strip() or "My sweep", "base": base, "axes": axes}
+    weights = st.segmented_control(
+        "Keep the weights of",
+        WEIGHTS,
+        default="every",
+        required=True,
+        format_func=lambda kept: KEPT[cast(Weights, kept)],
+        key="sweep_weights",
+        persist_state="session",
+        help="A run whose weights go keeps its losses, its curve and its samples; it writes no "
+        "more. The best is, of runs that differ by their seed alone, the lowest on validation.",
+    )
+    return _definition(name.strip() or "My sweep", base, axes, cast(Weights, weights))
+
+
+def _definition(
+    name: str, base: Mapping[str, Any], axes: Mapping[str, Any], weights: Weights
+) -> dict[str, Any]:
+    """A sweep as a file holds it; what is as always need not be said."""
+    definition = {"name": name, "base": base, "axes": axes}
+    return definition if weights == "every" else {**definition, "weights": weights}
 
 
 def _put(base: dict[str, Any], axes: dict[str, Any], name: str, values: Any) -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 from lm.base.flops import flops_text
 from lm.base.settings import ConfigError
 from lm.datasets import DatasetError
-from lm.jobs.sweeps import Estimate, Sweep, estimate
+from lm.jobs.sweeps import Estimate, Sweep, Weights, estimate
 from lm.runs import Run, RunError, forecast
 from lm.runs.config import RunConfig
 from pages.common import background, caches, corpora, links, wording
@@ -37,10 +37,10 @@ def show() -> None:
         return
     with right:
         try:
-            planned = estimate(configs, caches.store(), load=corpora.load)
+            planned = estimate(configs, caches.store(), weights=sweep.weights, load=corpora.load)
             work = background.works().get(_key(configs))
             _cost(planned)
-            _act(definition, configs, planned, work)
+            _act(definition, sweep.weights, configs, planned, work)
             every = SECONDS_BETWEEN_UPDATES if work and work.running else None
             st.fragment(_progress, run_every=every, key="sweep")(sweep, configs, every is not None)
         except RunError as error:
@@ -99,6 +99,7 @@ def _cost(planned: Estimate) -> None:
 
 def _act(
     definition: Mapping[str, Any],
+    weights: Weights,
     configs: Sequence[RunConfig],
     planned: Estimate,
     work: Work | None,
@@ -114,7 +115,8 @@ def _act(
             if st.button(label, type="primary", key="sweep-start"):
                 sweeps.save(definition)
                 quick = sorted(planned.runs, key=lambda run: run.seconds)  # the chart fills at once
-                background.train(_key(configs), [run.config for run in quick], caches.store())
+                ordered = [run.config for run in quick]
+                background.train(_key(configs), ordered, caches.store(), weights)
                 st.rerun()
         st.download_button(
             "Save as file",

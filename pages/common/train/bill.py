@@ -127,8 +127,8 @@ def _all_arithmetic(draft: Draft) -> None:
     st.markdown(
         f"**All arithmetic**: {flops_text(every.operations.total)} operations, "
         f"{every.operations.total / steps.flops.total:.2f} for each FLOP that is counted, "
-        f"{100 * update:.0f} % of them by the optimizer; {flops_text(every.bytes.total)} bytes read and "
-        "written."
+        f"{100 * update:.0f} % of them by the optimizer; {flops_text(every.bytes.total)} bytes "
+        "read and written."
     )
     frame = pd.DataFrame(
         [

@@ -155,7 +155,7 @@ def test_a_text_is_looked_for_beside_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"axis": {}}, "A sweep has name, base and axes. Received: 'axis'."),
+        ({"axis": {}}, "A sweep has name, base, axes and weights. Received: 'axis'."),
         ({"name": 3}, "name must be text"),
         ({"base": []}, "base must be a table"),
         ({"base": {"sede": 1}}, "Did you mean seed?"),
@@ -273,6 +273,50 @@ def test_the_room_on_the_disk_is_predicted(store):
         run = store.get(run_sweep(config, store, Here()).complete[0])
         size = sum(path.stat().st_size for path in run.path.iterdir())
         assert 0.7 * size <= predicted <= 1.6 * size
+
+
+# --- what it keeps ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weights", ["every", "best", "none"])
+def test_a_sweep_keeps_the_weights_of_all_the_best_or_none(store, weights):
+    plan = Sweep.from_dict(
+        {
+            "name": "kept",
+            "base": {**BASE, "steps": 20},
+            "axes": {"training.learning_rate": [0.001, 0.01], "seed": [0, 1, 2]},
+            "weights": weights,
+        }
+    )
+    configs = expand(plan)
+    first, *_ = configs  # is complete before the sweep begins
+    run_sweep([first], store, Here())
+    before = estimate(configs, store, weights=plan.weights).bytes_left
+    run_sweep(configs, store, Here(), weights=plan.weights)
+    runs = {config: find(store, config, load(config.data).sha256) for config in configs}
+    kept = {config for config, run in runs.items() if run.weights_path.exists()}
+    lowest = {
+        min(
+            (config for config in configs if config.training.learning_rate == rate),
+            key=lambda config: runs[config].status.valid.loss,
+        )
+        for rate in (0.001, 0.01)
+    }
+    wanted = {"every": set(configs), "best": lowest, "none": set()}[weights]
+    assert kept == wanted | {first}
+    size = sum(
+        path.stat().st_size
+        for config, run in runs.items()
+        if config != first
+        for path in run.path.iterdir()
+    )
+    assert 0.6 * size <= before <= 1.7 * size
+    assert estimate(configs, store).n_left == 0  # a run without weights is complete all the same
+
+
+def test_what_is_kept_is_said_in_one_word():
+    with pytest.raises(ConfigError, match=r"weights must be one of every, best.* Received: 'all'"):
+        Sweep.from_dict({"name": "kept", "weights": "all"})
 
 
 # --- training it --------------------------------------------------------------------------

@@ -203,12 +203,12 @@ def test_records_are_cumulative_and_complete(config):
 
 
 def test_long_runs_record_their_first_steps_and_then_means(monkeypatch):
-    _, records = begin(SMALL["linear"], steps=2_500)
+    _, records = begin(SMALL["linear"], steps=1_250)
     rows = [record for record in records if record]
-    assert record_interval(2_500) == 3
-    assert [row.step for row in rows] == [*range(1, 51), *range(51, 2_500, 3), 2_500]
-    monkeypatch.setattr(loop, "RECORDS_PER_RUN", 2_500)
-    _, records = begin(SMALL["linear"], steps=2_500)
+    assert record_interval(1_250) == 3
+    assert [row.step for row in rows] == [*range(1, 51), *range(51, 1_250, 3), 1_250]
+    monkeypatch.setattr(loop, "RECORDS_PER_RUN", 1_250)
+    _, records = begin(SMALL["linear"], steps=1_250)
     losses = [record.train_loss for record in records]
     assert [row.train_loss for row in rows[:50]] == losses[:50]
     for before, row in itertools.pairwise(rows[50:80]):
