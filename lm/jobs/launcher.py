@@ -1,4 +1,4 @@
-"""`python lm/jobs/launcher.py`: starts a process for every line of JSON on its stdin.
+"""`python lm/jobs/launcher.py`: gives every line of JSON on its stdin to a process.
 
 A line is a run to train, or the config of one whose steps are to be compiled.
 
@@ -17,7 +17,8 @@ import multiprocessing
 import os
 import sys
 import threading
-from multiprocessing import connection, forkserver, process
+from multiprocessing import forkserver
+from typing import Any
 
 NICENESS = 10  # of workers, too: the page that draws the curve comes first
 
@@ -33,7 +34,8 @@ def main() -> None:
     if sys.platform == "linux":
         context.set_forkserver_preload(["lm.jobs.preload"])
         forkserver.ensure_running()  # it loads torch while this process loads the rest
-    from lm.jobs.worker import compile_ahead, work
+    from lm.jobs.worker import Job, compile_ahead
+    from lm.jobs.workers import Workers
 
     writing = threading.Lock()
 
@@ -42,41 +44,26 @@ def main() -> None:
             reports.write(json.dumps(values) + "\n")
             reports.flush()
 
-    def wait_for(worker: process.BaseProcess, path: str, errors: connection.Connection) -> None:
-        error = None
-        with contextlib.suppress(EOFError):
-            error = errors.recv()
-        worker.join()
-        report(path=path, exit_code=worker.exitcode, error=error)
+    def report_after(process: Any, **values: object) -> None:
+        process.start()
+        process.join()
+        report(**values)
 
-    def wait_for_loading() -> None:
-        """A first fork: the fork server makes it once it has loaded."""
-        first = context.Process()  # it does nothing
-        first.start()
-        first.join()
-        report(loaded=True)
-
-    def wait_for_program(compiler: process.BaseProcess) -> None:
-        compiler.join()
-        report(compiled=True)
-
+    workers = Workers(context, report)
     report(ready=True)
-    if sys.platform == "linux":
-        threading.Thread(target=wait_for_loading, daemon=True).start()
-    else:
-        report(loaded=True)  # every worker loads for itself
+    # the fork server makes its first fork, which does nothing, once it has loaded; where there is
+    # none, every worker loads for itself
+    first = context.Process()
+    threading.Thread(target=report_after, args=(first,), kwargs={"loaded": True}).start()
     for line in sys.stdin:
         job = json.loads(line)
         if "config" in job:
             compiler = context.Process(target=compile_ahead, kwargs=job)
-            compiler.start()
-            threading.Thread(target=wait_for_program, args=(compiler,), daemon=True).start()
-            continue
-        errors, sender = context.Pipe(duplex=False)
-        worker = context.Process(target=work, kwargs={**job, "errors": sender})
-        worker.start()
-        sender.close()
-        threading.Thread(target=wait_for, args=(worker, job["path"], errors), daemon=True).start()
+            done = {"compiled": True}
+            threading.Thread(target=report_after, args=(compiler,), kwargs=done).start()
+        else:
+            again = job.pop("again")
+            workers.train(Job(**job), again=again)
     os._exit(0)  # without waiting for the workers: this end is their sign to checkpoint and go
 
 

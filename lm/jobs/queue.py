@@ -36,6 +36,7 @@ class _Job:
     until_step: int | None  # None: to the end
     urgent: bool  # somebody is watching
     requested_at: float  # a pause asked for earlier than this does not count
+    compiled: bool  # by its engine
 
     def line(self) -> str:
         """What the launcher is sent."""
@@ -43,6 +44,7 @@ class _Job:
             "path": str(self.path),
             "until_step": self.until_step,
             "requested_at": self.requested_at,
+            "again": self.compiled,
         }
         return json.dumps(values) + "\n"
 
@@ -131,7 +133,8 @@ class JobQueue:
             if any(job.path == run.path for job in self._waiting):
                 raise RunError(f"{run.name} is waiting already.")
             self._errors.pop(run.path, None)
-            job = _Job(run.path, run.facts.threads, until_step, urgent, time.time())
+            compiled = run.facts.engine == "compiled"
+            job = _Job(run.path, run.facts.threads, until_step, urgent, time.time(), compiled)
             self._waiting.append(job)
             self._waiting.sort(key=lambda job: not job.urgent)  # a stable sort: else as they came
             self._dispatch()

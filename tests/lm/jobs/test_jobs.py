@@ -194,6 +194,42 @@ def test_a_program_is_made_before_its_run_is_there(queue):
     assert not programs.has(programs.name(eager, 29))
 
 
+def test_a_worker_trains_one_compiled_run_after_another(store):
+    pytest.importorskip("jax", reason="without jax nothing is compiled")
+    queue = JobQueue(workers=1)
+    undisturbed = execute(prepare(config(engine="compiled"), store))
+    runs = [prepare(config(engine="compiled"), store) for _ in range(3)]
+    for run in runs:
+        queue.submit(run)
+    pids = [until_worker(run, other_than=None) for run in runs[:2]]
+    assert pids[0] == pids[1]
+    last = until_worker(runs[2], other_than=None)
+    assert last == pids[0]
+    os.kill(last, signal.SIGKILL)  # which costs the run at hand, and none of those before
+    until(lambda: not queue.active())
+    assert runs[2].reload().state == "interrupted"
+    assert [results(run.reload()) for run in runs[:2]] == [results(undisturbed)] * 2
+    queue.submit(runs[2])
+    with_xla = until_worker(runs[2], other_than=last)
+    assert results(until_state(runs[2], "complete")) == results(undisturbed)
+    eager = prepare(config(engine="eager"), store)
+    queue.submit(eager)  # which may fork, and must not do so beside XLA
+    assert until_worker(eager, other_than=None) != with_xla
+    queue.close()
+
+
+def test_a_worker_that_was_asked_to_end_leaves_the_next_run_to_another(store):
+    pytest.importorskip("jax", reason="without jax nothing is compiled")
+    queue = JobQueue(workers=1)
+    runs = [prepare(config(engine="compiled"), store) for _ in range(2)]
+    for run in runs:
+        queue.submit(run)
+    os.kill(until_worker(runs[0], other_than=None), signal.SIGTERM)
+    until_state(runs[0], "paused")
+    assert until_state(runs[1], "complete").status.valid
+    queue.close()
+
+
 def test_killing_one_worker_leaves_the_others_alone(queue, store):
     victim, other = prepare(config(), store), prepare(config(), store)
     queue.submit(victim)

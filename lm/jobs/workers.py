@@ -1,0 +1,91 @@
+"""The processes that train, as the launcher has them."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
+
+from lm.jobs.worker import Job, work
+
+REST_SECONDS = 5.0  # for which a worker waits for another run
+
+
+class Workers:
+    """Gives jobs to processes, and reports what becomes of them.
+
+    A worker that has trained a run whose steps were compiled takes the next such run, if one comes
+    soon: it has its program, its text and XLA at hand. Any other run gets a process of its own,
+    since those whose steps are divided among forked processes must not follow one that has started
+    XLA. A worker that dies takes the run with it that it is at, and no other.
+    """
+
+    def __init__(
+        self, context: ForkServerContext | SpawnContext, report: Callable[..., None]
+    ) -> None:
+        """`report` takes the path of a run, the exit code of its worker, and an error or None."""
+        self._context, self._report = context, report
+        self._busy: dict[Connection, Job] = {}
+        self._idle: list[Connection] = []
+        self._lock = threading.Lock()  # of the latter
+
+    def train(self, job: Job, *, again: bool) -> None:
+        """Give a job to a worker: with `again` it may have had another, and may have more."""
+        if again and self._goes_on(job):
+            return
+        here, there = self._context.Pipe()
+        worker = self._context.Process(target=work, args=(there,))
+        worker.start()
+        there.close()
+        self._busy[here] = job
+        here.send(job)
+        threading.Thread(target=self._listen, args=(worker, here, again), daemon=True).start()
+
+    def _goes_on(self, job: Job) -> bool:
+        """Whether a worker that waits has taken it."""
+        with self._lock:
+            here = self._idle.pop() if self._idle else None
+        if here is None:
+            return False
+        self._busy[here] = job
+        try:
+            here.send(job)
+        except OSError:  # it has just died
+            del self._busy[here]
+            return False
+        return True
+
+    def _listen(self, worker: BaseProcess, here: Connection, again: bool) -> None:
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                error = here.recv()
+                job = self._busy.pop(here)
+                if again:
+                    self._let_rest(here)
+                self._report(path=job.path, exit_code=0, error=error)
+                if not again:
+                    here.send(None)
+        worker.join()
+        with self._lock, contextlib.suppress(ValueError):
+            self._idle.remove(here)
+        job = self._busy.pop(here, None)
+        if job is not None and worker.exitcode == 0:  # it had ended before it was given that
+            self.train(job, again=again)
+        elif job is not None:
+            self._report(path=job.path, exit_code=worker.exitcode, error=None)
+
+    def _let_rest(self, here: Connection) -> None:
+        with self._lock:
+            self._idle.append(here)
+        timer = threading.Timer(REST_SECONDS, self._retire, (here,))
+        timer.daemon = True
+        timer.start()
+
+    def _retire(self, here: Connection) -> None:
+        """Let a worker end that nobody needs."""
+        with self._lock, contextlib.suppress(ValueError, OSError):
+            self._idle.remove(here)
+            here.send(None)
