@@ -28,7 +28,15 @@ from lm.architectures import ARCHITECTURES
 from lm.base.files import PROJECT
 
 SEEDS = (0, 1, 2)
-N_SWEPT, N_WANTED = 40, 1_000
+N_SWEPT, N_WANTED = (40, 120), 1_000  # of which then and now
+SWEEP = """
+[base]
+dataset = "tiny_shakespeare"
+architecture = "transformer"
+preset = "study"
+budget = 1e10
+[axes]
+"""
 NANOGPT_LOSS = 1.8857
 LADDER_TO_NANOGPT = ("5e9", "5.5e9", "6e9", "7e9")
 
@@ -163,27 +171,18 @@ def _enough(tree: Tree) -> tuple[float, str]:
 
 def sweep(then: Tree, now: Tree) -> None:
     """Many small runs, two at a time."""
-    text = f"""
-[base]
-dataset = "tiny_shakespeare"
-architecture = "transformer"
-preset = "study"
-budget = 1e10
-[axes]
-seed = {list(range(N_SWEPT))}
-"""
     minutes: list[float] = []
     megabytes: list[float] = []
-    for tree in (then, now):
+    for tree, n_runs in zip((then, now), N_SWEPT, strict=True):
         apart = Tree(tree.root, tree.runs / "swept")
         apart.runs.mkdir(parents=True, exist_ok=True)
         file = apart.runs / "many.toml"
-        file.write_text(text, encoding="utf-8")
+        file.write_text(SWEEP + f"seed = {list(range(n_runs))}", encoding="utf-8")
         _, seconds = apart.run("sweep", str(file))
-        minutes.append(seconds * N_WANTED / N_SWEPT / 60)
+        minutes.append(seconds * N_WANTED / n_runs / 60)
         size = sum(path.stat().st_size for path in apart.runs.glob("transformer-*/*"))
-        megabytes.append(size / 1e6 * N_WANTED / N_SWEPT)
-    what = f"{N_WANTED:,} runs of the study's transformer at 1e10, by {N_SWEPT}"
+        megabytes.append(size / 1e6 * N_WANTED / n_runs)
+    what = f"{N_WANTED:,} runs of the study's transformer at 1e10, by {N_SWEPT[0]} and {N_SWEPT[1]}"
     row(what, minutes[0], minutes[1], "min", "")
     row(f"{what}: on disk", megabytes[0], megabytes[1], "MB", "")
 

@@ -31,6 +31,8 @@ from lm.updates.schedules import lr_scale
 EAGER_STEPS = 10  # the first ones, so that a run has a curve while its program is being made
 MOST_STEPS = 64  # in one call
 CALL_SECONDS = 0.05  # which one call may take, so that requests are answered soon
+# of a step, roughly: a program has room for the steps that fit into a call, and fills it each time
+SECONDS_PER_STEP, FLOPS_PER_SECOND = 2e-4, 3e10
 WAIT_SECONDS = 0.05
 
 
@@ -45,6 +47,9 @@ class CompiledSteps:
         self.training = training = config.training
         self.name = programs.name(config, state.model.vocab_size)
         self.compiling = False
+        seconds = SECONDS_PER_STEP + plan.step.total / FLOPS_PER_SECOND
+        fitting = max(1, min(MOST_STEPS, int(CALL_SECONDS / seconds)))
+        self.most_steps = 2 ** (fitting.bit_length() - 1)
         whole = plan.n_steps if plan.last_shape == plan.shape else plan.n_steps - 1
         self.steps = range(EAGER_STEPS + 1, whole + 1)  # which are taken here
         self.step = Step(state.model, state.optimizers, training, self._loss, self._rows(1, 1)[0])
@@ -79,7 +84,7 @@ class CompiledSteps:
         if kept is None:
             return None
         try:
-            return Program.loaded(kept, MOST_STEPS)
+            return Program.loaded(kept, self.most_steps)
         except RuntimeError:  # of another build of XLA
             return None
 
@@ -89,7 +94,7 @@ class CompiledSteps:
             graph = self.step.trace()
         except Exception as error:  # whatever an architecture of somebody's own may do
             raise NotCompiledError(_told(error)) from error
-        arguments = (graph, self.step.state(), self.step.example(), MOST_STEPS)
+        arguments = (graph, self.step.state(), self.step.example(), self.most_steps)
 
         def compile_it() -> None:
             try:
@@ -114,7 +119,7 @@ class CompiledSteps:
         Their losses and norms of gradients, (n, 2), and their learning rates.
         """
         assert self._program is not None
-        n = min(most, MOST_STEPS, self.steps.stop - first)
+        n = min(most, self.most_steps, self.steps.stop - first)
         if self._seconds:
             n = max(1, min(n, int(CALL_SECONDS / self._seconds)))
         rates: list[float] = []
