@@ -17,7 +17,10 @@ from lm.jobs.ladder import SMALL_BUDGETS, ladder_store, ship, shipped_ladder, sm
 from lm.jobs.sweeps import expand, remembered
 from lm.runs import LADDER, Run, RunStore
 from lm.runs.frontier import Frontier, Lead, Result
+from lm.runs.table import COLUMNS, offered
 from pages.common import ladders, shell
+from pages.common.compare import answer
+from pages.common.runs_table import Group
 from pages.common.train import verdict
 from tests.pages.test_compare import finished_run
 
@@ -196,6 +199,29 @@ def test_a_step_sets_the_dials(page, store) -> None:
     app.button(key="try-0").click().run()
     assert not app.exception
     assert app.session_state["train_choices"]["budget"] == 3e10
+
+
+# --- over what --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [column.name for column in offered("x")])
+def test_the_frontier_is_drawn_over_whatever_training_took(page, store, name) -> None:
+    app = page("compare")
+    app.selectbox(key="over").set_value(name).run()
+    assert not app.exception
+    if name != "flops":
+        assert f"{COLUMNS[name].label}: {COLUMNS[name].help}" in texts(app)
+
+
+def test_a_rung_stands_at_the_mean_of_its_runs() -> None:
+    ladder = tuple(run for run in ladders.runs() if run.config.data.dataset == "tiny_shakespeare")
+    group = Group(key="", title="", runs=(), ladder=ladder, in_bits=False)
+    places = {
+        name: answer.rung_places(group, "modern", COLUMNS[name]) for name in ("flops", "operations")
+    }
+    rung = ("transformer", 1e10)
+    assert len(places["flops"]) == 36
+    assert 1.2 < places["operations"][rung] / places["flops"][rung] < 1.3
 
 
 # --- the first page -----------------------------------------------------------------------------

@@ -86,11 +86,13 @@ def test_a_saved_sweep_is_the_same_for_the_command_line(monkeypatch, tmp_path):
         "name": "Which, über alles?",
         "base": {"dataset": "known_entropy", "architecture": "linear"},
         "axes": {"budget": {"from": 1e8, "to": 1e9, "count": 3}, "seed": [0, 1]},
+        "weights": "best",
     }
     path = sweeps.save(definition)
     assert path.parent == tmp_path / "runs" / "sweeps"
     assert expand(Sweep.from_file(path)) == expand(Sweep.from_dict(definition))
     assert len(expand(Sweep.from_file(path))) == 6
+    assert Sweep.from_file(path).weights == "best"
     assert next(iter(sweeps.files())) == path.stem
     assert RunStore(tmp_path / "runs").scan().broken == {}  # a folder of sweeps is no run
 
@@ -108,6 +110,9 @@ def test_the_cost_is_known_before_anything_starts(study, tmp_path):
     app.text_input(key="sweep_values_model.d_hidden").set_value("16, 32, 64, 128").run()
     assert not app.exception
     assert metric(app, "Runs") == "24"
+    disk = metric(app, "Disk")
+    app.button_group(key="sweep_weights").set_value("none").run()
+    assert metric(app, "Disk") != disk
     assert not list((tmp_path / "runs").glob("*"))  # nothing was written
 
 

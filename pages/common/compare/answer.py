@@ -70,7 +70,7 @@ def show(group: Group, recipe: str, over: Column) -> None:
     if not frontier and not own:
         return
     column = COLUMNS["test_bits_per_char" if group.in_bits else "test_log_likelihood"]
-    rungs = _rungs(frontier, _places(group, recipe, over))
+    rungs = _rungs(frontier, rung_places(group, recipe, over))
     references = {} if group.in_bits else _counting(group)
     looks = _looks([*frontier.lines, *(mark.series for mark in own)])
     with st.container(key="frontier-chart", gap="xxsmall"):
@@ -120,7 +120,7 @@ def _mark(
     )
 
 
-def _places(group: Group, recipe: str, over: Column) -> dict[tuple[str, float], float]:
+def rung_places(group: Group, recipe: str, over: Column) -> dict[tuple[str, float], float]:
     """Where each rung of the ladder stands on the axis: architecture and budget -> mean."""
     values: dict[tuple[str, float], list[float]] = {}
     for run in group.ladder:
