@@ -133,7 +133,8 @@ class _Step:
         """Whether a step updates the rows that it reads alone."""
         training = self.config.training
         follows = "table_update" in UPDATES[training.optimizer].settings
-        return module.ngrams and follows and training.table_update == "touched_rows"
+        wanted = follows and training.table_update == "touched_rows"
+        return module.ngrams and wanted and self._lookups(module) > 0
 
     def _reads(self, module: Module) -> int:
         return self.positions + self.n_rows * module.before

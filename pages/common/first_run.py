@@ -69,6 +69,19 @@ def _config() -> tuple[RunConfig, Corpus]:
     return config, corpus
 
 
+def compile_ahead() -> None:
+    """Have the program of this run made, which takes seconds; in the background."""
+
+    def ask() -> None:
+        with contextlib.suppress(DatasetError):  # whoever presses the button is told
+            config, corpus = _config()
+            vocab_size = corpus.tokenizer.vocab_size
+            steps = plan(config, vocab_size, corpus.train.n_tokens)
+            caches.jobs().compile_ahead(config, vocab_size, steps)
+
+    threading.Thread(target=ask, daemon=True).start()
+
+
 def make_ready() -> None:
     """Load in the background, once for the server, what the page of this run will need."""
     data = DataConfig(dataset=corpus_name())
@@ -78,11 +91,8 @@ def make_ready() -> None:
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _load(dataset: str, stamp: str) -> None:
     """Fill the caches that the Train page asks first."""
+    compile_ahead()
     with contextlib.suppress(DatasetError):  # whoever asks for it is told
-        config, corpus = _config()
-        vocab_size = corpus.tokenizer.vocab_size
-        steps = plan(config, vocab_size, corpus.train.n_tokens)
-        caches.jobs().compile_ahead(config, vocab_size, steps)
         corpora.references(DataConfig(dataset=dataset))
 
 

@@ -60,12 +60,13 @@ PAGES: Registry[Page] = Registry(
 @contextlib.asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Before anybody visits the server: load what is slow to load, and open the browser."""
-    from pages.common import caches  # caches are made once there is a server to keep them
+    from pages.common import caches, first_run  # caches are made once there is a server for them
 
     jobs = caches.jobs()  # a process of its own loads PyTorch, while this one loads Altair
     from pages.common.train import curve  # noqa: F401
 
     await asyncio.to_thread(jobs.wait_until_loaded, LONGEST_LOADING)
+    first_run.compile_ahead()
 
     if not st.get_option("server.headless"):  # Streamlit does this for a script, not for an `App`
         address = server_util.get_display_address(st.get_option("server.address"))

@@ -27,7 +27,7 @@ from lm.runs.engines import LEAST_STEPS
 from lm.runs.plan import Plan, plan
 from lm.runs.prepare import prepare
 from lm.training import execute
-from lm.training.compiled import lowering, steps
+from lm.training.compiled import lowering
 from lm.training.compiled.program import Program
 from lm.training.compiled.step import Step
 from lm.training.compiled.steps import EAGER_STEPS, CompiledSteps
