@@ -127,15 +127,15 @@ def chart(frame: pd.DataFrame) -> alt.LayerChart:
     names = list(LOOKS)
     x = alt.X(
         "flops:Q",
-        title="FLOPs a step",
-        scale=alt.Scale(type="log", nice=False),
-        axis=powers_axis("FLOPs a step", tickCount=6),
+        scale=alt.Scale(type="log", domain=[1.5e5, 4e10], nice=False),
+        axis=powers_axis("FLOPs a step", values=[10.0**power for power in range(6, 11)]),
     )
     y = alt.Y(
         "ms:Q",
-        title="Milliseconds a step",
-        scale=alt.Scale(type="log"),
-        axis=alt.Axis(format="~g"),
+        scale=alt.Scale(type="log", domain=[0.03, 500], nice=False),
+        axis=alt.Axis(
+            title="Milliseconds a step", values=[0.1, 1, 10, 100], format="~g", gridColor="#e6e6e6"
+        ),
     )
 
     def scale(values: Sequence[object]) -> alt.Scale:
@@ -155,12 +155,13 @@ def chart(frame: pd.DataFrame) -> alt.LayerChart:
         shape=alt.Shape("way:N", scale=scale([look.shape for look in LOOKS.values()]), legend=None)
     )
     first = frame.sort_values("flops").groupby("way", sort=False).head(1)
-    labels = (
-        alt.Chart(first)
-        .mark_text(align="left", dx=8, dy=-11, fontSize=13, fontWeight=600)
-        .encode(x=x, y=y, text="way:N", color=base.encoding.color)
-    )
-    return layered(line, points, labels).properties(height=380)
+    labels = [
+        alt.Chart(first[first["way"] == way])
+        .mark_text(align="left", dx=8, dy=dy, fontSize=13, fontWeight=600, color=LOOKS[way].color)
+        .encode(x=x, y=y, text="way:N")
+        for way, dy in zip(names, (-14, 17, 17), strict=True)
+    ]
+    return layered(line, points, *labels).properties(height=380)
 
 
 def main() -> None:
