@@ -24,15 +24,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from lm.architectures import ARCHITECTURES
+from lm.architectures import ARCHITECTURES, DEFAULT
 from lm.base.files import PROJECT
 
 SEEDS = (0, 1, 2)
+SIMPLEST = next(iter(ARCHITECTURES))
 N_SWEPT, N_WANTED = (40, 120), 1_000  # of which then and now
-SWEEP = """
+SWEEP = f"""
 [base]
 dataset = "tiny_shakespeare"
-architecture = "transformer"
+architecture = "{DEFAULT}"
 preset = "study"
 budget = 1e10
 [axes]
@@ -138,16 +139,16 @@ def recipes(then: Tree, now: Tree) -> None:
 def study(then: Tree, now: Tree) -> None:
     """The study's transformer."""
     for budget in ("1e10", "1e11"):
-        settings = {"architecture": "transformer", "preset": "study", "training.budget": budget}
-        compare(then, now, f"study's transformer, {budget}", SEEDS, settings)
+        settings = {"architecture": DEFAULT, "preset": "study", "training.budget": budget}
+        compare(then, now, f"study's {DEFAULT}, {budget}", SEEDS, settings)
 
 
 def large(then: Tree, now: Tree) -> None:
     """A default run that takes minutes."""
-    settings = {"architecture": "transformer", "training.budget": "1e13", "data.split": "nanogpt"}
+    settings = {"architecture": DEFAULT, "training.budget": "1e13", "data.split": "nanogpt"}
     old, new = then.train(settings), now.train(settings)
     losses = f"{old.loss:.4f}, {new.loss:.4f}"
-    row("default transformer, 1e13, nanoGPT's split", old.training, new.training, "s", losses)
+    row(f"default {DEFAULT}, 1e13, nanoGPT's split", old.training, new.training, "s", losses)
 
 
 def nanogpt(then: Tree, now: Tree) -> None:
@@ -158,9 +159,9 @@ def nanogpt(then: Tree, now: Tree) -> None:
 
 
 def _enough(tree: Tree) -> tuple[float, str]:
-    """Seconds of the smallest linear model that does, and what it reached."""
+    """Seconds of the smallest budget that does, and what it reached."""
     for budget in LADDER_TO_NANOGPT:
-        settings = {"architecture": "linear", "training.budget": budget, "data.split": "nanogpt"}
+        settings = {"architecture": SIMPLEST, "training.budget": budget, "data.split": "nanogpt"}
         tree.train(settings)  # the program is there from now on
         runs = [tree.train({**settings, "training.seed": seed}) for seed in SEEDS]
         loss = mean(run.loss for run in runs)
@@ -180,9 +181,9 @@ def sweep(then: Tree, now: Tree) -> None:
         file.write_text(SWEEP + f"seed = {list(range(n_runs))}", encoding="utf-8")
         _, seconds = apart.run("sweep", str(file))
         minutes.append(seconds * N_WANTED / n_runs / 60)
-        size = sum(path.stat().st_size for path in apart.runs.glob("transformer-*/*"))
+        size = sum(path.stat().st_size for path in apart.runs.glob(f"{DEFAULT}-*/*"))
         megabytes.append(size / 1e6 * N_WANTED / n_runs)
-    what = f"{N_WANTED:,} runs of the study's transformer at 1e10, by {N_SWEPT[0]} and {N_SWEPT[1]}"
+    what = f"{N_WANTED:,} runs of the study's {DEFAULT} at 1e10, by {N_SWEPT[0]} and {N_SWEPT[1]}"
     row(what, minutes[0], minutes[1], "min", "")
     row(f"{what}: on disk", megabytes[0], megabytes[1], "MB", "")
 

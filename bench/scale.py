@@ -6,7 +6,7 @@ Nothing is trained. nanoGPT's CPU configuration is counted by the same meter, fo
 """
 
 from bench.recipes import recipe
-from lm.architectures import ARCHITECTURES
+from lm.architectures import ARCHITECTURES, DEFAULT
 from lm.base.flops import flops_text
 from lm.datasets import Corpus, load
 from lm.datasets.config import DataConfig
@@ -23,7 +23,7 @@ def main() -> None:
     """Print a row per recipe, and one for nanoGPT."""
     corpus = load(DataConfig(dataset="tiny_shakespeare"))
     nanogpt = recipes.resolve(
-        architecture="transformer",
+        architecture=DEFAULT,
         data=corpus.data,
         vocab_size=corpus.tokenizer.vocab_size,
         n_train_tokens=corpus.train.n_tokens,

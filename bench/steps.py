@@ -138,7 +138,7 @@ def chart(frame: pd.DataFrame) -> alt.LayerChart:
         ),
     )
 
-    def scale(values: Sequence[object]) -> alt.Scale:
+    def scale(values: Sequence[str | list[float]]) -> alt.Scale:
         return alt.Scale(domain=names, range=values)
 
     base = alt.Chart(frame).encode(
@@ -148,7 +148,9 @@ def chart(frame: pd.DataFrame) -> alt.LayerChart:
     )
     line = base.mark_line(strokeWidth=2).encode(
         strokeDash=alt.StrokeDash(
-            "way:N", scale=scale([list(look.dash) for look in LOOKS.values()]), legend=None
+            "way:N",
+            scale=scale([list(map(float, look.dash)) for look in LOOKS.values()]),
+            legend=None,
         )
     )
     points = base.mark_point(filled=True, size=60, opacity=1).encode(

@@ -13,6 +13,7 @@ from lm.architectures import ARCHITECTURES, DEFAULT
 from lm.base.flops import flops_text
 from lm.datasets import Corpus, DatasetError
 from lm.datasets.config import DataConfig
+from lm.jobs.sweeps import Loader
 from lm.runs import Run, forecast, recipes
 from lm.runs.config import RunConfig
 from lm.runs.plan import plan
@@ -56,9 +57,9 @@ def start() -> Run:
     return run
 
 
-def _config() -> tuple[RunConfig, Corpus]:
+def _config(load: Loader = corpora.load) -> tuple[RunConfig, Corpus]:
     data = DataConfig(dataset=corpus_name())
-    corpus = corpora.load(data)
+    corpus = load(data)
     config = recipes.resolve(
         architecture=DEFAULT,
         data=data,
@@ -69,17 +70,16 @@ def _config() -> tuple[RunConfig, Corpus]:
     return config, corpus
 
 
-def compile_ahead() -> None:
-    """Have the program of this run made, which takes seconds; in the background."""
+def compile_ahead(load: Loader = corpora.load) -> None:
+    """Have the program of this run made, which takes seconds; returns before that is done.
 
-    def ask() -> None:
-        with contextlib.suppress(DatasetError):  # whoever presses the button is told
-            config, corpus = _config()
-            vocab_size = corpus.tokenizer.vocab_size
-            steps = plan(config, vocab_size, corpus.train.n_tokens)
-            caches.jobs().compile_ahead(config, vocab_size, steps)
-
-    threading.Thread(target=ask, daemon=True).start()
+    `load` reads a corpus: outside of a visit, by no cache of Streamlit's.
+    """
+    with contextlib.suppress(DatasetError):  # whoever presses the button is told
+        config, corpus = _config(load)
+        vocab_size = corpus.tokenizer.vocab_size
+        steps = plan(config, vocab_size, corpus.train.n_tokens)
+        caches.jobs().compile_ahead(config, vocab_size, steps)
 
 
 def make_ready() -> None:

@@ -19,6 +19,7 @@ from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.server import server_util
 
+from lm import datasets
 from lm.base.machine import use_one_blas_thread
 from lm.base.registry import Registry
 
@@ -66,7 +67,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     from pages.common.train import curve  # noqa: F401
 
     await asyncio.to_thread(jobs.wait_until_loaded, LONGEST_LOADING)
-    first_run.compile_ahead()
+    await asyncio.to_thread(first_run.compile_ahead, datasets.load)
 
     if not st.get_option("server.headless"):  # Streamlit does this for a script, not for an `App`
         address = server_util.get_display_address(st.get_option("server.address"))

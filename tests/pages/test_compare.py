@@ -78,6 +78,7 @@ def finished_run(
         writer.update(
             state="complete",
             step=run.n_steps,
+            tokens=run.facts.tokens,
             flops=Cost(forward=int(budget / 3), backward=int(budget * 2 / 3)),
             seconds=3.0,
             valid=score,

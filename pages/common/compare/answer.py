@@ -67,10 +67,10 @@ def show(group: Group, recipe: str, over: Column) -> None:
         st.header(sentence, anchor=False)
     distance_of = distances(group)
     own = [mark for run in group.runs if (mark := _mark(group, run, distance_of, over))]
-    if not frontier and not own:
+    rungs = _rungs(frontier, rung_places(group, recipe, over))
+    if rungs.empty and not own:
         return
     column = COLUMNS["test_bits_per_char" if group.in_bits else "test_log_likelihood"]
-    rungs = _rungs(frontier, rung_places(group, recipe, over))
     references = {} if group.in_bits else _counting(group)
     looks = _looks([*frontier.lines, *(mark.series for mark in own)])
     with st.container(key="frontier-chart", gap="xxsmall"):
@@ -109,12 +109,13 @@ def _mark(
 ) -> charts.Mark | None:
     """One of the user's own runs that was scored on test; a ladder has those that ship."""
     score = group.score(run.status.test)
-    if score is None or run.shipped:
+    x = float(over.value(run) or 0)
+    if score is None or run.shipped or x <= 0:  # the axis is logarithmic
         return None
     return charts.Mark(
         name=run.name,
         series=run.config.model.architecture,
-        x=float(over.value(run)),
+        x=x,
         y=score if group.in_bits else -score,
         note="" if group.in_bits else distance_of(run) or "no ladder at its budget and recipe",
     )
@@ -144,7 +145,12 @@ def _rungs(frontier: Frontier, places: Mapping[tuple[str, float], float]) -> pd.
             "firm": rung.firm,
         }
 
-    rows = [row(series, rung) for series, line in frontier.lines.items() for rung in line]
+    rows = [
+        row(series, rung)
+        for series, line in frontier.lines.items()
+        for rung in line
+        if places[series, rung.budget] > 0  # the axis is logarithmic
+    ]
     return pd.DataFrame(rows, columns=["series", "x", "mean", "low", "high", "n", "firm"])
 
 
