@@ -50,8 +50,7 @@ else:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="question"):
         group = choice.choose_group(groups)
         recipe = answer.choose_recipe(group)
-        over = answer.choose_axis()
-    answer.show(group, recipe, over)
+    answer.show(group, recipe)
     st.header("Runs", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="rows-of"):
         group = choice.with_ladder(group, recipe)

@@ -13,7 +13,6 @@ from lm.architectures import ARCHITECTURES, DEFAULT
 from lm.base.flops import flops_text
 from lm.datasets import Corpus, DatasetError
 from lm.datasets.config import DataConfig
-from lm.jobs.sweeps import Loader
 from lm.runs import Run, forecast, recipes
 from lm.runs.config import RunConfig
 from lm.runs.plan import plan
@@ -57,9 +56,9 @@ def start() -> Run:
     return run
 
 
-def _config(load: Loader = corpora.load) -> tuple[RunConfig, Corpus]:
+def _config() -> tuple[RunConfig, Corpus]:
     data = DataConfig(dataset=corpus_name())
-    corpus = load(data)
+    corpus = corpora.load(data)
     config = recipes.resolve(
         architecture=DEFAULT,
         data=data,
@@ -68,18 +67,6 @@ def _config(load: Loader = corpora.load) -> tuple[RunConfig, Corpus]:
         budget=BUDGET,
     )
     return config, corpus
-
-
-def compile_ahead(load: Loader = corpora.load) -> None:
-    """Have the program of this run made, which takes seconds; returns before that is done.
-
-    `load` reads a corpus: outside of a visit, by no cache of Streamlit's.
-    """
-    with contextlib.suppress(DatasetError):  # whoever presses the button is told
-        config, corpus = _config(load)
-        vocab_size = corpus.tokenizer.vocab_size
-        steps = plan(config, vocab_size, corpus.train.n_tokens)
-        caches.jobs().compile_ahead(config, vocab_size, steps)
 
 
 def make_ready() -> None:
@@ -91,8 +78,11 @@ def make_ready() -> None:
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _load(dataset: str, stamp: str) -> None:
     """Fill the caches that the Train page asks first."""
-    compile_ahead()
     with contextlib.suppress(DatasetError):  # whoever asks for it is told
+        config, corpus = _config()
+        vocab_size = corpus.tokenizer.vocab_size
+        steps = plan(config, vocab_size, corpus.train.n_tokens)
+        caches.jobs().compile_ahead(config, vocab_size, steps)
         corpora.references(DataConfig(dataset=dataset))
 
 

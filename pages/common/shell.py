@@ -19,7 +19,6 @@ from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.server import server_util
 
-from lm import datasets
 from lm.base.machine import use_one_blas_thread
 from lm.base.registry import Registry
 
@@ -61,13 +60,12 @@ PAGES: Registry[Page] = Registry(
 @contextlib.asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Before anybody visits the server: load what is slow to load, and open the browser."""
-    from pages.common import caches, first_run  # caches are made once there is a server for them
+    from pages.common import caches  # caches are made once there is a server to keep them
 
     jobs = caches.jobs()  # a process of its own loads PyTorch, while this one loads Altair
     from pages.common.train import curve  # noqa: F401
 
     await asyncio.to_thread(jobs.wait_until_loaded, LONGEST_LOADING)
-    await asyncio.to_thread(first_run.compile_ahead, datasets.load)
 
     if not st.get_option("server.headless"):  # Streamlit does this for a script, not for an `App`
         address = server_util.get_display_address(st.get_option("server.address"))

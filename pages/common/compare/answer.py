@@ -52,19 +52,29 @@ def choose_axis() -> Column:
         format_func=lambda name: COLUMNS[name].label,
         key="over",
         persist_state="session",
+        width=320,
         help="What is cheap on one scale is dear on another. Tables of n-grams are free in FLOPs, "
         "take a few operations, and parameters above all; a second depends on the machine.",
     )
     return COLUMNS[name]
 
 
-def show(group: Group, recipe: str, over: Column) -> None:
+def show(group: Group, recipe: str) -> None:
     """The frontier in a sentence and a chart; where there is none yet, the offer to train one."""
     frontier = ladders.frontier(group.ladder, recipe)
     if not frontier and not group.in_bits:
         train_ladder.offer(group)
     if sentence := ladders.leads_text(frontier.leads()):
         st.header(sentence, anchor=False)
+    drawing = st.container(gap="medium", key="drawing")
+    if not frontier and all(run.shipped for run in group.runs):
+        return
+    over = choose_axis()
+    with drawing:
+        _draw(group, recipe, frontier, over)
+
+
+def _draw(group: Group, recipe: str, frontier: Frontier, over: Column) -> None:
     distance_of = distances(group)
     own = [mark for run in group.runs if (mark := _mark(group, run, distance_of, over))]
     rungs = _rungs(frontier, rung_places(group, recipe, over))
