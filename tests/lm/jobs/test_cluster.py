@@ -35,7 +35,7 @@ SWEEP = Sweep.from_dict(
             "dataset": "known_entropy",
             "data": {"n_chars": 20_000},
             "model": {"context_length": 8, "d_model": 8, "d_ff": 16, "n_heads": 1, "n_layers": 1},
-            "steps": 3_000,
+            "steps": 10_000,
             "training": {"batch_size": 2, "optimizer": "muon"},
             "model.dropout": 0.1,
         },
