@@ -7,7 +7,7 @@ of the table in docs/performance.md, whose rows are printed as they are done. Th
 checked out into a folder of its own and runs in this environment. All of it takes half an hour of
 two cores, which should be idle.
 
-Programs are compiled once before they are timed: what that takes is told apart.
+What it takes to make a program is left out of all rows but the sweep's, where it is paid once.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ class Workers:
         worker.start()
         there.close()
         self._busy[here] = job
-        here.send(job)
+        with contextlib.suppress(OSError):  # it has just died, which is about to be noticed
+            here.send(job)
         threading.Thread(target=self._listen, args=(worker, here, again), daemon=True).start()
 
     def _goes_on(self, job: Job) -> bool:
@@ -53,9 +54,8 @@ class Workers:
         self._busy[here] = job
         try:
             here.send(job)
-        except OSError:  # it has just died
-            del self._busy[here]
-            return False
+        except OSError:  # it has just died, as who listens to it may have noticed
+            return self._busy.pop(here, None) is None
         return True
 
     def _listen(self, worker: BaseProcess, here: Connection, again: bool) -> None:

@@ -95,12 +95,9 @@ def breakdown(draft: Draft) -> None:
     frame = pd.DataFrame([*rows, one, every])
     if not steps.step.optimizer:
         frame = frame.drop(columns="Optimizer")
-    st.dataframe(
+    _table(
         frame,
-        hide_index=True,
         key="breakdown-table",
-        height="content",
-        column_config=_columns(frame),
         alt="Parameters and FLOPs of every module, of one step and of the whole run",
     )
     st.caption(
@@ -142,12 +139,9 @@ def _all_arithmetic(draft: Draft) -> None:
             for name, scale in scales.items()
         ]
     )
-    st.dataframe(
+    _table(
         frame,
-        hide_index=True,
         key="arithmetic-table",
-        height="content",
-        column_config=_columns(frame),
         alt="Operations and bytes of every module in one step, and their shares",
     )
     st.caption(
@@ -158,19 +152,15 @@ def _all_arithmetic(draft: Draft) -> None:
     )
 
 
-def _columns(frame: pd.DataFrame) -> dict:
-    """Columns of a width at which all of them can be seen."""
+def _table(frame: pd.DataFrame, *, key: str, alt: str) -> None:
+    """A table whose columns are so wide that all of them can be seen."""
     first, *numbers = frame.columns
     narrow, wide = theme.column_width("small"), theme.column_width("medium")
-    return {
-        first: st.column_config.TextColumn(width=wide),
-        **{
-            name: st.column_config.NumberColumn(
-                format="%.1f" if name.startswith("%") else "localized", width=narrow + narrow // 4
-            )
-            for name in numbers
-        },
-    }
+    columns: dict = {first: st.column_config.TextColumn(width=wide)}
+    for name in numbers:
+        number = "%.1f" if name.startswith("%") else "localized"
+        columns[name] = st.column_config.NumberColumn(format=number, width=narrow + narrow // 4)
+    st.dataframe(frame, hide_index=True, key=key, height="content", column_config=columns, alt=alt)
 
 
 def _parts(count: Cost) -> dict[str, int]:
