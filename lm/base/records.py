@@ -77,10 +77,10 @@ class Sample:
     temperature: float
     seed: int
     probabilities: tuple[float, ...] = ()  # of each generated token, in order
-    tokens: tuple[str, ...] = ()  # empty where each is a character of the text
+    tokens: tuple[str, ...] = ()
 
     def to_row(self) -> dict[str, Any]:
-        """What is stored of it."""
+        """What is stored of it: tokens only where they are not the characters of the text."""
         values = asdict(self)
         if self.tokens == tuple(self.text):
             values["tokens"] = ()

@@ -161,7 +161,11 @@ class Run:
 
     def samples(self) -> pd.DataFrame:
         """Texts written along the way, with the columns of `Sample`."""
-        return frame(read_rows(self.path / "samples.jsonl", SAMPLE_COLUMNS), SAMPLE_COLUMNS)
+        rows = read_rows(self.path / "samples.jsonl", SAMPLE_COLUMNS)
+        for row in rows:  # characters are not stored twice
+            if not row["tokens"] and len(row["probabilities"]) == len(row["text"]):
+                row["tokens"] = list(row["text"])
+        return frame(rows, SAMPLE_COLUMNS)
 
     def request(self, request: Request) -> None:
         """Ask whoever trains this run to pause or stop after the step it is at."""

@@ -75,10 +75,10 @@ def last_sample(run: Run, prompt: str) -> tuple[list[str], list[float]] | None:
     """
     samples = run.samples()
     samples = samples[samples["prompt"] == prompt]
-    if samples.empty or not samples.iloc[-1]["probabilities"]:
+    if samples.empty or not samples.iloc[-1]["tokens"]:
         return None
     last = samples.iloc[-1]
-    return list(last["tokens"] or last["text"]), list(last["probabilities"])
+    return list(last["tokens"]), list(last["probabilities"])
 
 
 def _stamp(path: Path) -> int:

@@ -1,6 +1,7 @@
 """One run from its config to its results, stopped and carried on in every way but by force."""
 
 import contextlib
+import json
 import os
 import platform
 import subprocess
@@ -79,7 +80,12 @@ def test_a_run_ends_with_everything_it_is_for(undisturbed):
     assert metrics["step"].tolist() == list(range(1, STEPS + 1))
     assert metrics["flops"].iloc[-1] == steps.flops.total
     assert status.train_loss == pytest.approx(metrics["train_loss"].tail(4).mean())
-    assert run.samples()["step"].iloc[-1] == STEPS
+    last = run.samples().iloc[-1]
+    assert last["step"] == STEPS
+    assert list(last["tokens"]) == list(last["text"])  # which are characters,
+    assert len(last["tokens"]) == len(last["probabilities"]) > 0
+    stored = (run.path / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    assert not any(json.loads(line)["tokens"] for line in stored)  # and not stored twice
     assert not run.training_state_path.exists()  # nothing goes on from it any more
     assert run.n_params == sum(tensor.numel() for tensor in load_file(run.weights_path).values())
 
