@@ -228,19 +228,19 @@ class TouchedRows:
         self.last.numpy()[piece.ids] = self.step_done
         self._pieces = []
 
-    def ahead(self, ids: np.ndarray, first: int) -> list[np.ndarray]:
+    def ahead(self, ids: np.ndarray, first: int, last: np.ndarray) -> list[np.ndarray]:
         """What the steps from `first` on will read, in one place, to be computed elsewhere.
 
         `ids` (n, N): the rows that n steps read. For each step, in arrays of one length: the rows
         (n, N), each once, and then the one beyond the table; the place of each of `ids` among them,
         (n, N); and in (n, 5, N) what `moved_on` needs of them, and what is left of both moments.
-        The rows count as updated by these steps.
+        `last` (n_rows,), the step that updated each row, is brought to the end of these steps;
+        `took` says that they were taken.
         """
         n_steps, most = ids.shape
         rows = np.full((n_steps, most), len(self.rows))
         places = np.empty((n_steps, most), dtype=np.int64)
         tails = np.ones((n_steps, 5, most), dtype=np.float32)
-        last = self.last.numpy()
         counts = np.empty(n_steps, dtype=np.int64)
         updated: list[np.ndarray] = []
         for i in range(n_steps):
@@ -257,6 +257,15 @@ class TouchedRows:
         for i, (count, end) in enumerate(zip(counts, ends, strict=True)):
             tails[i, :, :count] = values[:, end - count : end]
         return [rows, places, tails]
+
+    def took(self, rows: np.ndarray, first: int) -> None:
+        """Note that the steps from `first` on, taken elsewhere, have updated rows (n, N).
+
+        As `ahead` gave them.
+        """
+        steps = np.broadcast_to(np.arange(first, first + len(rows))[:, None], rows.shape)
+        inside = rows < len(self.rows)
+        self.last.numpy()[rows[inside]] = steps[inside]  # of several steps, the last remains
 
     def ahead_like(self, ids: np.ndarray) -> list[np.ndarray]:
         """What `ahead` gives, in shape alone: nothing is updated."""

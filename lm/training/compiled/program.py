@@ -43,6 +43,8 @@ class Program:
         self.most_steps = most_steps
         self._executable = executable
         self._state: list[Any] = []  # arrays of jax, which each call uses up
+        self._inputs: list[Any] = []  # of `most_steps` steps
+        self._results: Any = None
 
     @classmethod
     def compiled(
@@ -59,14 +61,14 @@ class Program:
         start()
         step = lowered(graph)
 
-        def steps(state: list[Any], inputs: list[Any], keys: Any, n: Any) -> Any:
+        def steps(state: list[Any], inputs: list[Any], keys: Any, ends: Any) -> Any:
             def body(i: Any, carried: Any) -> Any:
                 state, results = carried
                 *state, loss, norm = step([*state, *(each[i] for each in inputs)], keys[i])
                 return state, results.at[i].set(jnp.stack([loss, norm]))
 
             results = jnp.zeros((most_steps, 2), jnp.float32)
-            return jax.lax.fori_loop(0, n, body, (state, results))
+            return jax.lax.fori_loop(ends[0], ends[1], body, (state, results))
 
         def like(tensor: Tensor, *more: int) -> jax.ShapeDtypeStruct:
             return jax.ShapeDtypeStruct((*more, *tensor.shape), tensor.numpy().dtype)
@@ -75,7 +77,7 @@ class Program:
             [like(each) for each in state],
             [like(each, most_steps) for each in inputs],
             jax.ShapeDtypeStruct((most_steps, 2), np.uint32),
-            jax.ShapeDtypeStruct((), np.int64),
+            jax.ShapeDtypeStruct((2,), np.int64),
         )
         return cls(lowered_steps.compile().runtime_executable(), most_steps)
 
@@ -94,18 +96,22 @@ class Program:
         """Take over the state from which the next steps go on."""
         self._state = [_array(each.numpy()) for each in state]
 
-    def run(self, inputs: Sequence[np.ndarray], keys: np.ndarray) -> np.ndarray:
-        """Take n steps: their losses and norms of gradients, (n, 2).
+    def feed(self, inputs: Sequence[np.ndarray], keys: np.ndarray) -> None:
+        """Have what the next steps need: `inputs` (n, …) each, and `keys` (n, 2) for chance."""
+        self._inputs = [_array(_filled(each, self.most_steps)) for each in (*inputs, keys)]
 
-        `inputs` (n, …) each, and `keys` (n, 2) for what is drawn by chance.
-        """
-        n = len(keys)
-        filled = [_filled(each, self.most_steps) for each in (*inputs, keys)]
-        arguments = [*self._state, *map(jax.device_put, filled), jax.device_put(np.int64(n))]
-        results = self._executable.execute_sharded(arguments)
-        *state, values = (each[0] for each in results.disassemble_into_single_device_arrays())
+    def start(self, steps: range) -> None:
+        """Begin to take some of the steps whose inputs are at hand, and return at once."""
+        ends = jax.device_put(np.array([steps.start, steps.stop]))
+        results = self._executable.execute_sharded([*self._state, *self._inputs, ends])
+        *state, self._results = (
+            each[0] for each in results.disassemble_into_single_device_arrays()
+        )
         self._state = state
-        return np.asarray(values)[:n]
+
+    def results(self, steps: range) -> np.ndarray:
+        """Of the steps that were begun, losses and norms of gradients, (n, 2), once they are taken."""
+        return np.asarray(self._results)[steps.start : steps.stop]
 
     def state(self) -> list[Tensor]:
         """The state after the last step, to be copied from before the next."""

@@ -91,6 +91,7 @@ class Step:
                     self.groups.append(_Group(optimizer, group, parameters))
         if self.tables and (len(self.tables) > 1 or not isinstance(model, EmbeddingModel)):
             raise NotCompiledError("More than one table is updated by the rows that are read.")
+        self._lasts: list[np.ndarray] = []  # of each table, the steps that updated its rows
 
     # --- what a step reads and writes -------------------------------------------------------------
 
@@ -127,11 +128,16 @@ class Step:
             for name in _names(of_each[0]):
                 yield group, [remembered[name] for remembered in of_each]
 
+    def begin(self) -> list[Tensor]:
+        """The state from which steps go on, whose inputs are asked for next."""
+        self._lasts = [table.last.numpy().copy() for table in self.tables]
+        return self.state()
+
     def inputs(self, batches: Tensor, first: int, rates: Callable[[int], None]) -> list[np.ndarray]:
         """What steps need beside the state, a row for each: (n, …) each.
 
-        `batches` (n, B, lookback + T + 1) are the rows of the steps from `first` on;
-        `rates(step)` sets the optimizers' learning rates. Tables take note of the steps.
+        `batches` (n, B, lookback + T + 1) are the rows of the steps from `first` on, which follow
+        those that were asked for before; `rates(step)` sets the optimizers' learning rates.
         """
         n = len(batches)
         numbers: list[list[float]] = []
@@ -146,10 +152,15 @@ class Step:
                 row += adamw_numbers(beta1, beta2, settings["lr"], settings["weight_decay"], step)
             numbers.append(row)
         inputs = [batches.numpy(), np.array(numbers, dtype=np.float32)]
-        for table in self.tables:
+        for table, last in zip(self.tables, self._lasts, strict=True):
             ids = self._table_ids(batches.flatten(0, 1)).reshape(n, -1)
-            inputs += table.ahead(ids.numpy(), first)
+            inputs += table.ahead(ids.numpy(), first, last)
         return inputs
+
+    def took(self, inputs: Sequence[np.ndarray], first: int) -> None:
+        """Note that the steps from `first` on, to which `inputs` belong, are taken."""
+        for table, rows in zip(self.tables, inputs[2::3], strict=True):
+            table.took(rows, first)
 
     def _table_ids(self, rows: Tensor) -> Tensor:
         model, lookback = cast(EmbeddingModel, self.model), self.model.config.lookback

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -36,6 +36,16 @@ SECONDS_PER_STEP, FLOPS_PER_SECOND = 2e-4, 3e10
 WAIT_SECONDS = 0.05
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """What some steps need beside the state, a row for each."""
+
+    steps: range
+    inputs: list[np.ndarray]
+    keys: np.ndarray  # (n, 2)
+    rates: list[float]
+
+
 class CompiledSteps:
     """Takes steps of a training, by a program that is made or found when it is first needed."""
 
@@ -54,6 +64,8 @@ class CompiledSteps:
         self.steps = range(EAGER_STEPS + 1, whole + 1)  # which are taken here
         self.step = Step(state.model, state.optimizers, training, self._loss, self._rows(1, 1)[0])
         self._program: Program | None = None
+        self._piece: _Piece | None = None  # whose steps are being taken
+        self._next: _Piece | None = None
         self._written = 0  # the step whose state the model has
         self._seconds = 0.0  # of one step, lately
 
@@ -77,7 +89,7 @@ class CompiledSteps:
                     yield from self._compile()
             self.compiling = False
         assert self._program is not None
-        self._program.begin(self.step.state())
+        self._program.begin(self.step.begin())
 
     def _kept(self) -> Program | None:
         kept = programs.load(self.name)
@@ -119,9 +131,24 @@ class CompiledSteps:
         Their losses and norms of gradients, (n, 2), and their learning rates.
         """
         assert self._program is not None
-        n = min(most, self.most_steps, self.steps.stop - first)
+        if self._piece is None or first == self._piece.steps.stop:
+            self._piece, self._next = self._next or self._prepared(first), None
+            self._program.feed(self._piece.inputs, self._piece.keys)
+        piece = self._piece
+        n = min(most, piece.steps.stop - first)
         if self._seconds:
             n = max(1, min(n, int(CALL_SECONDS / self._seconds)))
+        start = first - piece.steps.start
+        taken = range(start, start + n)
+        self._program.start(taken)
+        if self._next is None and piece.steps.stop < self.steps.stop:
+            self._next = self._prepared(piece.steps.stop)  # while the program is at work
+        self.step.took([each[start : start + n] for each in piece.inputs], first)
+        return self._program.results(taken), piece.rates[start : start + n]
+
+    def _prepared(self, first: int) -> _Piece:
+        """What the program needs for as many steps from `first` on as it has room for."""
+        n = min(self.most_steps, self.steps.stop - first)
         rates: list[float] = []
 
         def set_rate(step: int) -> None:
@@ -129,10 +156,9 @@ class CompiledSteps:
             rates.append(set_learning_rate(self.state.optimizers, scale))
 
         inputs = self.step.inputs(self._rows(first, n), first, set_rate)
-        steps = np.arange(first, first + n)
+        steps = range(first, first + n)
         keys = np.stack([np.full(n, self.training.seed), steps], axis=1).astype(np.uint32)
-        results = self._program.run(inputs, keys)
-        return results, rates
+        return _Piece(steps, inputs, keys, rates)
 
     def took(self, seconds: float) -> None:
         """Be told how long one step took."""
