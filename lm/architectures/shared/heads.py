@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lm.architectures.shared.losses import large_vocab_loss, two_level_nats
+from lm.architectures.shared.losses import large_vocab_loss, softmax_loss, two_level_nats
 from lm.architectures.shared.parts import cluster_shape
 from lm.architectures.shared.products import Linear
+from lm.architectures.shared.tracing import is_tracing
 
 LARGE_VOCAB_SIZE = 8_192  # from here on the loss is computed in pieces; fewer logits fit the cache
 
@@ -79,11 +80,9 @@ class SoftmaxHead(Linear):
         if self.gradients_in_forward:
             return large_vocab_loss(features, self.weight, targets, z_loss)
         logits = self(features)
-        nats = F.cross_entropy(logits, targets)
-        if not z_loss:
-            return nats
-        penalty = z_loss * logits.logsumexp(-1).square().mean()
-        return nats + (penalty - penalty.detach())
+        if z_loss or is_tracing():
+            return softmax_loss(logits, targets, z_loss)
+        return F.cross_entropy(logits, targets)  # one call
 
     def nats(self, features: Tensor, targets: Tensor) -> Tensor:
         logits = self(features)  # (B, T, V)

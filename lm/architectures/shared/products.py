@@ -26,13 +26,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 
+from lm.architectures.shared.tracing import is_tracing
+
 LARGE_PRODUCT = 2**21  # multiply-adds; below, the call costs more than it saves
 MOST_SCORES = 2**24  # 64 MB that each block's attention keeps for its gradient
 
 # torch sets it on import, so that its types lack it
 _settings: Any = torch.backends.mkldnn.matmul  # pyright: ignore[reportAttributeAccessIssue]
 _bfloat16: ContextVar[bool] = ContextVar("bfloat16", default=False)
-_plain: ContextVar[bool] = ContextVar("plain", default=False)
 
 
 class Linear(nn.Linear):
@@ -44,7 +45,7 @@ class Linear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         x = input  # (..., d_in)
         small = x.numel() * self.out_features < LARGE_PRODUCT
-        if small or x.device.type != "cpu" or _plain.get():
+        if small or x.device.type != "cpu" or is_tracing():
             return F.linear(x, self.weight, self.bias)
         if _bfloat16.get():
             return _BFloat16Linear.apply(x, self.weight, self.bias)
@@ -73,16 +74,6 @@ def rounded_to(precision: str, device: torch.device) -> Generator[None, None, No
 
 
 @contextlib.contextmanager
-def plain_products() -> Generator[None, None, None]:
-    """Within, products are torch's own operators, which can be traced."""
-    token = _plain.set(True)
-    try:
-        yield
-    finally:
-        _plain.reset(token)
-
-
-@contextlib.contextmanager
 def fast_products() -> Generator[None, None, None]:
     """Within, products of float32 matrices go to oneDNN, where it is exact. Small ones are slower
     there."""
@@ -103,7 +94,7 @@ def causal_attention(queries: Tensor, keys: Tensor, values: Tensor, dropout: flo
         or queries.device.type != "cpu"
         or scores * d_head < LARGE_PRODUCT
         or scores > MOST_SCORES
-        or _plain.get()
+        or is_tracing()
         or not onednn_is_exact()
     ):
         return F.scaled_dot_product_attention(

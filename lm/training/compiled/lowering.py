@@ -136,6 +136,8 @@ def _add(x: Array, y: Array, *, alpha: float = 1) -> Array:
 
 
 def _sub(x: Array, y: Array, *, alpha: float = 1) -> Array:
+    if x is y and alpha == 1:  # of what has a gradient and no value; XLA would compute both
+        return jnp.zeros_like(x)
     return x - (y if alpha == 1 else y * alpha)
 
 
@@ -235,8 +237,9 @@ def _along(x: Array, dim: int, index: Array) -> Any:
 
 def _unfold(x: Array, dim: int, size: int, step: int) -> Array:
     dim %= x.ndim
-    last = x.shape[dim] - size
-    return jnp.stack([_slice(x, dim, i, last + i + 1, step) for i in range(size)], axis=-1)
+    starts = jnp.arange(0, x.shape[dim] - size + 1, step)
+    pieces = jnp.take(x, starts[:, None] + jnp.arange(size), axis=dim, mode="clip")
+    return jnp.moveaxis(pieces, dim + 1, -1)  # lookups: XLA puts slices together slowly
 
 
 def _softmax(x: Array, dim: int, half_to_float: bool) -> Array:

@@ -110,7 +110,7 @@ class Program:
         self._state = state
 
     def results(self, steps: range) -> np.ndarray:
-        """Of the steps that were begun, losses and norms of gradients, (n, 2), once they are taken."""
+        """Losses and norms of gradients, (n, 2), of the steps that were begun, once taken."""
         return np.asarray(self._results)[steps.start : steps.stop]
 
     def state(self) -> list[Tensor]:

@@ -26,7 +26,7 @@ from torch import Tensor, fx, nn
 
 from lm.architectures.shared.embeddings import EmbeddingModel
 from lm.architectures.shared.model import LanguageModel
-from lm.architectures.shared.products import plain_products
+from lm.architectures.shared.tracing import tracing
 from lm.training.loop import NotCompiledError
 from lm.updates.adamw_rule import adamw_formula, adamw_numbers
 from lm.updates.base_rule import Optimizer
@@ -182,7 +182,7 @@ class Step:
         mode = self.model.training
         self.model.train()
         try:
-            with sdpa_kernel(SDPBackend.MATH), plain_products():
+            with sdpa_kernel(SDPBackend.MATH), tracing():
                 table: Any = core_aten_decompositions()
                 traced = make_fx(flat, decomposition_table=table)
                 return traced(self.state(), self.example())

@@ -1,4 +1,4 @@
-"""The losses of large vocabularies are the plain ones, computed in pieces."""
+"""Losses are the plain ones, whatever way they are computed."""
 
 import pytest
 import torch
@@ -10,6 +10,7 @@ from lm.architectures.shared.losses import (
     gradients_by_cluster,
     large_vocab_loss,
     nats_by_cluster,
+    softmax_loss,
     two_level_nats,
 )
 from lm.architectures.shared.parts import cluster_shape
@@ -39,6 +40,20 @@ def test_loss_and_gradients_are_those_of_plain_cross_entropy(n, z_loss):
     torch.testing.assert_close(pieces, plain)
     for ours, theirs in zip(gradients, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("z_loss", [0.0, 0.3])
+def test_one_pass_gives_the_loss_and_its_gradient(z_loss):
+    random = torch.Generator().manual_seed(0)
+    logits = 30 * torch.randn(7, 11, generator=random, dtype=torch.float64)
+    logits.requires_grad_()
+    targets = torch.randint(11, (7,), generator=random)
+    plain = F.cross_entropy(logits, targets)
+    penalised = plain + z_loss * logits.logsumexp(-1).square().mean()
+    ours = softmax_loss(logits, targets, z_loss)
+    torch.testing.assert_close(ours, plain)
+    expected = torch.autograd.grad(2 * penalised, logits)
+    torch.testing.assert_close(torch.autograd.grad(2 * ours, logits), expected)
 
 
 @pytest.mark.parametrize("objective", ["all_positions", "last_position"])

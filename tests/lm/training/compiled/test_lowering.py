@@ -199,6 +199,23 @@ def test_so_does_its_gradient(name: str) -> None:
     np.testing.assert_allclose(result, gradient(inputs[-1]).numpy(), rtol=1e-5, atol=2e-6)
 
 
+def test_what_has_a_gradient_and_no_value_costs_nothing() -> None:
+    def carried(x: Tensor) -> Tensor:
+        carrier = (x * torch.inf).sum()
+        return x[0] + (carrier - carrier.detach())
+
+    def step(x: Tensor) -> list[Tensor]:
+        gradient, value = torch.func.grad_and_value(carried)(x)
+        return [gradient, value]
+
+    whole_step = torch.func.functionalize(step, remove="mutations_and_views")
+    x = normal(3)
+    graph = make_fx(whole_step, decomposition_table=dict(core_aten_decompositions()))(x)
+    gradient, value = computed(graph, (x,))
+    assert np.isinf(gradient).all()
+    assert value == x[0]  # and no number, had it been computed
+
+
 def test_chance_falls_as_often_as_it_should() -> None:
     x = torch.ones(400, 500)
     graph = make_fx(lambda x: [aten.bernoulli.p(x, 0.3), aten.bernoulli.p(x, 0.3)])(x)
