@@ -238,8 +238,8 @@ class TouchedRows:
         `took` says that they were taken.
         """
         n_steps, most = ids.shape
-        rows = np.full((n_steps, most), len(self.rows))
-        places = np.empty((n_steps, most), dtype=np.int64)
+        rows = np.full((n_steps, most), len(self.rows), dtype=np.int32)
+        places = np.empty((n_steps, most), dtype=np.int32)
         tails = np.ones((n_steps, 5, most), dtype=np.float32)
         counts = np.empty(n_steps, dtype=np.int64)
         updated: list[np.ndarray] = []
@@ -252,10 +252,10 @@ class TouchedRows:
         done = np.arange(first - 1, first + n_steps - 1, dtype=np.int64)
         steps: np.ndarray = np.repeat(done, counts)
         lasts = np.concatenate(updated)
-        values = np.stack([*self.tail.since(lasts, steps), *self.tail.faded(steps - lasts)])
-        ends = counts.cumsum()
-        for i, (count, end) in enumerate(zip(counts, ends, strict=True)):
-            tails[i, :, :count] = values[:, end - count : end]
+        inside: np.ndarray = np.arange(most) < counts[:, None]
+        values = (*self.tail.since(lasts, steps), *self.tail.faded(steps - lasts))
+        for i, value in enumerate(values):
+            tails[:, i][inside] = value
         return [rows, places, tails]
 
     def took(self, rows: np.ndarray, first: int) -> None:
@@ -270,8 +270,8 @@ class TouchedRows:
     def ahead_like(self, ids: np.ndarray) -> list[np.ndarray]:
         """What `ahead` gives, in shape alone: nothing is updated."""
         n_steps, most = ids.shape
-        rows, places = np.zeros((n_steps, most), dtype=np.int64), np.zeros_like(ids)
-        return [rows, places, np.ones((n_steps, 5, most), dtype=np.float32)]
+        rows = np.zeros((n_steps, most), dtype=np.int32)
+        return [rows, rows, np.ones((n_steps, 5, most), dtype=np.float32)]
 
     def settle(self) -> None:
         """Bring all rows up to date, after the last step, and let the table read them plainly."""

@@ -72,9 +72,10 @@ class Embeddings:
         x = self.tokens[rows[:, start:]]
         if self.ngrams is None or self.projection is None:
             return x
-        first = start - self.order + 1
-        padded = rows[:, max(0, first) :].astype(np.int64) + 1
-        padded = np.pad(padded, ((0, 0), (max(0, -first), 0)))
+        text = rows[:, max(0, start - self.order + 1) :]
+        padded = np.zeros((len(rows), self.order - 1 + x.shape[1]), dtype=np.int64)
+        padded[:, padded.shape[1] - text.shape[1] :] = text
+        padded[:, padded.shape[1] - text.shape[1] :] += 1
         places = table_rows(padded, self.order, self.vocab_size, self.n_rows)
         ngrams = self.ngrams[np.stack(places, axis=-1)]  # (B, T - start, order - 1, width)
         return x + ngrams.reshape(*x.shape[:2], -1) @ self.projection

@@ -89,11 +89,11 @@ def _one_pass(
     """Of predictions the target's logit and log Z, (N, 1) each, and the gradient over n, (N, V)."""
     places = targets[:, None]
     own, most = logits.gather(1, places), logits.amax(1, keepdim=True)
-    exps = (logits - most).exp_()
+    exps = (logits - most).exp()
     sums = exps.sum(1, keepdim=True)
     log_z = most + sums.log()
-    gradient = exps.mul_((1 + 2 * z_loss * log_z) / (sums * n))
-    gradient.scatter_add_(1, places, own.new_full(places.shape, -1 / n))
+    gradient = exps * ((1 + 2 * z_loss * log_z) / (sums * n))
+    gradient = gradient.scatter_add(1, places, own.new_full(places.shape, -1 / n))
     return own, log_z, gradient
 
 

@@ -45,7 +45,7 @@ class Linear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         x = input  # (..., d_in)
         small = x.numel() * self.out_features < LARGE_PRODUCT
-        if small or x.device.type != "cpu" or is_tracing():
+        if small or x.device.type != "cpu":
             return F.linear(x, self.weight, self.bias)
         if _bfloat16.get():
             return _BFloat16Linear.apply(x, self.weight, self.bias)
@@ -85,18 +85,12 @@ def causal_attention(queries: Tensor, keys: Tensor, values: Tensor, dropout: flo
     """softmax(queries keysᵀ / √d_head) values, all (B, H, T, d_head): no later position is seen.
 
     PyTorch's fused kernel keeps no scores but multiplies by MKL; where there are few enough,
-    explicit products take half to three quarters of its time.
+    explicit products take half to three quarters of its time. A compiler takes nothing else.
     """
     rows, heads, length, d_head = queries.shape
     scores = rows * heads * length * length
-    if (
-        dropout
-        or queries.device.type != "cpu"
-        or scores * d_head < LARGE_PRODUCT
-        or scores > MOST_SCORES
-        or is_tracing()
-        or not onednn_is_exact()
-    ):
+    few = scores * d_head >= LARGE_PRODUCT and scores <= MOST_SCORES and onednn_is_exact()
+    if dropout or queries.device.type != "cpu" or not (few or is_tracing()):
         return F.scaled_dot_product_attention(
             queries, keys, values, dropout_p=dropout, is_causal=True
         )
@@ -155,7 +149,7 @@ class _FastAttention(torch.autograd.Function):
         shape, length = queries.shape, queries.shape[2]
         q, k, v = (x.reshape(-1, *shape[2:]) for x in (queries, keys, values))  # (B H, T, d_head)
         q = q / math.sqrt(shape[3])
-        hidden = q.new_full((length, length), -math.inf).triu_(1)
+        hidden = q.new_full((length, length), -math.inf).triu(1)
         with fast_products():
             weights = torch.baddbmm(hidden, q, k.mT).softmax(-1)  # (B H, T, T)
             mixed = torch.bmm(weights, v)
@@ -170,7 +164,7 @@ class _FastAttention(torch.autograd.Function):
             by_values = torch.bmm(weights.mT, by_mixed)
             by_weights = torch.bmm(by_mixed, v.mT)
             by_scores = torch._softmax_backward_data(by_weights, weights, -1, weights.dtype)
-            by_queries = torch.bmm(by_scores, k).div_(math.sqrt(q.shape[2]))
+            by_queries = torch.bmm(by_scores, k) / math.sqrt(q.shape[2])
             by_keys = torch.bmm(by_scores.mT, q)
         shape = gradient.shape
         return by_queries.view(shape), by_keys.view(shape), by_values.view(shape)

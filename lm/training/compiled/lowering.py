@@ -22,6 +22,8 @@ import numpy as np
 import torch
 from torch import fx
 
+from lm.training.compiled.tracing import name_of
+
 Array = Any  # of jax
 Rule = Callable[..., Any]
 
@@ -72,9 +74,7 @@ def lowered(graph: fx.GraphModule) -> Callable[[Sequence[Array], Array], list[Ar
 
 def _name(node: fx.Node) -> str:
     target: Any = node.target
-    if target is operator.getitem:
-        return "getitem"
-    return str(target.overloadpacket.__name__)
+    return "getitem" if target is operator.getitem else name_of(target)
 
 
 def _typed(result: Any, like: Any) -> Any:
@@ -217,6 +217,22 @@ def _embedding_backward(
     )
 
 
+def _slice_backward(
+    gradient: Array, sizes: Sequence[int], dim: int, start: int, end: int, step: int
+) -> Array:
+    return _slice_scatter(jnp.zeros(sizes, gradient.dtype), gradient, dim, start, end, step)
+
+
+def _unfold_backward(
+    gradient: Array, sizes: Sequence[int], dim: int, size: int, step: int
+) -> Array:
+    dim %= len(sizes)
+    starts = jnp.arange(0, sizes[dim] - size + 1, step)
+    places = starts[:, None] + jnp.arange(size)
+    total = jnp.zeros(sizes, gradient.dtype)
+    return total.at[_slices(total, dim, places)].add(jnp.moveaxis(gradient, -1, dim + 1))
+
+
 def _index(x: Array, indices: Sequence[Array | None]) -> Array:
     return x[tuple(slice(None) if index is None else index for index in indices)]
 
@@ -250,12 +266,25 @@ def _log_softmax(x: Array, dim: int, half_to_float: bool) -> Array:
     return jax.nn.log_softmax(x, dim)
 
 
+def _softmax_backward(gradient: Array, y: Array, dim: int, dtype: Any) -> Array:
+    by_y = gradient * y
+    return by_y - y * jnp.sum(by_y, dim, keepdims=True)
+
+
+def _log_softmax_backward(gradient: Array, y: Array, dim: int, dtype: Any) -> Array:
+    return gradient - jnp.exp(y) * jnp.sum(gradient, dim, keepdims=True)
+
+
 def _filled(shape: Sequence[int], value: Any, dtype: Any, **_: Any) -> Array:
     return jnp.full(shape, value, DTYPES[dtype or torch.float32])
 
 
 def _filled_like(x: Array, value: Any, dtype: Any = None, **_: Any) -> Array:
-    return jnp.full(x.shape, value, DTYPES[dtype] if dtype else x.dtype)
+    return jnp.full(x.shape, value, _dtype(x, dtype))
+
+
+def _dtype(x: Array, dtype: Any) -> Any:
+    return DTYPES[dtype] if dtype else x.dtype
 
 
 def _to_copy(x: Array, *, dtype: Any = None, **_: Any) -> Array:
@@ -316,6 +345,7 @@ RULES: dict[str, Rule] = {
     "mm": lambda x, y: x @ y,
     "bmm": lambda x, y: x @ y,
     "addmm": lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b),
+    "baddbmm": lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b),
     # reductions
     "sum": _reduce(jnp.sum),
     "mean": _reduce(jnp.mean),
@@ -325,11 +355,15 @@ RULES: dict[str, Rule] = {
     "native_layer_norm": _layer_norm,
     "_softmax": _softmax,
     "_log_softmax": _log_softmax,
+    "_softmax_backward_data": _softmax_backward,
+    "_log_softmax_backward_data": _log_softmax_backward,
+    "threshold_backward": lambda gradient, x, least: jnp.where(x > least, gradient, 0),
     # shapes
     "t": lambda x: x.T,
     "permute": jnp.transpose,
     "transpose": jnp.swapaxes,
     "view": lambda x, size: x.reshape(size),
+    "_unsafe_view": lambda x, size: x.reshape(size),
     "expand": _expand,
     "unsqueeze": jnp.expand_dims,
     "squeeze": _squeeze,
@@ -340,9 +374,11 @@ RULES: dict[str, Rule] = {
     "unbind": _unbind,
     "constant_pad_nd": _pad,
     "unfold": _unfold,
+    "unfold_backward": _unfold_backward,
     # parts of a tensor
     "slice": _slice,
     "slice_scatter": _slice_scatter,
+    "slice_backward": _slice_backward,
     "select": lambda x, dim, index: x[_slices(x, dim, index)],
     "embedding": _embedding,
     "embedding_dense_backward": _embedding_backward,
@@ -355,7 +391,15 @@ RULES: dict[str, Rule] = {
     "full": lambda size, value, dtype=None, **_: _filled(size, value, dtype),
     "empty": lambda size, dtype=None, **_: _filled(size, 0, dtype),
     "empty_permuted": lambda size, order, dtype=None, **_: _filled(size, 0, dtype),
+    "zeros": lambda size, dtype=None, **_: _filled(size, 0, dtype),
+    "ones": lambda size, dtype=None, **_: _filled(size, 1, dtype),
+    "new_zeros": lambda x, size, dtype=None, **_: jnp.zeros(size, _dtype(x, dtype)),
+    "new_full": lambda x, size, value, dtype=None, **_: jnp.full(size, value, _dtype(x, dtype)),
     "full_like": _filled_like,
+    "zeros_like": lambda x, dtype=None, **_: _filled_like(x, 0, dtype),
+    "ones_like": lambda x, dtype=None, **_: _filled_like(x, 1, dtype),
+    "tril": jnp.tril,
+    "triu": jnp.triu,
     "scalar_tensor": lambda value, dtype=None, **_: _filled((), value, dtype),
     "arange": _arange,
     # the same values

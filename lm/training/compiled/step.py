@@ -27,6 +27,8 @@ from torch import Tensor, fx, nn
 from lm.architectures.shared.embeddings import EmbeddingModel
 from lm.architectures.shared.model import LanguageModel
 from lm.architectures.shared.tracing import tracing
+from lm.training.compiled.lowering import RULES
+from lm.training.compiled.tracing import traced, without_changes
 from lm.training.loop import NotCompiledError
 from lm.updates.adamw_rule import adamw_formula, adamw_numbers
 from lm.updates.base_rule import Optimizer
@@ -171,21 +173,22 @@ class Step:
 
     def trace(self) -> fx.GraphModule:
         """The graph of a step: its state and inputs in, the next state, loss and norm out."""
-        from torch._decomp import core_aten_decompositions
-        from torch.fx.experimental.proxy_tensor import make_fx
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
-        def step(state: list[Tensor], inputs: list[Tensor]) -> list[Tensor]:  # no method: see torch
-            return self._step(state, inputs)
+        state, inputs = self.state(), self.example()
 
-        flat = torch.func.functionalize(step, remove="mutations_and_views")
+        def step(*given: Tensor) -> list[Tensor]:
+            return self._step(given[: len(state)], given[len(state) :])
+
         mode = self.model.training
         self.model.train()
         try:
             with sdpa_kernel(SDPBackend.MATH), tracing():
-                table: Any = core_aten_decompositions()
-                traced = make_fx(flat, decomposition_table=table)
-                return traced(self.state(), self.example())
+                return traced(
+                    without_changes(step),
+                    [*state, *inputs],
+                    RULES,
+                )
         finally:
             self.model.train(mode)
 
@@ -199,7 +202,7 @@ class Step:
             inputs += table.ahead_like(ids.numpy())
         return [torch.from_numpy(each[0]) for each in inputs]
 
-    def _step(self, state: list[Tensor], inputs: list[Tensor]) -> list[Tensor]:
+    def _step(self, state: Sequence[Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
         values = iter(state)
         names = {parameter: name for name, parameter in self.model.named_parameters()}
         by_name: dict[str, Tensor] = {}
@@ -207,7 +210,7 @@ class Step:
         for group in self.groups:
             flat = next(values)
             for parameter, part in zip(group.parameters, group.divided(flat), strict=True):
-                by_name[names[parameter]] = part
+                by_name[f"model.{names[parameter]}"] = part.detach().requires_grad_()
             remembered = _names(group.optimizer.of(group.parameters[0]))
             together.append((flat, {name: next(values) for name in remembered}))
         tables = [[next(values) for _ in TABLE] for _ in self.tables]
@@ -215,22 +218,20 @@ class Step:
         ids, places, tails = of_tables[0::3], of_tables[1::3], of_tables[2::3]
         stored = [[part[own] for part in table] for table, own in zip(tables, ids, strict=True)]
         read = [
-            moved_on(*each, *tail[:3].unsqueeze(-1).unbind(0))
+            moved_on(*each, *tail[:3].unsqueeze(-1).unbind(0)).requires_grad_()
             for each, tail in zip(stored, tails, strict=True)
         ]
 
-        loss_module = _Loss(self.model, self.loss_of)
-
-        def loss(weights: dict[str, Tensor], read: list[Tensor]) -> Tensor:
-            weights = {f"model.{name}": value for name, value in weights.items()}
-            with self._reading(places, read):
-                return torch.func.functional_call(loss_module, weights, (tokens,), tie_weights=True)
-
-        (gradients, of_rows), value = torch.func.grad_and_value(loss, argnums=(0, 1))(by_name, read)
+        loss = _Loss(self.model, self.loss_of)
+        with self._reading(places, read):
+            value = torch.func.functional_call(loss, by_name, (tokens,), tie_weights=True)
+        gradients = iter(
+            torch.autograd.grad(value, [*by_name.values(), *read], materialize_grads=True)
+        )
         flat_gradients = [
-            group.joined([gradients[names[parameter]] for parameter in group.parameters])
-            for group in self.groups
+            group.joined([next(gradients) for _ in group.parameters]) for group in self.groups
         ]
+        of_rows = list(gradients)
         every = [*flat_gradients, *of_rows]
         norm = torch.stack([gradient.square().sum() for gradient in every]).sum().sqrt()
         numbers = list(numbers.unbind())

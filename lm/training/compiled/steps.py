@@ -28,7 +28,7 @@ from lm.training.loop import Batches, NotCompiledError, TrainingState, loss_of_r
 from lm.updates.optimizers import build_optimizers, set_learning_rate
 from lm.updates.schedules import lr_scale
 
-EAGER_STEPS = 10  # the first ones, so that a run has a curve while its program is being made
+EAGER_STEPS = 4  # the first ones, so that a run has a curve while its program is being made
 MOST_STEPS = 64  # in one call
 CALL_SECONDS = 0.05  # which one call may take, so that requests are answered soon
 # of a step, roughly: a program has room for the steps that fit into a call, and fills it each time

@@ -16,7 +16,9 @@ from pages.common.phases import BADGES, BUSY, busy, phase
 from pages.common.train import curve, figures, guess, layout, samples, verdict
 
 SECONDS_BETWEEN_UPDATES = 0.7
-MOST_SECONDS_FOR_FIRST_POINTS = 0.5  # to wait for, so that the curve is there when it appears
+# to wait for what is about to come: the first points, so that the curve is there when it appears,
+# and the scores
+MOST_SECONDS_TO_WAIT = 0.5
 POINTS_OF_A_LINE = 2
 
 
@@ -54,6 +56,11 @@ def _panel(
         st.error(wording.plain(str(error)))
         return
     now = phase(run)
+    until = time.monotonic() + MOST_SECONDS_TO_WAIT
+    while now == "evaluating" and time.monotonic() < until:
+        time.sleep(0.03)
+        run = run.reload()
+        now = phase(run)
     if was_busy != (now in BUSY):
         st.rerun()  # the timer is the page's to start and to end
     left, right = layout.run()
@@ -72,7 +79,7 @@ def _panel(
 
 def _first_metrics(run: Run) -> pd.DataFrame:
     """The run's metrics; before there are any, those of the next moments, if they come."""
-    until = time.monotonic() + MOST_SECONDS_FOR_FIRST_POINTS
+    until = time.monotonic() + MOST_SECONDS_TO_WAIT
     while len(metrics := run.metrics()) < POINTS_OF_A_LINE and time.monotonic() < until:
         time.sleep(0.03)
     return metrics

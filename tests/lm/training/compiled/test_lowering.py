@@ -11,11 +11,10 @@ import jax
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
-from torch._decomp import core_aten_decompositions
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from lm.training.compiled.lowering import CHANCE, RULES, NotLoweredError, lowered
 from lm.training.compiled.program import start
+from lm.training.compiled.tracing import traced, without_changes
 
 aten = torch.ops.aten
 WHERE = torch.tensor([[0, 2], [1, 0]])
@@ -77,6 +76,7 @@ CASES: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = {
     "mm": (lambda x, y: x @ y, (normal(2, 3), normal(3, 4))),
     "bmm": (torch.bmm, (normal(2, 3, 4), normal(2, 4, 5))),
     "addmm": (lambda x, a, b: torch.addmm(x, a, b), (normal(4), normal(2, 3), normal(3, 4))),
+    "baddbmm": (torch.baddbmm, (normal(3, 5), normal(2, 3, 4), normal(2, 4, 5))),
     "sum": (lambda x: x.sum((0, 2)) + x.sum(2, keepdim=True).sum(), (normal(2, 3, 4),)),
     "mean": (lambda x: x.mean(1) + x.mean(), (normal(2, 3),)),
     "amax": (lambda x: x.amax(1, keepdim=True), (normal(2, 3),)),
@@ -88,10 +88,23 @@ CASES: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = {
     ),
     "_softmax": (lambda x: x.softmax(1), (normal(2, 3),)),
     "_log_softmax": (lambda x: x.log_softmax(0), (normal(2, 3),)),
+    "_softmax_backward_data": (
+        lambda g, y: aten._softmax_backward_data(g, y, 1, torch.float32),
+        (normal(2, 3), positive(2, 3)),
+    ),
+    "_log_softmax_backward_data": (
+        lambda g, y: aten._log_softmax_backward_data(g, y, 1, torch.float32),
+        (normal(2, 3), normal(2, 3)),
+    ),
+    "threshold_backward": (
+        lambda g, x: aten.threshold_backward(g, x, 0.3),
+        (normal(4, 5), normal(5, 4).t().contiguous()),
+    ),
     "t": (lambda x: x.t(), (normal(2, 3),)),
     "permute": (lambda x: x.permute(2, 0, 1), (normal(2, 3, 4),)),
     "transpose": (lambda x: x.transpose(0, 2), (normal(2, 3, 4),)),
     "view": (lambda x: x.view(3, -1), (normal(2, 3),)),
+    "_unsafe_view": (lambda x: aten._unsafe_view(x, (3, 2)), (normal(2, 3),)),
     "expand": (lambda x: x.expand(4, -1, 3), (normal(2, 1),)),
     "unsqueeze": (lambda x: x.unsqueeze(-1), (normal(2, 3),)),
     "squeeze": (lambda x: x.squeeze(1), (normal(2, 1, 3),)),
@@ -102,7 +115,15 @@ CASES: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = {
     "unbind": (lambda x: x.unbind(1)[1], (normal(2, 3),)),
     "constant_pad_nd": (lambda x: F.pad(x, (1, -1, 2, 0), value=0.5), (normal(2, 3),)),
     "unfold": (lambda x: x.unfold(1, 3, 2), (normal(2, 7, 2),)),
+    "unfold_backward": (
+        lambda g: aten.unfold_backward(g, (2, 7, 2), 1, 3, 2),
+        (normal(2, 3, 2, 3),),
+    ),
     "slice": (lambda x: x[:, 1:-1:2], (normal(2, 7),)),
+    "slice_backward": (
+        lambda g: aten.slice_backward(g, (2, 7), 1, 1, 6, 2),
+        (normal(2, 3),),
+    ),
     "slice_scatter": (lambda x, y: x.slice_scatter(y, 1, 1, 3), (normal(2, 7), normal(2, 2))),
     "select": (lambda x: x[:, -1], (normal(2, 7),)),
     "embedding": (lambda w: F.embedding(WHERE, w), (normal(3, 4),)),
@@ -119,6 +140,14 @@ CASES: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = {
     "scatter": (lambda x, y: x.scatter(1, WHERE, y), (normal(2, 3), normal(2, 2))),
     "scatter_add": (lambda x, y: x.scatter_add(1, WHERE, y), (normal(2, 3), normal(2, 2))),
     "full": (lambda x: x + torch.full((2, 3), 1.5), (normal(2, 3),)),
+    "zeros": (lambda x: x + torch.zeros(2, 3), (normal(2, 3),)),
+    "ones": (lambda x: x + torch.ones(2, 3), (normal(2, 3),)),
+    "new_zeros": (lambda x: x + x.new_zeros(2, 3), (normal(2, 3),)),
+    "new_full": (lambda x: x + x.new_full((2, 3), 1.5), (normal(2, 3),)),
+    "zeros_like": (lambda x: x + torch.zeros_like(x), (normal(2, 3),)),
+    "ones_like": (lambda x: x + torch.ones_like(x), (normal(2, 3),)),
+    "tril": (lambda x: x.tril(1), (normal(4, 5),)),
+    "triu": (lambda x: x.triu(1), (normal(4, 5),)),
     "full_like": (lambda x: x + torch.full_like(x, 2), (normal(2, 3),)),
     "empty": (lambda x: x + (torch.empty(2, 3) > torch.inf), (normal(2, 3),)),
     "empty_permuted": (
@@ -168,7 +197,7 @@ def operators(graph: fx.GraphModule) -> set[str]:
 def test_a_rule_computes_what_torch_does(name: str) -> None:
     function, inputs = CASES[name]
     expected = function(*inputs)
-    graph = make_fx(lambda *x: [function(*x)])(*inputs)
+    graph = traced(lambda *x: [function(*x)], inputs, RULES)
     assert name in operators(graph)
     (result,) = computed(graph, inputs)
     assert result.dtype == expected.numpy().dtype
@@ -188,15 +217,15 @@ DIFFERENTIABLE = [
 def test_so_does_its_gradient(name: str) -> None:
     function, inputs = CASES[name]
 
-    def loss(last: Tensor) -> Tensor:
+    def gradient(last: Tensor) -> list[Tensor]:
+        last = last.detach().requires_grad_()
         y = function(*inputs[:-1], last)
-        return (y * torch.linspace(-1, 2, y.numel()).view(y.shape)).sum()
+        loss = (y * torch.linspace(-1, 2, y.numel()).view(y.shape)).sum()
+        return list(torch.autograd.grad(loss, [last]))
 
-    gradient = torch.func.grad(loss)
-    whole_step = torch.func.functionalize(lambda x: [gradient(x)], remove="mutations_and_views")
-    graph = make_fx(whole_step, decomposition_table=dict(core_aten_decompositions()))(inputs[-1])
+    graph = traced(without_changes(gradient), inputs[-1:], RULES)
     (result,) = computed(graph, inputs[-1:])
-    np.testing.assert_allclose(result, gradient(inputs[-1]).numpy(), rtol=1e-5, atol=2e-6)
+    np.testing.assert_allclose(result, gradient(inputs[-1])[0].numpy(), rtol=1e-5, atol=2e-6)
 
 
 def test_what_has_a_gradient_and_no_value_costs_nothing() -> None:
@@ -205,26 +234,25 @@ def test_what_has_a_gradient_and_no_value_costs_nothing() -> None:
         return x[0] + (carrier - carrier.detach())
 
     def step(x: Tensor) -> list[Tensor]:
-        gradient, value = torch.func.grad_and_value(carried)(x)
-        return [gradient, value]
+        x = x.detach().requires_grad_()
+        value = carried(x)
+        return [*torch.autograd.grad(value, [x]), value]
 
-    whole_step = torch.func.functionalize(step, remove="mutations_and_views")
     x = normal(3)
-    graph = make_fx(whole_step, decomposition_table=dict(core_aten_decompositions()))(x)
-    gradient, value = computed(graph, (x,))
+    gradient, value = computed(traced(without_changes(step), [x], RULES), (x,))
     assert np.isinf(gradient).all()
-    assert value == x[0]  # and no number, had it been computed
+    assert value == x[0].item()  # and no number, had it been computed
 
 
 def test_chance_falls_as_often_as_it_should() -> None:
     x = torch.ones(400, 500)
-    graph = make_fx(lambda x: [aten.bernoulli.p(x, 0.3), aten.bernoulli.p(x, 0.3)])(x)
+    graph = traced(lambda x: [aten.bernoulli.p(x, 0.3), aten.bernoulli.p(x, 0.3)], [x], RULES)
     first, second = computed(graph, (x,))
     assert first.mean() == pytest.approx(0.3, abs=0.005)  # five standard errors
     assert (first * second).mean() == pytest.approx(0.09, abs=0.005)  # each draws for itself
 
 
 def test_what_has_no_rule_is_named() -> None:
-    graph = make_fx(lambda x: [torch.special.bessel_j0(x)])(normal(3))
+    graph = traced(lambda x: [torch.special.bessel_j0(x)], [normal(3)], RULES)
     with pytest.raises(NotLoweredError, match="special_bessel_j0"):
         lowered(graph)

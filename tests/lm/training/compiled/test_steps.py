@@ -144,7 +144,7 @@ def test_settings_that_change_no_shape_share_a_program(monkeypatch) -> None:
 
 def test_a_last_step_of_another_shape_is_torchs() -> None:
     """A plan has one where whole steps would leave too much of a budget."""
-    last: list[float] = []
+    losses: list[list[float]] = []
     for compiled in (False, True):
         state, ahead = begin("attention")
         other = dataclasses.replace(ahead.plan, last_shape=(3, 7))
@@ -153,9 +153,10 @@ def test_a_last_step_of_another_shape_is_torchs() -> None:
         records = list(train(*how, ahead=ahead if compiled else None))
         assert records[-1] is not None
         assert records[-1].step == state.step == STEPS
-        last.append(records[-1].train_loss)
-    assert last[0] != last[1]
-    assert last[0] == pytest.approx(last[1], rel=1e-4)
+        losses.append([record.train_loss for record in records if record])
+    eager, compiled = losses
+    assert eager != compiled
+    assert eager == pytest.approx(compiled, rel=1e-4)
 
 
 # --- on disk --------------------------------------------------------------------------------------
@@ -266,7 +267,7 @@ def test_the_engine_is_a_fact(undisturbed: Run, store: RunStore) -> None:
 
 @pytest.mark.parametrize(
     "pauses",
-    [[1], [3, 9, EAGER_STEPS], [EAGER_STEPS + 1], [17, 49, 50, 51], [53, 60, 61, STEPS - 1]],
+    [[1], [2, EAGER_STEPS, 9], [EAGER_STEPS + 1], [17, 49, 50, 51], [53, 60, 61, STEPS - 1]],
 )
 def test_a_run_paused_anywhere_ends_where_an_undisturbed_one_ends(
     store: RunStore, undisturbed: Run, pauses: list[int]
