@@ -252,7 +252,7 @@ class TouchedRows:
         done = np.arange(first - 1, first + n_steps - 1, dtype=np.int64)
         steps: np.ndarray = np.repeat(done, counts)
         lasts = np.concatenate(updated)
-        inside: np.ndarray = np.arange(most) < counts[:, None]
+        inside = rows < len(self.rows)
         values = (*self.tail.since(lasts, steps), *self.tail.faded(steps - lasts))
         for i, value in enumerate(values):
             tails[:, i][inside] = value

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import fx
 
-from lm.training.compiled.tracing import name_of
+from lm.training.compiled.tracing import DTYPE, name_of
 
 Array = Any  # of jax
 Rule = Callable[..., Any]
@@ -66,7 +66,7 @@ def lowered(graph: fx.GraphModule) -> Callable[[Sequence[Array], Array], list[Ar
                 name = _name(node)
                 if name in CHANCE:
                     kwargs = {**kwargs, "key": jax.random.fold_in(key, number)}
-                values[node] = _typed(RULES[name](*args, **kwargs), node.meta.get("val"))
+                values[node] = _typed(RULES[name](*args, **kwargs), node.meta.get(DTYPE))
         raise AssertionError("A graph ends with its output.")
 
     return compute
@@ -77,14 +77,11 @@ def _name(node: fx.Node) -> str:
     return "getitem" if target is operator.getitem else name_of(target)
 
 
-def _typed(result: Any, like: Any) -> Any:
-    """A result in the type that PyTorch gave it."""
-    if isinstance(like, torch.Tensor):
-        dtype = DTYPES[like.dtype]
-        return result if result.dtype == dtype else result.astype(dtype)
-    if isinstance(like, list | tuple):
-        return [_typed(each, one) for each, one in zip(result, like, strict=True)]
-    return result
+def _typed(result: Any, dtype: torch.dtype | None) -> Any:
+    """A tensor in the type that PyTorch gave it; of several, each when it is taken."""
+    if dtype is None or result.dtype == DTYPES[dtype]:
+        return result
+    return result.astype(DTYPES[dtype])
 
 
 # --- rules ----------------------------------------------------------------------------------------

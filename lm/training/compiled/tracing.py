@@ -21,6 +21,8 @@ from torch._decomp import core_aten_decompositions
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
+DTYPE = "dtype"  # in the `meta` of a node, of the tensor that it gives
+
 
 def traced(
     function: Callable[..., Sequence[Tensor]],
@@ -109,8 +111,8 @@ class _Tracer(TorchDispatchMode):
 
     def note(self, result: Any, node: fx.Node) -> None:
         """Remember of which node a result is."""
-        node.meta["val"] = result
         if isinstance(result, Tensor):
+            node.meta[DTYPE] = result.dtype
             self.nodes[id(result)] = (result, node)
         elif isinstance(result, list | tuple):
             for i, each in enumerate(result):
