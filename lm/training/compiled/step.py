@@ -184,11 +184,7 @@ class Step:
         self.model.train()
         try:
             with sdpa_kernel(SDPBackend.MATH), tracing():
-                return traced(
-                    without_changes(step),
-                    [*state, *inputs],
-                    RULES,
-                )
+                return traced(without_changes(step), [*state, *inputs], RULES)
         finally:
             self.model.train(mode)
 

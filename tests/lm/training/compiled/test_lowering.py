@@ -158,6 +158,7 @@ CASES: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = {
     "arange": (lambda x: x + torch.arange(3) + torch.arange(1, 7, 2), (normal(2, 3),)),
     "_to_copy": (lambda x: x.bfloat16().float(), (normal(2, 3),)),
     "clone": (lambda x: x.clone(), (normal(2, 3),)),
+    "copy": (lambda x: aten.copy(torch.zeros(2, 3), x), (normal(3),)),
     "detach": (lambda x: x.detach(), (normal(2, 3),)),
     "alias": (lambda x: aten.alias(x), (normal(2, 3),)),
     "getitem": (lambda x: x.unbind()[0], (normal(2, 3),)),
@@ -209,7 +210,7 @@ DIFFERENTIABLE = [
     for name, (function, inputs) in CASES.items()
     if inputs[-1].is_floating_point()
     and function(*inputs).is_floating_point()
-    and not name.startswith(("detach", "empty", "embedding_dense_backward"))
+    and not name.startswith(("detach", "empty", "embedding_dense_backward", "copy"))
 ]
 
 
