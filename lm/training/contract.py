@@ -17,10 +17,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lm.architectures import AnyArchitecture, ArchitectureConfig
 from lm.architectures.shared.model import LanguageModel, load_weights, weights
+from lm.datasets.config import DataConfig
+from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops
+from lm.runs.scale import step_scale
+from lm.training.loop import Batch, loss_of
 from lm.training.meter import measured_step_flops
 from lm.updates.config import TrainingConfig
 
@@ -193,6 +199,54 @@ def its_flops_are_counted(architecture: AnyArchitecture, config: Any, vocab_size
     formula = step_flops(config, vocab_size, **shape)
     measured = measured_step_flops(config, vocab_size, training, **shape)
     _demand(formula == measured, f"A step is {measured} measured, and {formula} by formula.")
+
+
+@_checked
+def its_other_work_is_priced(architecture: AnyArchitecture, config: Any, vocab_size: int) -> None:
+    """`Module.work` leaves out nothing large.
+
+    By it, a step takes at least one operation for every second number that PyTorch's operators
+    compute, matrix products left out, and that their gradients compute.
+    """
+    run = RunConfig(data=DataConfig(), model=config, training=TrainingConfig(steps=1))
+    n_rows, length = 2, config.longest_row or 7
+    formula = step_scale(run, vocab_size, n_rows, length).operations
+    flops = step_flops(config, vocab_size, batch_size=n_rows, sequence_length=length)
+    model = awake(architecture, config, vocab_size).train()
+    batch = Batch.empty(model, n_rows, length)
+    with torch.random.fork_rng(devices=[]), sdpa_kernel(SDPBackend.MATH):
+        with _Computed() as forward:
+            loss = loss_of(model, batch, "all_positions")
+        with _Computed() as backward:
+            loss.backward()
+    for part, computed in (("forward", forward), ("backward", backward)):
+        priced = getattr(formula, part) - getattr(flops, part)
+        _demand(
+            2 * priced >= computed.numbers,
+            f"Beside matrix products, {part}, a step computes {computed.numbers:,} numbers; "
+            f"the work of its modules comes to {priced:,} operations.",
+        )
+
+
+class _Computed(TorchDispatchMode):
+    """Counts the numbers that operators compute; products and what only moves numbers are free."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        computes = torch.Tag.pointwise in func.tags or "softmax" in str(func)
+        if computes and isinstance(result, Tensor) and result.is_floating_point():
+            self.numbers += result.numel()
+        return result
 
 
 @_checked

@@ -75,6 +75,18 @@ def test_what_is_broken_is_named():
     with pytest.raises(ContractError, match="parameters; the model has"):
         contract.its_modules_are_its_parameters(Counts(), BigramConfig(), 11)
 
+    class Hides(type(BIGRAM)):
+        """It computes what its modules do not say."""
+
+        def build(self, config, vocab_size):
+            model = super().build(config, vocab_size)
+            embed = model.features
+            model.features = lambda ids, before=None: sum(embed(ids).tanh() for _ in range(99))
+            return model
+
+    with pytest.raises(ContractError, match="the work of its modules comes to"):
+        contract.its_other_work_is_priced(Hides(), BigramConfig(), 11)
+
     class Remembers(type(BIGRAM)):
         """Every call leaves something behind."""
 
