@@ -17,8 +17,9 @@ from pages.common.train import curve, figures, guess, layout, samples, verdict
 
 SECONDS_BETWEEN_UPDATES = 0.7
 # to wait for what is about to come: the first points, so that the curve is there when it appears,
-# and the scores
+# and the scores of a short run
 MOST_SECONDS_TO_WAIT = 0.5
+SHORT_RUN_SECONDS = 20
 POINTS_OF_A_LINE = 2
 
 
@@ -55,12 +56,8 @@ def _panel(
     except RunError as error:
         st.error(wording.plain(str(error)))
         return
+    run = _scored_soon(run)
     now = phase(run)
-    until = time.monotonic() + MOST_SECONDS_TO_WAIT
-    while now == "evaluating" and time.monotonic() < until:
-        time.sleep(0.03)
-        run = run.reload()
-        now = phase(run)
     if was_busy != (now in BUSY):
         st.rerun()  # the timer is the page's to start and to end
     left, right = layout.run()
@@ -75,6 +72,16 @@ def _panel(
         samples.show(run)
         figures.facts(run)
         _onward(run, now)
+
+
+def _scored_soon(run: Run) -> Run:
+    """The run; if its scores are to come in the next moment, with these."""
+    until = time.monotonic() + MOST_SECONDS_TO_WAIT
+    short = run.status.seconds < SHORT_RUN_SECONDS
+    while short and phase(run) == "evaluating" and time.monotonic() < until:
+        time.sleep(0.03)
+        run = run.reload()
+    return run
 
 
 def _first_metrics(run: Run) -> pd.DataFrame:
