@@ -52,11 +52,10 @@ def _panel(
     if st.session_state.pop("run_chosen", run_id) != run_id:
         st.rerun()  # the page knows the new one
     try:
-        run = caches.store().get(run_id)
+        run = _scored_soon(caches.store().get(run_id))
     except RunError as error:
         st.error(wording.plain(str(error)))
         return
-    run = _scored_soon(run)
     now = phase(run)
     if was_busy != (now in BUSY):
         st.rerun()  # the timer is the page's to start and to end
