@@ -28,10 +28,13 @@ ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
 @functools.cache
-def start() -> Any:
-    """Start XLA, once for this process, on one thread; returns its device."""
+def start(pool: int = 1) -> Any:
+    """Start XLA, once for this process, and return its device.
+
+    It computes with a pool of threads, as many as the first to ask wants.
+    """
     os.environ.setdefault("XLA_FLAGS", ONE_THREAD)  # which it reads now,
-    os.environ.setdefault("NPROC", "1")  # and this: a second thread would spin while it waits
+    os.environ.setdefault("NPROC", str(pool))  # and this
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_platforms", "cpu")
     return jax.devices()[0]

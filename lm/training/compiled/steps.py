@@ -21,7 +21,7 @@ from lm.runs import programs
 from lm.runs.config import RunConfig
 from lm.runs.plan import Plan, plan
 from lm.training.compiled.lowering import NotLoweredError
-from lm.training.compiled.program import Program
+from lm.training.compiled.program import Program, start
 from lm.training.compiled.step import Step
 from lm.training.device import threads
 from lm.training.loop import Batches, NotCompiledError, TrainingState, loss_of_rows
@@ -34,6 +34,9 @@ CALL_SECONDS = 0.05  # which one call may take, so that requests are answered so
 # of a step, roughly: a program has room for the steps that fit into a call, and fills it each time
 SECONDS_PER_STEP, FLOPS_PER_SECOND = 2e-4, 3e10
 WAIT_SECONDS = 0.05
+# FLOPs of a step from which a second thread of XLA's helps with products that are large enough;
+# below, it would spin while it waits
+SHARED_STEP = 2e8
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class CompiledSteps:
         """
         if self._program is not None:
             return
+        start(2 if self.plan.step.total >= SHARED_STEP else 1)
         self._program = self._kept()
         if self._program is None:
             self.compiling = True
@@ -138,13 +142,13 @@ class CompiledSteps:
         n = min(most, piece.steps.stop - first)
         if self._seconds:
             n = max(1, min(n, int(CALL_SECONDS / self._seconds)))
-        start = first - piece.steps.start
-        taken = range(start, start + n)
+        offset = first - piece.steps.start
+        taken = range(offset, offset + n)
         self._program.start(taken)
         if self._next is None and piece.steps.stop < self.steps.stop:
             self._next = self._prepared(piece.steps.stop)  # while the program is at work
-        self.step.took([each[start : start + n] for each in piece.inputs], first)
-        return self._program.results(taken), piece.rates[start : start + n]
+        self.step.took([each[offset : offset + n] for each in piece.inputs], first)
+        return self._program.results(taken), piece.rates[offset : offset + n]
 
     def _prepared(self, first: int) -> _Piece:
         """What the program needs for as many steps from `first` on as it has room for."""
