@@ -231,7 +231,8 @@ def test_a_worker_that_was_asked_to_end_leaves_the_next_run_to_another(store):
 
 
 def test_killing_one_worker_leaves_the_others_alone(queue, store):
-    victim, other = prepare(config(), store), prepare(config(), store)
+    long = config(steps=100_000)  # still training when the other's end is noticed
+    victim, other = prepare(long, store), prepare(long, store)
     queue.submit(victim)
     queue.submit(other)
     until_training(victim)
