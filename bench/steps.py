@@ -59,7 +59,7 @@ def compiled_steps(shape: Shape, config: RunConfig) -> Callable[[], int]:
     state = TrainingState(model=model, optimizers=optimizers)
     token_ids = torch.randint(shape.vocab_size, (N_TOKENS,))
     batches = Batches(token_ids, config.model.lookback, config.sequence_length, seed=0)
-    compiled = CompiledSteps(state, batches, config, steps)
+    compiled = CompiledSteps(state, batches, config, steps, 1)
     for _ in compiled.prepare():
         pass
     done = EAGER_STEPS

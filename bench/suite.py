@@ -33,8 +33,9 @@ from lm.datasets.config import DataConfig
 from lm.jobs import JobQueue
 from lm.runs import RunStore, presets, recipes
 from lm.runs.config import RunConfig
+from lm.runs.engines import eager_threads
 from lm.runs.plan import plan
-from lm.runs.prepare import default_threads, prepare
+from lm.runs.prepare import prepare
 from lm.training.device import keep_memory, threads
 from lm.training.evaluation import evaluate
 from lm.training.loop import Batches, TrainingState, train
@@ -145,7 +146,7 @@ def our_steps(
     steps = plan(config, shape.vocab_size, N_TOKENS)
     token_ids = torch.randint(shape.vocab_size, (N_TOKENS,))
     batches = Batches(token_ids, model.config.lookback, config.sequence_length, seed=0)
-    cores = cores or default_threads(steps.step.total)
+    cores = cores or eager_threads(steps.step.total)
     processes = cores if forks and can_fork(token_ids.device) else 1
     records = train(state, batches, config.training, steps, processes)
 

@@ -26,7 +26,6 @@ from lm.base.settings import ConfigError
 from lm.runs import Request, Run, RunError, RunWriter, engines, programs, read_run
 from lm.runs.config import RunConfig
 from lm.runs.plan import Plan
-from lm.runs.prepare import default_threads
 
 
 @dataclass(frozen=True)
@@ -90,14 +89,18 @@ class JobQueue:
         Returns immediately. One is made at a time; of several that were asked for meanwhile, the
         last.
         """
-        threads = config.training.threads or default_threads(steps.step.total)
         with contextlib.suppress(ConfigError):  # to be told to who starts it
-            if engines.choose(config, vocab_size, steps.n_steps, threads) == "compiled":
-                name = programs.name(config, vocab_size)
+            chosen = engines.choose(config, vocab_size, steps)
+            if chosen.engine == "compiled":
+                name = programs.name(config, vocab_size, chosen.threads)
                 with self._lock:
                     if name not in self._asked and not programs.has(name):
                         self._asked.add(name)
-                        job = {"config": config.model_dump_json(), "vocab_size": vocab_size}
+                        job = {
+                            "config": config.model_dump_json(),
+                            "vocab_size": vocab_size,
+                            "n_threads": chosen.threads,
+                        }
                         self._to_compile = json.dumps(job) + "\n"
                         self._compile_next()
 

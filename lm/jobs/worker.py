@@ -92,14 +92,14 @@ class _Corpora:
         return None
 
 
-def compile_ahead(config: str, vocab_size: int) -> None:
+def compile_ahead(config: str, vocab_size: int, n_threads: int) -> None:
     """Have on disk the program of a run that does not exist yet. `config`: its JSON."""
     from lm.training.compiled.steps import make_ready
 
     use_one_blas_thread()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(ValueError):  # there is none; the run itself will say so
-        make_ready(RunConfig.model_validate_json(config), vocab_size)
+        make_ready(RunConfig.model_validate_json(config), vocab_size, n_threads)
 
 
 def in_a_sentence(error: Exception) -> str:

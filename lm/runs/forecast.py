@@ -17,7 +17,6 @@ from lm.runs import Run, engines, programs
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops
 from lm.runs.plan import Plan
-from lm.runs.prepare import default_threads
 from lm.runs.status import Engine
 
 # On cores of a server, beside a page that is watched: a step costs its matrix products at this
@@ -48,7 +47,7 @@ BYTES_PER_TOKEN_KIND = 15  # of tokenizer.json: an entry of a vocabulary of word
 
 def seconds(config: RunConfig, steps: Plan, vocab_size: int, history: Sequence[Run]) -> float:
     """Predicted training time of a plan. `history`: runs of this machine, any state."""
-    flops, engine = steps.step.total, _engine(config, steps, vocab_size)
+    flops, engine = steps.step.total, _computed_by(config, steps, vocab_size).engine
     a_step = _modelled(config, flops, engine)
     return steps.n_steps * a_step * _correction(config, flops, engine, history)
 
@@ -64,11 +63,11 @@ def whole_seconds(
     n_tokens, n_modules = overlap * n_scored_tokens, len(modules(config.model, vocab_size))
     products = n_tokens * row.forward / config.model.context_length / FLOPS_PER_SECOND
     around_products = n_tokens * n_modules * SECONDS_PER_TOKEN_AND_MODULE * FORWARD_SHARE
-    engine = _engine(config, steps, vocab_size)
-    correction = _correction(config, steps.step.total, engine, history)
+    by = _computed_by(config, steps, vocab_size)
+    correction = _correction(config, steps.step.total, by.engine, history)
     scoring = (products + around_products) * correction
     around = SECONDS_AROUND_TRAINING
-    if engine == "compiled" and not programs.has(programs.name(config, vocab_size)):
+    if by.engine == "compiled" and not programs.has(programs.name(config, vocab_size, by.threads)):
         around += SECONDS_TO_COMPILE + n_modules * SECONDS_TO_COMPILE_A_MODULE
     return around + seconds(config, steps, vocab_size, history) + scoring
 
@@ -85,12 +84,11 @@ def n_bytes(config: RunConfig, steps: Plan, vocab_size: int, *, weights: bool = 
     return of_weights + rows + BYTES_BESIDE + BYTES_PER_TOKEN_KIND * vocab_size
 
 
-def _engine(config: RunConfig, steps: Plan, vocab_size: int) -> Engine:
-    threads = config.training.threads or default_threads(steps.step.total)
+def _computed_by(config: RunConfig, steps: Plan, vocab_size: int) -> engines.Choice:
     try:
-        return engines.choose(config, vocab_size, steps.n_steps, threads)
+        return engines.choose(config, vocab_size, steps)
     except ConfigError:  # whoever starts it is told
-        return "eager"
+        return engines.Choice("eager", 1)
 
 
 def _correction(
@@ -128,7 +126,7 @@ def _modelled(config: RunConfig, flops_per_step: float, engine: Engine) -> float
     if engine == "compiled":
         around = _around_compiled_products(config.model, tokens, few_rows)
         return around + flops_per_step / COMPILED_FLOPS_PER_SECOND
-    n_threads = training.threads or default_threads(flops_per_step)
+    n_threads = training.threads or engines.eager_threads(flops_per_step)
     around = _around_products(config.model, tokens, few_rows)
     return around + flops_per_step / FLOPS_PER_SECOND / n_threads
 

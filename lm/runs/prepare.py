@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sys
 from importlib.metadata import version
 
 from lm.architectures import n_params
@@ -18,12 +17,6 @@ from lm.runs.run import Run, RunError
 from lm.runs.scale import scale_at
 from lm.runs.status import Facts
 from lm.runs.store import RunStore
-
-# On Linux each thread is a process of its own (lm.training.parallel), and a second one pays from
-# about 3e9 FLOPs a step on. Elsewhere threads of one process wait for each other at every
-# operation, and pay later. docs/performance.md has the measurements.
-FLOPS_PER_STEP_AND_THREAD = 1.5e9 if sys.platform == "linux" else 4e9
-MOST_THREADS = 4  # what a small model can use, and other runs want some
 
 
 def prepare(
@@ -48,9 +41,7 @@ def prepare(
     vocab_size = corpus.tokenizer.vocab_size
     steps = plan(config, vocab_size, corpus.train.n_tokens)
     original = corpus.original
-    threads = config.training.threads or default_threads(steps.step.total)
-    if config.training.engine == "compiled":
-        threads = config.training.threads or 1
+    chosen = engines.choose(config, vocab_size, steps)
     scale = scale_at(config, vocab_size, steps, steps.n_steps)
     facts = Facts(
         vocab_size=vocab_size,
@@ -63,8 +54,8 @@ def prepare(
         tokens=steps.tokens,
         n_train_tokens=corpus.train.n_tokens,
         sha256=corpus.sha256,
-        threads=threads,
-        engine=engines.choose(config, vocab_size, steps.n_steps, threads),
+        threads=chosen.threads,
+        engine=chosen.engine,
         torch=version("torch"),
         python=platform.python_version(),
         original=None if original is None else original.to_dict(),
@@ -127,9 +118,3 @@ def check_length(config: RunConfig, corpus: Corpus) -> None:
                 f"The {name} split must hold at least 2 tokens. Received: {split.n_tokens}. "
                 "Use a longer text."
             )
-
-
-def default_threads(flops_per_step: float) -> int:
-    """Threads for a run on this machine: one for a small step, more where they pay."""
-    useful = int(min(flops_per_step / FLOPS_PER_STEP_AND_THREAD, MOST_THREADS))
-    return max(1, min(useful, n_cores()))

@@ -33,12 +33,13 @@ def folder() -> Path:
     return Path(os.environ.get("LM_CACHE") or PROJECT / ".cache")
 
 
-def name(config: RunConfig, vocab_size: int) -> str:
+def name(config: RunConfig, vocab_size: int, n_threads: int) -> str:
     """The name of a run's program: all that is built into it, and nothing that may change."""
     training = config.training
     what = {
         "model": config.model.model_dump(mode="json"),
         "vocab_size": vocab_size,
+        "threads": n_threads,
         "shape": (training.batch_size, config.sequence_length),
         "objective": training.objective,
         "z_loss": training.z_loss,

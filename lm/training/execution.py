@@ -97,8 +97,9 @@ def execute_run(
                 )
                 execution.begin()
             n_cores = run.facts.threads
-            n_processes = n_cores if can_fork(execution.device) else 1
-            with threads(1 if n_processes > 1 else n_cores):
+            divided = run.facts.engine == "eager" and can_fork(execution.device)
+            n_processes = n_cores if divided else 1
+            with threads(1):
                 execution.train(until_step, n_processes)
             with threads(n_cores):
                 execution.finish()
@@ -302,7 +303,8 @@ class _Execution:
         try:
             from lm.training.compiled.steps import CompiledSteps  # starts XLA: not to be forked
 
-            return CompiledSteps(self.state, batches, self.config, self.plan)
+            n_threads = self.writer.run.facts.threads
+            return CompiledSteps(self.state, batches, self.config, self.plan, n_threads)
         except (ImportError, NotCompiledError) as error:
             self.writer.update(not_compiled=str(error))
             return None

@@ -10,7 +10,6 @@ processes are not compiled, and importing this starts nothing.
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -19,25 +18,32 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
+from jax.extend.backend import clear_backends
 from jaxlib._jax import DeviceList
 from torch import Tensor, fx
 
 from lm.training.compiled.lowering import lowered
 
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+_pool: list[int] = []  # its size, once XLA has started in this process
 
 
-@functools.cache
-def start(pool: int = 1) -> Any:
-    """Start XLA, once for this process, and return its device.
+def start(n_threads: int) -> None:
+    """Start XLA in this process with a pool of so many threads, unless it has just that.
 
-    It computes with a pool of threads, as many as the first to ask wants.
+    It divides products among them, so that another number gives other bits. Where its pool is
+    another one, it starts anew, and what was made before is of no use any more.
     """
-    os.environ.setdefault("XLA_FLAGS", ONE_THREAD)  # which it reads now,
-    os.environ.setdefault("NPROC", str(pool))  # and this
+    if _pool == [n_threads]:
+        return
+    if _pool:
+        clear_backends()
+    os.environ["XLA_FLAGS"] = ONE_THREAD  # which it reads as it starts,
+    os.environ["NPROC"] = str(n_threads)  # and this
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_platforms", "cpu")
-    return jax.devices()[0]
+    jax.devices()
+    _pool[:] = [n_threads]
 
 
 class Program:
@@ -60,9 +66,8 @@ class Program:
     ) -> Program:
         """From a graph that takes `state` and the `inputs` of one step.
 
-        It gives the next state, a loss and a norm. Raises `NotLoweredError`.
+        It gives the next state, a loss and a norm. XLA is started. Raises `NotLoweredError`.
         """
-        start()
         step = lowered(graph)
 
         def steps(state: list[Any], inputs: list[Any], keys: Any, ends: Any) -> Any:
@@ -87,8 +92,8 @@ class Program:
 
     @classmethod
     def loaded(cls, kept: bytes, most_steps: int) -> Program:
-        """From what `to_bytes` gave. Raises RuntimeError if that is damaged."""
-        device = start()
+        """From what `to_bytes` gave; XLA is started. Raises RuntimeError if that is damaged."""
+        (device,) = jax.devices()
         devices = DeviceList((device,))
         return cls(device.client.deserialize_executable(kept, devices), most_steps)
 

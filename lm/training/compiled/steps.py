@@ -34,9 +34,6 @@ CALL_SECONDS = 0.05  # which one call may take, so that requests are answered so
 # of a step, roughly: a program has room for the steps that fit into a call, and fills it each time
 SECONDS_PER_STEP, FLOPS_PER_SECOND = 2e-4, 3e10
 WAIT_SECONDS = 0.05
-# FLOPs of a step from which a second thread of XLA's helps with products that are large enough;
-# below, it would spin while it waits
-SHARED_STEP = 2e8
 
 
 @dataclass(frozen=True)
@@ -53,12 +50,17 @@ class CompiledSteps:
     """Takes steps of a training, by a program that is made or found when it is first needed."""
 
     def __init__(
-        self, state: TrainingState, batches: Batches, config: RunConfig, plan: Plan
+        self,
+        state: TrainingState,
+        batches: Batches,
+        config: RunConfig,
+        plan: Plan,
+        n_threads: int,
     ) -> None:
         """Raises `NotCompiledError` where an optimizer cannot be compiled."""
-        self.state, self.batches, self.plan = state, batches, plan
+        self.state, self.batches, self.plan, self.n_threads = state, batches, plan, n_threads
         self.training = training = config.training
-        self.name = programs.name(config, state.model.vocab_size)
+        self.name = programs.name(config, state.model.vocab_size, n_threads)
         self.compiling = False
         seconds = SECONDS_PER_STEP + plan.step.total / FLOPS_PER_SECOND
         fitting = max(1, min(MOST_STEPS, int(CALL_SECONDS / seconds)))
@@ -79,7 +81,7 @@ class CompiledSteps:
         """
         if self._program is not None:
             return
-        start(2 if self.plan.step.total >= SHARED_STEP else 1)
+        start(self.n_threads)
         self._program = self._kept()
         if self._program is None:
             self.compiling = True
@@ -190,18 +192,18 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
-def make_ready(config: RunConfig, vocab_size: int) -> None:
+def make_ready(config: RunConfig, vocab_size: int, n_threads: int) -> None:
     """Have the program of a run on disk before the run is there.
 
     Raises `NotCompiledError` where there is none.
     """
-    if programs.load(programs.name(config, vocab_size)) is not None:
+    if programs.load(programs.name(config, vocab_size, n_threads)) is not None:
         return
     with threads(1):  # in a forked process others do not start
-        _make_ready(config, vocab_size)
+        _make_ready(config, vocab_size, n_threads)
 
 
-def _make_ready(config: RunConfig, vocab_size: int) -> None:
+def _make_ready(config: RunConfig, vocab_size: int, n_threads: int) -> None:
     lookback, length = config.model.lookback, config.sequence_length
     text = torch.zeros(lookback + length + 1, dtype=torch.long)
     model = build_model(config.model, vocab_size)
@@ -209,5 +211,5 @@ def _make_ready(config: RunConfig, vocab_size: int) -> None:
     optimizers = build_optimizers(model, config.training, the_plan.n_steps)
     state = TrainingState(model=model, optimizers=optimizers)
     batches = Batches(text, lookback, length, seed=0)
-    for _ in CompiledSteps(state, batches, config, the_plan).prepare():
+    for _ in CompiledSteps(state, batches, config, the_plan, n_threads).prepare():
         pass

@@ -183,7 +183,7 @@ def test_a_program_is_made_before_its_run_is_there(queue):
     wanted = config()
     wanted = wanted.replace(model=wanted.model.replace(d_ff=24))  # of no other test
     steps = plan(wanted, 29, 2_000)
-    name = programs.name(wanted, 29)
+    name = programs.name(wanted, 29, 1)
     (programs.folder() / f"{name}.xla").unlink(missing_ok=True)
     queue.compile_ahead(wanted, 29, steps)
     queue.compile_ahead(wanted, 29, steps)  # while the first is being made
@@ -191,7 +191,7 @@ def test_a_program_is_made_before_its_run_is_there(queue):
     eager = wanted.replace(training=wanted.training.replace(engine="eager", batch_size=3))
     queue.compile_ahead(eager, 29, steps)
     time.sleep(1)
-    assert not programs.has(programs.name(eager, 29))
+    assert not programs.has(programs.name(eager, 29, 1))
 
 
 def test_a_worker_trains_one_compiled_run_after_another(store):

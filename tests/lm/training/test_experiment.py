@@ -24,9 +24,10 @@ from lm.datasets import load
 from lm.datasets.config import DataConfig
 from lm.runs import DiskFullError, Run, RunBusyError, RunError, RunStore, RunWriter
 from lm.runs.config import RunConfig
+from lm.runs.engines import compiled_threads, eager_threads
 from lm.runs.flops import step_flops
 from lm.runs.plan import BudgetError, plan
-from lm.runs.prepare import default_threads, prepare
+from lm.runs.prepare import prepare
 from lm.training import execute
 from lm.training.device import DeviceError, keep_memory, resolve_device
 from lm.training.evaluation import evaluate
@@ -233,8 +234,9 @@ def test_memory_that_a_step_frees_is_kept_for_the_next():
 
 
 def test_threads_suit_the_step():
-    assert default_threads(1e6) == 1
-    assert 1 <= default_threads(1e12) <= n_cores()
+    assert eager_threads(1e6) == compiled_threads(1e6) == 1
+    assert eager_threads(1e12) == min(4, n_cores())
+    assert compiled_threads(1e12) == min(2, n_cores())
 
 
 # --- what cannot be ----------------------------------------------------------------------------

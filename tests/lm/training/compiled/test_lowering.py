@@ -183,7 +183,7 @@ CASES: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = {
 
 
 def computed(graph: fx.GraphModule, inputs: tuple[Tensor, ...]) -> list[np.ndarray]:
-    start()
+    start(1)
     run = jax.jit(lowered(graph))
     key = np.array([1, 2], np.uint32)
     return [np.asarray(each) for each in run([each.numpy() for each in inputs], key)]

@@ -82,7 +82,7 @@ def begin(kind: str, **changed: Any) -> tuple[TrainingState, CompiledSteps]:
     optimizers = build_optimizers(network, training, the_plan.n_steps)
     state = TrainingState(model=network, optimizers=optimizers)
     batches = Batches(STREAM, model.lookback, the_plan.shape[1], training.seed)
-    return state, CompiledSteps(state, batches, run, the_plan)
+    return state, CompiledSteps(state, batches, run, the_plan, 1)
 
 
 def trained(
@@ -148,7 +148,7 @@ def test_a_last_step_of_another_shape_is_torchs() -> None:
     for compiled in (False, True):
         state, ahead = begin("attention")
         other = dataclasses.replace(ahead.plan, last_shape=(3, 7))
-        ahead = CompiledSteps(state, ahead.batches, settings("attention")[0], other)
+        ahead = CompiledSteps(state, ahead.batches, settings("attention")[0], other, 1)
         how = (state, ahead.batches, ahead.training, other)
         records = list(train(*how, ahead=ahead if compiled else None))
         assert records[-1] is not None
@@ -337,7 +337,7 @@ for engine in ("auto", "compiled"):
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"threads": 2}, "it takes one thread. The run has 2."),
+        ({"threads": 3}, "it takes at most 2 threads. The run has 3."),
         ({"precision": "bfloat16"}, "it computes in float32. The run has precision=bfloat16."),
         ({"device": "cuda"}, "it computes on the processor. The run is for cuda."),
     ],
@@ -346,13 +346,37 @@ def test_what_cannot_be_compiled_is_a_sentence(
     store: RunStore, changed: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(ConfigError, match=sentence):
-        prepare(config(**changed), store, most_threads=2)
+        prepare(config(**changed), store, most_threads=3)
 
 
 def test_auto_compiles_long_runs_of_small_steps(store: RunStore) -> None:
     def engine(**changed: Any) -> str:
-        return prepare(config(engine="auto", **changed), store, most_threads=2).facts.engine
+        return prepare(config(engine="auto", **changed), store, most_threads=3).facts.engine
 
     assert engine(steps=LEAST_STEPS) == "compiled"
     assert engine(steps=LEAST_STEPS - 1) == "eager"
-    assert engine(steps=LEAST_STEPS, threads=2) == "eager"
+    assert engine(steps=LEAST_STEPS, threads=2) == "compiled"
+    assert engine(steps=LEAST_STEPS, threads=3) == "eager"
+
+
+def test_a_run_has_its_threads_whatever_the_process_did_before(store: RunStore) -> None:
+    """Another number of them would give other bits."""
+    shape = {"d_model": 64, "d_ff": 256, "context_length": 64, "n_heads": 4}
+    model = config().model.replace(**shape)
+
+    def prepared(n_threads: int) -> Run:
+        settings = config(steps=EAGER_STEPS + 12, batch_size=32, threads=n_threads)
+        return prepare(settings.replace(model=model), store, most_threads=2)
+
+    def weights(run: Run) -> bytes:
+        return execute(run).weights_path.read_bytes()
+
+    apart = prepared(2)
+    assert apart.facts.threads == 2
+    script = "import sys; from lm.runs import RunStore; from lm.training import execute; "
+    script += "execute(RunStore(sys.argv[1]).get(sys.argv[2]))"
+    in_another = [sys.executable, "-c", script, str(store.root), apart.run_id]
+    subprocess.run(in_another, check=True)
+    one, two, one_more = (weights(prepared(n_threads)) for n_threads in (1, 2, 1))
+    assert two == apart.reload().weights_path.read_bytes()
+    assert one == one_more != two
