@@ -10,6 +10,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lm.architectures.linear.config import LinearConfig
+from lm.datasets.config import DataConfig
+from lm.runs import RunStore
+from lm.runs.config import RunConfig
+from lm.runs.prepare import prepare
+from lm.training import execute
+from lm.updates.config import TrainingConfig
 from tests.pages.conftest import ODD_TEXT
 
 ROOT = Path(__file__).parents[2]
@@ -219,6 +226,23 @@ def test_unknown_character_in_the_prompt_is_named(app: AppTest) -> None:
     app.text_area(key="prompt").set_value("ROMEO: ж").run()
     assert not app.exception
     assert "'ж'" in app.error[0].value.replace("\\", "")
+
+
+def test_the_first_prompt_is_one_that_the_model_can_read(app: AppTest, tmp_path: Path) -> None:
+    app.run().switch_page("pages/generate.py").run()
+    assert app.text_area(key="prompt").value == "ROMEO:\nO"
+    config = RunConfig(
+        data=DataConfig(dataset="known_entropy", n_chars=2_000),  # it has no capital letters
+        model=LinearConfig(context_length=4),
+        training=TrainingConfig(steps=3),
+    )
+    run = execute(prepare(config, RunStore(tmp_path / "runs")))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.run().switch_page("pages/generate.py").run()
+    assert run.name in app.multiselect(key="runs").value[0]
+    assert app.text_area(key="prompt").value == run.samples().iloc[-1]["prompt"]
+    assert not app.error
+    assert not app.exception
 
 
 def written(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> dict:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
+from lm.datasets.tokenizers import UnknownTokenError
 from lm.runs import Run
 from lm.writing.sampling import Sampling
 from pages.common import links, wording
 
 MOST_RUNS = 4
+ROMEO = "ROMEO:\nO"
 SAMPLING_KEYS = ("temperature", "top_k", "top_p", "min_p")
 
 
@@ -36,13 +39,25 @@ def _arrive(by_label: dict[str, Run]) -> None:
                 st.session_state["prompt"] = samples.iloc[-1]["prompt"]
 
 
+def _opening(runs: list[Run]) -> str:
+    """A prompt to begin with, of characters that the first run knows."""
+    for run in runs:
+        with contextlib.suppress(UnknownTokenError):
+            run.tokenizer().encode(ROMEO)
+            return ROMEO
+        samples = run.samples()
+        if not samples.empty:
+            return samples.iloc[-1]["prompt"]
+    return ROMEO
+
+
 def form(runs: list[Run]) -> Request:
     """Prompt, checkpoints and sampling. Sliders do not rerun the page: the browser re-weighs."""
     by_label = {label: run for run, label in zip(runs, wording.names(runs).values(), strict=True)}
     _arrive(by_label)
     left, right = st.columns([3, 2], gap="medium")
     prompt = left.text_area(
-        "Prompt", "ROMEO:\nO", key="prompt", bind="query-params", height=122, max_chars=5000
+        "Prompt", _opening(runs[:1]), key="prompt", bind="query-params", height=122, max_chars=5000
     )
     labels = right.multiselect(
         f"Checkpoints, up to {MOST_RUNS}",

@@ -79,7 +79,7 @@ def _spent(run: Run, metrics: pd.DataFrame, busy: bool) -> list[Figure]:
         f"Training FLOPs: forward + backward + optimizer, of {flops_text(planned)} planned. "
         f"{wording.NOT_COUNTED}"
     )
-    figures = [("FLOPs", flops_text(done) if done else "0", text)]
+    figures = [("FLOPs", flops_text(done, 2) if done else "0", text)]
     if speed:
         figures.append(("Tokens/s", wording.short(speed.tokens), "Training tokens per second."))
         figures.append(("FLOP/s", wording.short(speed.flops), "Training FLOPs per second."))
