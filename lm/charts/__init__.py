@@ -7,7 +7,7 @@ grid come from the theme of whoever shows a chart: entry points call `use_theme`
 """
 
 from lm.base.looks import Look
-from lm.charts.axes import X_TITLES, labelled, loss_axis
+from lm.charts.axes import COMPARED, X_TITLES, labelled, loss_axis
 from lm.charts.bands import BAND_READING, curve_figure, curve_plot
 from lm.charts.corpora import frequency_chart, rank_chart
 from lm.charts.curves import describe_curves, training_curves
@@ -24,6 +24,7 @@ from lm.charts.times import Answer, describe_time, time_chart
 
 __all__ = [
     "BAND_READING",
+    "COMPARED",
     "LEAST_SEEDS",
     "MOST_POINTS",
     "PALETTE",

@@ -19,6 +19,12 @@ X_TITLES = {
     "flops": "Training FLOPs",
     "seconds": "Training time (s)",
 }
+# What the curves of several runs can be drawn against.
+COMPARED = {
+    **X_TITLES,
+    "operations": "Training operations",
+    "bytes": "Bytes read and written in training",
+}
 HEIGHT = 380
 OF_AXIS = 55  # pixels of a chart's height that its x-axis takes
 NEAR = 0.3  # a reference is drawn if it lies within this of the runs

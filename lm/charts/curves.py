@@ -10,9 +10,9 @@ import pandas as pd
 from lm.base.looks import Look
 from lm.charts import ends
 from lm.charts.axes import (
+    COMPARED,
     HEIGHT,
     NEAR,
-    X_TITLES,
     between,
     labelled,
     layered,
@@ -40,7 +40,7 @@ def training_curves(
     Args:
         metrics: Run id -> frame with the columns of `StepRecord`.
         looks: Run id -> how the run is drawn and named; only these runs are drawn.
-        x: A key of `X_TITLES`.
+        x: A key of `COMPARED`.
         y: A column of losses, such as "train_loss".
         y_title: Title of the y-axis, with its unit.
         log_x: Draw x on a logarithmic axis.
@@ -59,13 +59,13 @@ def training_curves(
     x_domain = ends.with_room(first, last, log_x)
     x_scale = alt.Scale(type=scale_type(log_x), domain=list(x_domain), nice=False)
     base = alt.Chart(rows).encode(
-        x=alt.X(f"{x}:Q", scale=x_scale, axis=number_axis(X_TITLES[x], log_x, rows[x])),
+        x=alt.X(f"{x}:Q", scale=x_scale, axis=number_axis(COMPARED[x], log_x, rows[x])),
         color=alt.Color("run:N", scale=look_scale(looks.values(), "color"), legend=None),
         strokeDash=alt.StrokeDash("run:N", scale=look_scale(looks.values(), "dash"), legend=None),
         tooltip=[
             alt.Tooltip("run:N", title="Run"),
             alt.Tooltip("step:Q", title="Step", format=","),
-            *([alt.Tooltip(f"{x}:Q", title=X_TITLES[x], format=".3~g")] if x != "step" else []),
+            *([alt.Tooltip(f"{x}:Q", title=COMPARED[x], format=".3~g")] if x != "step" else []),
             alt.Tooltip(f"{y}:Q", title=y_title, format=".3f"),
         ],
     )

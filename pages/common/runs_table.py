@@ -302,14 +302,19 @@ def results(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def curves(group: Group, runs: Sequence[Run]) -> dict[str, pd.DataFrame]:
-    """Each run's metrics; in bits per character where the group is."""
+    """Each run's metrics, "operations" and "bytes" among them; in the unit of its group."""
     frames = {}
     for run in runs:
         if group.in_bits and run.status.valid is None:
             continue
         frame = metrics(run)
         losses = ("sampled_val_loss", "train_loss")
-        frames[run.run_id] = frame.assign(**{n: group.in_unit(run, frame[n]) for n in losses})
+        share = frame["step"] / max(1, run.status.step)
+        frames[run.run_id] = frame.assign(
+            operations=share * run.scale.operations.total,
+            bytes=share * run.scale.bytes.total,
+            **{name: group.in_unit(run, frame[name]) for name in losses},
+        )
     return frames
 
 

@@ -127,6 +127,17 @@ def test_best_on_the_way_stands_beside_the_last(tmp_path: Path, corpora) -> None
     assert (row["Last"], row["Best"]) == (1.9, pytest.approx(1.5 + 1 / 30))
 
 
+def test_curves_know_the_operations_and_bytes_at_each_step(tmp_path: Path, corpora) -> None:
+    store = RunStore(tmp_path)
+    run = finished_run(store, corpora["char"]).reload()
+    (group,) = runs_table.groups(store.list()).values()
+    frame = runs_table.curves(group, [run])[run.run_id]
+    whole, share = run.scale, frame["step"] / run.status.step
+    assert list(frame["operations"]) == pytest.approx(list(share * whole.operations.total))
+    assert list(frame["bytes"]) == pytest.approx(list(share * whole.bytes.total))
+    assert frame["operations"].min() > 0
+
+
 def test_labels_say_only_what_differs(tmp_path: Path, corpora) -> None:
     store, corpus = RunStore(tmp_path), corpora["char"]
     runs = [

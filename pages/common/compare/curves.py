@@ -26,7 +26,7 @@ def show(group: Group, checked: list[Run], looks: dict[str, charts.Look]) -> Non
         )
         x = st.segmented_control(
             "Against",
-            list(charts.X_TITLES),
+            list(charts.COMPARED),
             default="flops",
             required=True,
             key="curve_x",

@@ -88,6 +88,15 @@ def test_every_axis_draws(x: str, log_x: bool) -> None:
     assert json.dumps(spec)
 
 
+@pytest.mark.parametrize("x", charts.COMPARED)
+@pytest.mark.parametrize("log_x", [True, False])
+def test_curves_are_drawn_against_every_axis(x: str, log_x: bool) -> None:
+    frame = metrics(20).assign(operations=lambda rows: 2 * rows["flops"], bytes=lambda rows: 4e9)
+    look = charts.run_looks({"a": "mlp"}, {"a": "a"})
+    spec = charts.training_curves({"a": frame}, look, x=x, log_x=log_x).to_dict()
+    assert charts.COMPARED[x] in json.dumps(spec)
+
+
 def test_axis_holds_guesses_above_and_losses_below() -> None:
     low, high = charts.loss_axis(REFERENCES)
     assert low < 0.75 * 2.5
