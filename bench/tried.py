@@ -213,7 +213,7 @@ def losses(trial: Trial) -> Iterator[tuple[str, Callable[[], dict[str, float]]]]
 def compare(data: DataConfig, budget: float, seeds: int, only: str = "") -> dict[str, list[float]]:
     """The validation losses, one for each seed, of the variants whose name holds `only`."""
     keep_memory()
-    corpus = load(data)
+    corpus = load(data, for_choice=True)
     by_variant: dict[str, list[float]] = {}
     for seed in range(seeds):
         config = resolve(

@@ -89,6 +89,7 @@ class Dataset(ABC):
     default_tokenizer: str = "char"
     splits: tuple[str, ...] = ("study",)  # names of its cuts; "study" is one of them
     split_help: str | None = None  # how its cuts differ, where there are several
+    testing_splits: frozenset[str] = frozenset()  # cuts whose validation text tests another cut
     settings: frozenset[str] = frozenset()  # fields of `DataConfig` that it reads
     download: Download | None = None
     needs_file: bool = False  # whether a file must be there before it can be read

@@ -29,6 +29,7 @@ class TinyShakespeare(FolderDataset):
     licence = "public domain"
     source = "https://github.com/karpathy/char-rnn"
     splits = ("study", "nanogpt")
+    testing_splits = frozenset({"nanogpt"})  # all but 66 of its characters are the study's test
     split_help = (
         "study: train, valid and test as the coursework cut them. nanogpt: train and validation as "
         "nanoGPT does, without a test split."

@@ -1,0 +1,161 @@
+"""Trains many small runs on development texts, one on each processor, and keeps a row of each.
+
+A row names all that its loss depends on, so that a command that was cut off goes on where it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.development import development_text
+from lm.base.machine import n_cores
+from lm.runs import RunStore, forecast, recipes
+from lm.runs.config import RunConfig
+from lm.runs.plan import plan
+from lm.runs.prepare import prepare
+from lm.training import execute
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A default recipe, with some settings changed, on a development text."""
+
+    text: str
+    architecture: str
+    budget: float
+    seed: int = 0
+    changed: str = "{}"  # JSON: {"model": {…}, "training": {…}}
+
+    @property
+    def config(self) -> RunConfig:
+        """All its settings. Raises `ConfigError` where they cannot be."""
+        corpus = development_text(self.text)
+        changed = json.loads(self.changed)
+        return recipes.resolve(
+            architecture=self.architecture,
+            data=corpus.data,
+            vocab_size=corpus.tokenizer.vocab_size,
+            n_train_tokens=corpus.train.n_tokens,
+            budget=self.budget,
+            model=changed.get("model"),
+            training={**changed.get("training", {}), "seed": self.seed, "threads": 1},
+        )
+
+    @property
+    def seconds(self) -> float:
+        """What it will take, roughly, on one processor."""
+        corpus, config = development_text(self.text), self.config
+        steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
+        n_scored = corpus.n_scored_tokens
+        return forecast.whole_seconds(config, steps, corpus.tokenizer.vocab_size, n_scored, [])
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a job came to."""
+
+    text: str
+    architecture: str
+    budget: str
+    seed: str
+    changed: str
+    config: str  # identifies all settings: rows of other recipes are out of date
+    n_train_tokens: str
+    times_through: str
+    validation: str  # nats per token
+    lowest: str  # sampled validation loss along the way
+    train: str  # loss of the last steps
+    seconds: str  # of training
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return self.text, self.architecture, self.budget, self.seed, self.changed, self.config
+
+
+def _identity(config: RunConfig) -> str:
+    values = config.model_dump(mode="json", exclude={"data": {"text_path"}})
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def key_of(job: Job) -> tuple[str, ...]:
+    budget = f"{job.budget:.3g}"
+    identity = _identity(job.config)
+    return job.text, job.architecture, budget, str(job.seed), job.changed, identity
+
+
+def train(job: Job) -> Row:
+    """Train it here."""
+    corpus, config = development_text(job.text), job.config
+    with tempfile.TemporaryDirectory() as folder:
+        run = execute(prepare(config, RunStore(Path(folder)), corpus=corpus), corpus=corpus)
+        assert run.status.valid is not None, run.reason
+        metrics = run.metrics()
+    times = run.facts.tokens / corpus.train.n_tokens
+    return Row(
+        *key_of(job),
+        n_train_tokens=str(corpus.train.n_tokens),
+        times_through=f"{times:.3g}",
+        validation=f"{run.status.valid.loss:.4f}",
+        lowest=f"{metrics['sampled_val_loss'].min():.4f}",
+        train=f"{metrics['train_loss'].iloc[-1]:.4f}",
+        seconds=f"{run.status.seconds:.1f}",
+    )
+
+
+@dataclass
+class Table:
+    """Rows in a CSV file."""
+
+    path: Path
+    rows: dict[tuple[str, ...], Row] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> Table:
+        table = cls(path)
+        if path.exists():
+            with path.open(encoding="utf-8", newline="") as file:
+                for values in csv.DictReader(file):
+                    row = Row(**values)
+                    table.rows[row.key] = row
+        return table
+
+    def add(self, row: Row) -> None:
+        """Keep a row, and write the file anew."""
+        self.rows[row.key] = row
+        beside = self.path.with_suffix(".new")
+        with beside.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(Row.__dataclass_fields__), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(asdict(row) for row in self.rows.values())
+        os.replace(beside, self.path)
+
+
+def missing(jobs: Iterable[Job], table: Table) -> list[Job]:
+    """The jobs that have no row yet."""
+    return [job for job in jobs if key_of(job) not in table.rows]
+
+
+def train_all(jobs: list[Job], table: Table) -> Iterator[Row]:
+    """Train what has no row yet, as many at a time as there are processors."""
+    context = multiprocessing.get_context("spawn")
+    left = missing(jobs, table)
+    with ProcessPoolExecutor(n_cores(), mp_context=context) as pool:
+        running = {pool.submit(train, job) for job in left}
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                row = future.result()
+                table.add(row)
+                yield row
