@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 DIGITS = 7  # of a number in a row: what float32 has
 
@@ -34,6 +34,12 @@ def _rounded(value: float | None) -> float | None:
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
+# An n-gram of characters (lm.datasets.counting.spelling); or, in runs of before, any byte as
+# probable as any other.
+Spelling = Literal["characters", "bytes"]
+SPELLINGS: tuple[Spelling, ...] = get_args(Spelling)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """A split scored whole: the sums from which every figure is derived."""
@@ -42,6 +48,7 @@ class Evaluation:
     n_tokens: int
     n_chars: int
     spelling_nats: float = 0.0  # what spelling out its unknown words would cost
+    spelling: Spelling = "characters"  # by what they are spelled, where there are any
 
     @property
     def loss(self) -> float:
@@ -65,6 +72,11 @@ class Evaluation:
     def bits_per_char(self) -> float:
         """Comparable across tokenizers of one text; unknown words pay for their spelling."""
         return (self.total_nats + self.spelling_nats) / self.n_chars / math.log(2)
+
+    @property
+    def spelling_bits_per_char(self) -> float:
+        """The part of `bits_per_char` that spells unknown words."""
+        return self.spelling_nats / self.n_chars / math.log(2)
 
 
 @dataclass(frozen=True, kw_only=True)

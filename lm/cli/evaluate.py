@@ -47,6 +47,7 @@ def evaluate(
             "log_likelihood": score.log_likelihood,
             "perplexity": score.perplexity,
             "bits_per_char": score.bits_per_char,
+            "spelling_bits_per_char": score.spelling_bits_per_char,
             "total_nats": score.total_nats,
             "n_tokens": score.n_tokens,
             "n_chars": score.n_chars,

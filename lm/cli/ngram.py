@@ -38,6 +38,7 @@ def ngram(options: NGramOptions, data: DataConfig, as_json: bool) -> None:
             "loss": score.loss,
             "perplexity": score.perplexity,
             "bits_per_char": score.bits_per_char,
+            "spelling_bits_per_char": score.spelling_bits_per_char,
             "n_tokens": score.n_tokens,
         }
         for part, score in scores.items()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from lm.base.wording import listed
 from lm.datasets.config import DataConfig
+from lm.datasets.counting.spelling import Spelling
 from lm.datasets.registry import DATASETS, without_files
 from lm.datasets.spec import Dataset, DatasetError, Original, Splits
 from lm.datasets.tokenizers import Tokenizer, UnknownTokenError, train_tokenizer
+from lm.datasets.tokenizers.word import EOS, UNK, split_words
 
 PROMPT_CHARS = 24
 PROMPT_TOKENS = 1_000  # of the validation split, in which a prompt is looked for
@@ -40,7 +43,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Corpus:
-    """A text, split and encoded. The nanogpt split has no test."""
+    """A text, split and encoded. There is no test in the nanogpt split, nor for a choice."""
 
     data: DataConfig
     tokenizer: Tokenizer
@@ -128,11 +131,27 @@ def load_text(data: DataConfig) -> Splits:
     return dataset.read(data)
 
 
-def load(data: DataConfig, tokenizer: Tokenizer | None = None) -> Corpus:
+def load(
+    data: DataConfig, tokenizer: Tokenizer | None = None, *, for_choice: bool = False
+) -> Corpus:
     """A corpus as tokens, by the tokenizer of a run or by one made from the text.
+
+    Args:
+        data: Which text, and its cut.
+        tokenizer: That of a run. Left out: the one that `data` names.
+        for_choice: For whoever chooses settings by what they come to. There is no test split then,
+            and no cut is given whose validation text is the test text of another. An alphabet has
+            the same characters, so that models are those that will be tested.
 
     Raises `DatasetError`, or `UnknownTokenError` if a given tokenizer does not fit the text.
     """
+    dataset = DATASETS[data.dataset]
+    if for_choice and data.split in dataset.testing_splits:
+        others = [name for name in dataset.splits if name not in dataset.testing_splits]
+        raise DatasetError(
+            f"Nothing may be chosen by split={data.split} of {dataset.title}: what it validates on "
+            f"is the test text of another split. Choose by split={listed(others, 'or')}."
+        )
     texts = load_text(data)
     if tokenizer is None:
         tokenizer = train_tokenizer(
@@ -141,6 +160,14 @@ def load(data: DataConfig, tokenizer: Tokenizer | None = None) -> Corpus:
             [texts.valid, texts.test or ""],
             data.bpe_vocab_size,
         )
+
+    @cache
+    def spelling() -> Spelling:
+        return Spelling(word for word in split_words(texts.train) if word not in (EOS, UNK))
+
+    def spelling_nats(text: str) -> float:
+        unknown = tokenizer.unknown(text)
+        return spelling().nats(unknown) if unknown else 0.0
 
     def encode(part: str, text: str) -> Split:
         token_ids = tokenizer.encode(text)
@@ -153,8 +180,8 @@ def load(data: DataConfig, tokenizer: Tokenizer | None = None) -> Corpus:
         return Split(
             token_ids,
             len(text),
-            tokenizer.spelling_nats(text),
-            DATASETS[data.dataset].source_nats(text),
+            spelling_nats(text),
+            dataset.source_nats(text),
         )
 
     return Corpus(
@@ -162,7 +189,7 @@ def load(data: DataConfig, tokenizer: Tokenizer | None = None) -> Corpus:
         tokenizer,
         encode("train", texts.train),
         encode("valid", texts.valid),
-        None if texts.test is None else encode("test", texts.test),
+        None if texts.test is None or for_choice else encode("test", texts.test),
         texts.sha256,
         texts.original,
     )

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from lm.base.checked import MOST_COUNT, JsonError, JsonObject
 from lm.base.flops import Cost
-from lm.base.records import Evaluation
+from lm.base.records import SPELLINGS, Evaluation
 
 Engine = Literal["compiled", "eager"]
 StoredState = Literal["created", "running", "paused", "stopped", "complete", "failed"]
@@ -162,4 +162,6 @@ def _evaluation(given: JsonObject) -> Evaluation:
         n_tokens=given.count("n_tokens", least=1),
         n_chars=given.count("n_chars", least=1),
         spelling_nats=given.optional(given.number, "spelling_nats") or 0.0,
+        # a word of before was spelled by bytes
+        spelling=given.optional(partial(given.one_of, choices=SPELLINGS), "spelling") or "bytes",
     )

@@ -48,6 +48,13 @@ class Column:
         return self.unit.endswith("per token")
 
 
+def _detail(
+    name: str, title: str, value: Callable[[Run], Any], unit: str = "", heads: bool = False
+) -> Column:
+    """A column for a DataFrame alone."""
+    return Column(name=name, title=title, value=value, unit=unit, heads=heads, exported=False)
+
+
 def _scored(part: Literal["val", "test"], title: str) -> tuple[Column, ...]:
     """The columns of a split that is scored whole at the end of a run."""
 
@@ -88,14 +95,12 @@ def _scored(part: Literal["val", "test"], title: str) -> tuple[Column, ...]:
             axes=("y",),
             help="Comparable across tokenizers of one text.",
         ),
+        _detail(
+            f"{part}_spelling_bits_per_char",
+            f"{title} bits per character that spell unknown words",
+            of(lambda result: result.spelling_bits_per_char),
+        ),
     )
-
-
-def _detail(
-    name: str, title: str, value: Callable[[Run], Any], unit: str = "", heads: bool = False
-) -> Column:
-    """A column for a DataFrame alone."""
-    return Column(name=name, title=title, value=value, unit=unit, heads=heads, exported=False)
 
 
 BUILT_IN: tuple[Column, ...] = (

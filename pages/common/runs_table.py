@@ -222,6 +222,7 @@ def table(
     differences = labels(group.runs)
     tells_more = any(differences[run.run_id] != run.name for run in runs) and len(group.runs) > 1
     distances = {run.run_id: distance_of(run) for run in runs} if distance_of else {}
+    tells_spelling = group.in_bits and any(map(_spelling, runs))
     return pd.DataFrame(
         [
             {
@@ -233,6 +234,7 @@ def table(
                 "Best": group.in_unit(run, glimpse.best),
                 "Validation": group.score(run.status.valid),
                 "Test": group.score(run.status.test),
+                **({"Spelling": _spelling(run)} if tells_spelling else {}),
                 **({"To the frontier": distances[run.run_id]} if any(distances.values()) else {}),
                 "FLOPs": flops_text(run.status.flops.total) if run.status.flops.total else "0",
                 "Parameters": run.n_params,
@@ -242,6 +244,15 @@ def table(
             for run, glimpse in zip(runs, map(_glimpse, runs), strict=True)
         ]
     )
+
+
+def _spelling(run: Run) -> str:
+    """What a run pays for spelling unknown words, and by what if not by characters."""
+    valid = run.status.valid
+    if valid is None or not valid.spelling_nats:
+        return ""
+    by = "" if valid.spelling == "characters" else f", by {valid.spelling}"
+    return f"{valid.spelling_bits_per_char:.2f}{by}"
 
 
 def state(run: Run) -> str:
@@ -283,6 +294,11 @@ def columns(group: Group) -> dict[str, Any]:
         ),
         "Test": config.NumberColumn(
             format="%.3f", help=f"Whole test split, {group.unit}. It reports.", width=small
+        ),
+        "Spelling": config.TextColumn(
+            help="The bits per character, among those of validation, that spell the words that its "
+            "vocabulary lacks: by an n-gram of characters that has learnt from the train split or, "
+            "in runs of before, by bytes that are all equally probable.",
         ),
         "To the frontier": config.TextColumn(
             help="Against the best of the ladder by the same recipe at the same training FLOPs, on "

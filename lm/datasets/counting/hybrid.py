@@ -14,7 +14,8 @@ import numpy as np
 
 from lm.base.records import Evaluation
 from lm.datasets import Corpus
-from lm.datasets.counting.ngram import NGram, order_for
+from lm.datasets.counting.kneser_ney import NGram
+from lm.datasets.counting.ngram import order_for
 
 ITERATIONS = 40
 PRIOR = 4.0  # tokens that count for an even mixture, so that a rare kind of context has a weight

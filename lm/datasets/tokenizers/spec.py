@@ -7,6 +7,7 @@ tokenizers. A new kind is a file with a subclass of `Tokenizer`, and one line in
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -64,9 +65,9 @@ class Tokenizer(ABC):
     def token_text(self, token_id: int) -> str:
         """One token for a person to read; bytes that are not UTF-8 as <0xE2>."""
 
-    def spelling_nats(self, text: str) -> float:
-        """Nats to spell what `encode` replaces by <unk>; 0 where nothing is ever replaced."""
-        return 0.0
+    def unknown(self, text: str) -> Counter[str]:
+        """The words that `encode` replaces by <unk>, and how often; none where it never does."""
+        return Counter()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(vocabulary of {self.vocab_size:,})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from lm.datasets.tokenizers.spec import TokenIds, Tokenizer, UnknownTokenError, 
 
 EOS = "<eos>"
 UNK = "<unk>"
-NATS_PER_BYTE = math.log(257)  # spelling: one of 256 bytes, or the end of the word
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,16 +76,11 @@ class WordTokenizer(Tokenizer):
         word = self.words[token_id]
         return "\n" if word == EOS else word
 
-    def spelling_nats(self, text: str) -> float:
-        """ln 257 for each UTF-8 byte, and the end, of each word that is not in the vocabulary."""
-        unknown = Counter(split_words(text))
+    def unknown(self, text: str) -> Counter[str]:
+        words = Counter(split_words(text))
         for word in self.words:
-            unknown.pop(word, None)
-        bytes_and_ends = sum(
-            count * (len(word.encode("utf-8", "surrogatepass")) + 1)
-            for word, count in unknown.items()
-        )
-        return bytes_and_ends * NATS_PER_BYTE
+            words.pop(word, None)
+        return words
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": self.name, "words": list(self.words)}

@@ -70,8 +70,11 @@ def _guess(name: str) -> str:
 
 
 def _figures(result: Evaluation) -> dict[str, str]:
-    return {
+    figures = {
         "Loss (nats per token)": f"{result.loss:.3f}",
         "Perplexity": f"{result.perplexity:,.1f}",
         "Bits per character": f"{result.bits_per_char:.3f}",
     }
+    if result.spelling_nats:
+        figures["of them to spell unknown words"] = f"{result.spelling_bits_per_char:.3f}"
+    return figures

@@ -66,9 +66,11 @@ def _losses(run: Run, metrics: pd.DataFrame) -> list[Figure]:
 
 
 def _scores(result: Evaluation) -> str:
+    spelled = result.spelling_bits_per_char
+    of_them = f", {spelled:.3f} of them to spell unknown words" if spelled else ""
     return (
         f"Whole split, {result.n_tokens:,} tokens: {result.loss:.4f} nats per token, perplexity "
-        f"{result.perplexity:.2f}, {result.bits_per_char:.3f} bits per character."
+        f"{result.perplexity:.2f}, {result.bits_per_char:.3f} bits per character{of_them}."
     )
 
 

@@ -539,3 +539,34 @@ def test_ptb_is_fetched_only_with_consent(server, folder, ptb_from):
 def test_what_has_no_download_says_so(folder: Path, name: str):
     with pytest.raises(DatasetError, match=r"needs no download|cannot be downloaded; these can"):
         download(name)
+
+
+# --- to choose by -------------------------------------------------------------------------------
+
+
+def test_for_a_choice_there_is_no_test_split(real_corpora):
+    corpus, whole = load(DataConfig(), for_choice=True), load(DataConfig())
+    assert corpus.test is None
+    assert corpus.tokenizer == whole.tokenizer
+    assert corpus.n_scored_tokens == whole.valid.n_tokens
+
+
+def test_nothing_is_chosen_by_a_split_that_tests_another(folder: Path):
+    """Before anything is read: there is no text here."""
+    with pytest.raises(DatasetError, match=r"split=nanogpt .* is the test text .* split=study\."):
+        load(DataConfig(split="nanogpt"), for_choice=True)
+
+
+def test_the_texts_that_recipes_are_chosen_by_test_nothing(real_corpora):
+    """None holds a piece of a test text as long as a line."""
+    from bench.development import TEXTS, development_text
+
+    tested = load_text(DataConfig()).test
+    assert tested is not None
+    lines = {line for line in tested.split("\n") if len(line) > 40}
+    for name in TEXTS:
+        if "shakespeare" in name:
+            corpus = development_text(name)
+            assert corpus.test is None
+            for split in (corpus.train, corpus.valid):
+                assert not lines & set(corpus.tokenizer.decode(split.token_ids).split("\n"))

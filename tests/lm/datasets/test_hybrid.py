@@ -6,7 +6,7 @@ import pytest
 from lm.datasets import Corpus, load
 from lm.datasets.config import DataConfig
 from lm.datasets.counting import hybrid
-from lm.datasets.counting.ngram import NGram
+from lm.datasets.counting.kneser_ney import NGram
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from lm.datasets import Corpus, Split, load
 from lm.datasets.config import DataConfig
-from lm.datasets.counting.ngram import NGram, baselines
+from lm.datasets.counting.kneser_ney import NGram
+from lm.datasets.counting.ngram import baselines
 from lm.datasets.tokenizers import CharTokenizer
 
 token_lists = st.lists(st.integers(0, 5), min_size=2, max_size=60)

@@ -1,5 +1,4 @@
 import json
-import math
 
 import numpy as np
 import pytest
@@ -150,10 +149,10 @@ def test_rare_words_teach_unk_when_the_held_out_text_has_unknown_words():
     assert tokenizer.decode(tokenizer.encode("to be or not")) == "to be <unk> <unk>"
 
 
-def test_an_unknown_word_pays_for_each_byte_and_its_end():
+def test_words_that_become_unk_are_counted():
     tokenizer = WordTokenizer(("the", "<unk>", "<eos>"))
-    assert tokenizer.spelling_nats("the <unk>\n") == 0
-    assert tokenizer.spelling_nats("the né née\n") == pytest.approx((4 + 5) * math.log(257))
+    assert not tokenizer.unknown("the <unk>\n")
+    assert tokenizer.unknown("the né née\nnée") == {"né": 1, "née": 2}
 
 
 def test_bytes_that_are_not_utf8_are_shown_in_hexadecimal():
