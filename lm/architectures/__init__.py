@@ -5,11 +5,14 @@ A new one is a folder like the others and a line in `ARCHITECTURES`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from lm.architectures.attention import ATTENTION
 from lm.architectures.linear import LINEAR
 from lm.architectures.mlp import MLP
+from lm.architectures.shared.members_decoder import MembersDecoder, member_name, of_member
 from lm.architectures.spec import (
     AnyArchitecture,
     Architecture,
@@ -51,7 +54,11 @@ def model_config(name: str, **values: Any) -> ArchitectureConfig:
 
 def modules(config: ArchitectureConfig, vocab_size: int) -> list[Module]:
     """The parts of a model in the order of computation, by the names of their weights."""
-    return ARCHITECTURES[config.architecture].modules(config, vocab_size)
+    parts = ARCHITECTURES[config.architecture].modules(config, vocab_size)
+    if config.members == 1:
+        return parts
+    every = product(range(config.members), parts)
+    return [replace(part, name=f"{member_name(i)}.{part.name}") for i, part in every]
 
 
 def n_params(config: ArchitectureConfig, vocab_size: int) -> int:
@@ -71,12 +78,25 @@ def build_model(config: ArchitectureConfig, vocab_size: int, seed: int = 0) -> L
     # torch leaves a parameter of each of these without a type
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
-        return ARCHITECTURES[config.architecture].build(config, vocab_size)
+        architecture = ARCHITECTURES[config.architecture]
+        if config.members == 1:
+            return architecture.build(config, vocab_size)
+        from lm.architectures.shared.members import Members
+
+        return Members([architecture.build(config, vocab_size) for _ in range(config.members)])
 
 
 def build_decoder(config: ArchitectureConfig, vocab_size: int, weights: Arrays) -> Decoder:
     """The model with trained `weights` as plain arrays, to write with."""
-    return ARCHITECTURES[config.architecture].decoder(config, vocab_size, weights)
+    architecture = ARCHITECTURES[config.architecture]
+    if config.members == 1:
+        return architecture.decoder(config, vocab_size, weights)
+    return MembersDecoder(
+        [
+            architecture.decoder(config, vocab_size, of_member(weights, i))
+            for i in range(config.members)
+        ]
+    )
 
 
 __all__ = [

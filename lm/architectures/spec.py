@@ -16,7 +16,7 @@ import numpy as np
 from lm.architectures.recipes import Recipes
 from lm.architectures.work import Work
 from lm.base.looks import Look
-from lm.base.settings import Config, Setting, settings
+from lm.base.settings import Config, Setting, setting, settings
 
 if TYPE_CHECKING:  # torch costs more than a second
     from lm.architectures.shared.model import LanguageModel
@@ -29,6 +29,15 @@ class ArchitectureConfig(Config, frozen=True):
 
     architecture: str
     context_length: int
+    members: int = setting(
+        1,
+        "Models of this kind that learn side by side and predict the mean of their probabilities. "
+        "The FLOPs of all are counted. They pay where one model has learnt all it can from a text.",
+        ge=1,
+        le=64,
+        unit="models",
+        log=True,
+    )
 
     @property
     def lookback(self) -> int:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -91,9 +91,12 @@ class Step:
                 apart = [[p] for p in group["params"] if not any(p is each for each in small)]
                 for parameters in (*([small] if small else []), *apart):
                     self.groups.append(_Group(optimizer, group, parameters))
-        if self.tables and (len(self.tables) > 1 or not isinstance(model, EmbeddingModel)):
-            raise NotCompiledError("More than one table is updated by the rows that are read.")
-        self._lasts: list[np.ndarray] = []  # of each table, the steps that updated its rows
+        # of tables that are read alike, what one reads is true of all
+        self._reader = next((m for m in model.modules() if isinstance(m, EmbeddingModel)), None)
+        shapes = {tuple(table.rows.shape) for table in self.tables}
+        if self.tables and (self._reader is None or len(shapes) > 1):
+            raise NotCompiledError("Several tables are updated by the rows that each reads.")
+        self._last = np.empty(0, dtype=np.int64)  # the steps that updated the rows of a table
 
     # --- what a step reads and writes -------------------------------------------------------------
 
@@ -132,7 +135,8 @@ class Step:
 
     def begin(self) -> list[Tensor]:
         """The state from which steps go on, whose inputs are asked for next."""
-        self._lasts = [table.last.numpy().copy() for table in self.tables]
+        if self.tables:
+            self._last = self.tables[0].last.numpy().copy()
         return self.state()
 
     def inputs(self, batches: Tensor, first: int, rates: Callable[[int], None]) -> list[np.ndarray]:
@@ -148,24 +152,25 @@ class Step:
             row = [self.training.grad_clip or np.inf]
             for group in self.groups:
                 row += group.optimizer.numbers(group.settings, step)
-            for table in self.tables:
+            for table in self.tables[:1]:
                 (settings,) = table.param_groups
                 beta1, beta2 = table.tail.beta1, table.tail.beta2
                 row += adamw_numbers(beta1, beta2, settings["lr"], settings["weight_decay"], step)
             numbers.append(row)
         inputs = [batches.numpy(), np.array(numbers, dtype=np.float32)]
-        for table, last in zip(self.tables, self._lasts, strict=True):
+        for table in self.tables[:1]:
             ids = self._table_ids(batches.flatten(0, 1)).reshape(n, -1)
-            inputs += table.ahead(ids.numpy(), first, last)
+            inputs += table.ahead(ids.numpy(), first, self._last)
         return inputs
 
     def took(self, inputs: Sequence[np.ndarray], first: int) -> None:
         """Note that the steps from `first` on, to which `inputs` belong, are taken."""
-        for table, rows in zip(self.tables, inputs[2::3], strict=True):
-            table.took(rows, first)
+        for table in self.tables:
+            table.took(inputs[2], first)
 
     def _table_ids(self, rows: Tensor) -> Tensor:
-        model, lookback = cast(EmbeddingModel, self.model), self.model.config.lookback
+        model, lookback = self._reader, self.model.config.lookback
+        assert model is not None
         before = rows[:, :lookback] if lookback else None
         return model.ngrams(*model.read(rows[:, lookback:-1], before))
 
@@ -191,9 +196,9 @@ class Step:
     def example(self) -> list[Tensor]:
         """Inputs of one step, in shape."""
         n_numbers = 1 + sum(len(g.optimizer.numbers(g.settings, 1)) for g in self.groups)
-        n_numbers += sum(len(adamw_numbers(0, 0, 0, 0, 1)) for _ in self.tables)
+        n_numbers += sum(len(adamw_numbers(0, 0, 0, 0, 1)) for _ in self.tables[:1])
         inputs = [self.batch[None].numpy(), np.ones((1, n_numbers), dtype=np.float32)]
-        for table in self.tables:
+        for table in self.tables[:1]:
             ids = self._table_ids(self.batch).reshape(1, -1)
             inputs += table.ahead_like(ids.numpy())
         return [torch.from_numpy(each[0]) for each in inputs]
@@ -211,11 +216,10 @@ class Step:
             together.append((flat, {name: next(values) for name in remembered}))
         tables = [[next(values) for _ in TABLE] for _ in self.tables]
         tokens, numbers, *of_tables = inputs
-        ids, places, tails = of_tables[0::3], of_tables[1::3], of_tables[2::3]
-        stored = [[part[own] for part in table] for table, own in zip(tables, ids, strict=True)]
+        ids, places, tails = of_tables or (tokens, tokens, tokens)  # of no use without tables
+        stored = [[part[ids] for part in table] for table in tables]
         read = [
-            moved_on(*each, *tail[:3].unsqueeze(-1).unbind(0)).requires_grad_()
-            for each, tail in zip(stored, tails, strict=True)
+            moved_on(*each, *tails[:3].unsqueeze(-1).unbind(0)).requires_grad_() for each in stored
         ]
 
         loss = _Loss(self.model, self.loss_of)
@@ -245,27 +249,20 @@ class Step:
             taken = of_step(len(group.optimizer.numbers(group.settings, 1)))
             new, state_of = group.optimizer.formula(flat, gradient * scale, remembered, taken)
             changed += [new, *(state_of[name] for name in remembered)]
+        taken = of_step(len(numbers)) if tables else norm
         for i, table in enumerate(tables):
             _, mean, square = stored[i]
-            first, second = tails[i][3:].unsqueeze(-1).unbind(0)
-            new = adamw_formula(
-                read[i],
-                of_rows[i] * scale,
-                mean * first,
-                square * second,
-                of_step(len(adamw_numbers(0, 0, 0, 0, 1))),
-            )
-            changed += [part.index_put((ids[i],), n) for part, n in zip(table, new, strict=True)]
+            first, second = tails[3:].unsqueeze(-1).unbind(0)
+            new = adamw_formula(read[i], of_rows[i] * scale, mean * first, square * second, taken)
+            changed += [part.index_put((ids,), n) for part, n in zip(table, new, strict=True)]
         return [*changed, value, norm]
 
     @contextlib.contextmanager
-    def _reading(self, places: Sequence[Tensor], read: Sequence[Tensor]) -> Iterator[None]:
+    def _reading(self, places: Tensor, read: Sequence[Tensor]) -> Iterator[None]:
         """Within, tables read the rows at hand."""
         readers = [table.table.reader for table in self.tables]
-        for table, where, rows in zip(self.tables, places, read, strict=True):
-            table.table.reader = lambda ids, where=where, rows=rows: F.embedding(
-                where.view(ids.shape), rows
-            )
+        for table, rows in zip(self.tables, read, strict=True):
+            table.table.reader = lambda ids, rows=rows: F.embedding(places.view(ids.shape), rows)
         try:
             yield
         finally:

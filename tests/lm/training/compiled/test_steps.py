@@ -47,6 +47,10 @@ KINDS: dict[str, tuple[ArchitectureConfig, dict[str, Any]]] = {
         SMALL["transformer"].replace(dropout=0.0, **NGRAMS),
         {"optimizer": "muon", "table_update": "touched_rows"},
     ),
+    "members": (
+        SMALL["mlp"].replace(dropout=0.0, members=2, **NGRAMS),
+        {"table_update": "touched_rows"},
+    ),
     "attention": (SMALL["attention"].replace(dropout=0.0), {"z_loss": 0.01}),
     "mlp": (
         SMALL["mlp"].replace(dropout=0.0, **NGRAMS),
