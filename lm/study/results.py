@@ -108,6 +108,7 @@ _TEST = {  # what the report calls results on test -> their column in `runs.tabl
     "log_likelihood": "test_log_likelihood",
     "perplexity": "test_perplexity",
     "bits_per_char": "test_bits_per_char",
+    "spelling_bits": "test_spelling_bits_per_char",
 }
 _RESULTS = ("val_loss", "test_loss", *_TEST)
 _COLUMNS = (
@@ -135,6 +136,7 @@ _COLUMNS = (
     "log_likelihood",
     "perplexity",
     "bits_per_char",
+    "spelling_bits",
 )
 
 

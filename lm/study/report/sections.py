@@ -185,6 +185,7 @@ def _tokenizers_at(budget: float, rows: pd.DataFrame) -> dict[str, Any]:
                 name,
                 f"{one.vocab_size[name]:,}",
                 str(bits),
+                f"{spelled:.3f}" if (spelled := one.spelling_bits[name]) else "–",
                 f"{one.n_params[name]:,}",
                 f"{one.vocabulary_share[name]:.0%}",
                 f"{one.head_share[name]:.0%}",
