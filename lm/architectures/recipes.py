@@ -46,8 +46,9 @@ class Recipes:
     follow: Callable[[Values, Mapping[str, Any]], Values] = _nothing_follows
     # parameters per token of text from which on a model can learn a repeated text by heart
     room_per_token: float = 0.7
-    # how much a repeated text matters to the choice of ngram_order: 1 is in full, 0 not at all
-    weight_of_repeats: float = 1.0
+    # of a model with as many parameters as its text has tokens, once that is used up
+    weight_decay_of_repeats: float = 0.5
+    dropout_of_repeats: float = 0.0
 
 
 # --- what rungs share ---------------------------------------------------------------------------

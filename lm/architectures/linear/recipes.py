@@ -26,5 +26,4 @@ MODERN = (
 RECIPES = Recipes(
     ladders={"study": STUDY, "modern": MODERN},
     fixed={"classic": CLASSIC_WINDOW},
-    weight_of_repeats=0.25,  # only its tables of n-grams could learn a text by heart
 )

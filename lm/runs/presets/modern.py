@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
+from lm.architectures import ArchitectureConfig
 from lm.architectures.recipes import Rung
-from lm.runs.presets.sized import Sized, priced_rung
-from lm.runs.presets.spec import Request, Values
+from lm.runs.presets.sized import Sized, checked, params_per_token, priced_rung, times_through
+from lm.runs.presets.spec import Request, Settings, Values
 
 Z_LOSS = 0.1  # for characters; models of words did not gain by it
 Z_LOSS_BUDGET = 2e10  # FLOPs; below, some architectures got worse by it
+
+# Times through a text: below the first it is new, from the second on it is used up.
+NEW, USED_UP = 2.0, 20.0
+LONGEST_NGRAM = 5  # of a text that is not new: longer ones are learnt by heart
+TOKENS_PER_ROW = 8  # of a table of n-grams: fewer rows are shared by more of them
+FEWEST_ROWS, MOST_ROWS = 1_024, 16_384
+NGRAM_DROPOUT = 0.7  # of a text that is used up
+LEAST_WEIGHT_DECAY, MOST_WEIGHT_DECAY = 0.1, 2.0
+MOST_DROPOUT = 0.5
+MEMBERS = (4, 2)  # of several models that learn side by side
+TIMES_OF_MEMBERS = 25  # through the text, of each: where it is seen less often, one model is better
 
 
 class Modern(Sized):
@@ -32,6 +47,46 @@ class Modern(Sized):
         if request.of_characters and request.budget >= Z_LOSS_BUDGET:
             return {"z_loss": Z_LOSS}
         return {}
+
+    def settings(self, request: Request) -> Settings:
+        """Several models for less each, where that is enough for a text to be used up by one."""
+        if request.of_characters and "budget" in request.horizon and "members" not in request.model:
+            for members in MEMBERS:
+                horizon = {"budget": request.budget / members}
+                of_one = replace(request, horizon=horizon)
+                chosen = super().settings(of_one)
+                config = checked(request.architecture, {**chosen.model, **request.model})
+                if times_through(of_one, config) >= TIMES_OF_MEMBERS:
+                    return replace(chosen, model={**chosen.model, "members": members})
+        return super().settings(request)
+
+    def against_repeats(self, request: Request, config: ArchitectureConfig) -> Settings:
+        """For characters: tables of the text's size, n-grams left out, and weight decay.
+
+        They grow with the logarithm of the times through the text, and the latter with the root of
+        the model's size beside the text's.
+        """
+        if not request.of_characters:
+            return super().against_repeats(request, config)
+        recipes = request.architecture.recipes
+        times, root = times_through(request, config), params_per_token(request, config) ** 0.5
+        used_up = math.log(max(times, NEW) / NEW) / math.log(USED_UP / NEW)
+        used_up = min(1.0, used_up)
+        model: Values = {}
+        if "dropout" in request.architecture.settings:
+            dropout = min(MOST_DROPOUT, used_up * recipes.dropout_of_repeats * root)
+            model["dropout"] = round(dropout, 2)
+        if getattr(config, "ngram_order", 1) > 1:
+            values = config.model_dump()
+            rows = 2 ** round(math.log2(max(1, request.n_train_tokens / TOKENS_PER_ROW)))
+            model["ngram_rows"] = max(FEWEST_ROWS, min(rows, MOST_ROWS))
+            share = round(used_up * NGRAM_DROPOUT, 2)
+            model["ngram_dropout"] = max(values["ngram_dropout"], share)
+            if used_up:
+                model["ngram_order"] = min(values["ngram_order"], LONGEST_NGRAM)
+        decay = min(MOST_WEIGHT_DECAY, recipes.weight_decay_of_repeats * root)
+        decay = LEAST_WEIGHT_DECAY + used_up * max(0.0, decay - LEAST_WEIGHT_DECAY)
+        return Settings(model=model, training={"weight_decay": round(decay, 2)} if used_up else {})
 
 
 MODERN = Modern()

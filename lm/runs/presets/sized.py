@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,10 +18,6 @@ from lm.updates.config import TrainingConfig
 REFERENCE_VOCAB_SIZE = 65  # the ladders' own: Tiny Shakespeare's characters
 MIN_STEPS = 100  # where a budget is small, batches get smaller before steps get fewer
 LARGER_VOCABULARY = 1.1  # the power of a token's FLOPs with which a rung's price grows
-
-# (most times through the text, longest n-gram): the more often a text is seen, the more of its rare
-# n-grams a table learns by heart, so the shorter they must be.
-LONGEST_NGRAMS = ((3.5, 8), (7.5, 4), (9, 3), (math.inf, 2))
 
 
 class Sized(Preset):
@@ -41,6 +36,12 @@ class Sized(Preset):
         """Settings of training beyond those of the rung."""
         return {}
 
+    def against_repeats(self, request: Request, config: ArchitectureConfig) -> Settings:
+        """What keeps a model from learning a text by heart that it sees many times."""
+        if "dropout" in request.architecture.settings:
+            return Settings(model={"dropout": _dropout(request, config)}, training={})
+        return Settings(model={}, training={})
+
     def settings(self, request: Request) -> Settings:
         recipes = request.architecture.recipes
         rung, price = self.rung(request)
@@ -51,18 +52,13 @@ class Sized(Preset):
                 {**training, **recipes.words.training},
             )
         model = recipes.follow(_shorter_ngrams(model, request.model), request.model)
-        config = _checked(request.architecture, {**model, **request.model})
+        config = checked(request.architecture, {**model, **request.model})
         if "batch_size" not in request.training and "budget" in request.horizon:
             given = {**training, **request.training}
             training["batch_size"] = _batch_size(request, config, given, rung.budget, price)
-        repeats = _times_through(request, config)
-        if "dropout" not in request.model and "dropout" in request.architecture.settings:
-            model["dropout"] = _dropout(request, config, repeats)
-        if "ngram_order" not in request.model and _ngram_order(config) > 1:
-            repeats *= recipes.weight_of_repeats
-            longest = next(order for most, order in LONGEST_NGRAMS if repeats <= most)
-            model["ngram_order"] = min(_ngram_order(config), longest)
-        config = _checked(request.architecture, {**model, **request.model})
+        against = self.against_repeats(request, config)
+        model, training = {**model, **against.model}, {**training, **against.training}
+        config = checked(request.architecture, {**model, **request.model})
         if _may_touch_rows(config, {**training, **request.training}):
             training["table_update"] = "touched_rows"
         return Settings(model=model, training=training)
@@ -84,7 +80,8 @@ def priced_rung(request: Request, ladder: Sequence[Rung]) -> tuple[Rung, float]:
     return [pair for pair in priced if pair[1] <= request.budget][-1]
 
 
-def _checked(architecture: AnyArchitecture, values: Mapping[str, Any]) -> ArchitectureConfig:
+def checked(architecture: AnyArchitecture, values: Mapping[str, Any]) -> ArchitectureConfig:
+    """The config of some settings. Raises `ConfigError`, naming the section too."""
     try:
         return model_config(architecture.name, **values)
     except ConfigError as error:
@@ -142,7 +139,7 @@ def _may_touch_rows(config: ArchitectureConfig, training: Mapping[str, Any]) -> 
     return _ngram_order(config) > 1 and "table_update" in UPDATES[settings.optimizer].settings
 
 
-def _times_through(request: Request, config: ArchitectureConfig) -> float:
+def times_through(request: Request, config: ArchitectureConfig) -> float:
     """How often the train split will be seen."""
     if "epochs" in request.horizon:
         return request.horizon["epochs"]
@@ -150,10 +147,16 @@ def _times_through(request: Request, config: ArchitectureConfig) -> float:
     return request.budget / per_token / max(1, request.n_train_tokens)
 
 
-def _dropout(request: Request, config: ArchitectureConfig, repeats: float) -> float:
-    """More than 0 where a text is seen so often that a large model would learn it by heart."""
+def params_per_token(request: Request, config: ArchitectureConfig) -> float:
+    """Parameters outside of tables, for each token of the train split."""
     size = sum(part.n_params for part in modules(config, request.vocab_size) if not part.ngrams)
-    roomy = size > request.architecture.recipes.room_per_token * request.n_train_tokens
+    return size / max(1, request.n_train_tokens)
+
+
+def _dropout(request: Request, config: ArchitectureConfig) -> float:
+    """More than 0 where a text is seen so often that a large model would learn it by heart."""
+    repeats = times_through(request, config)
+    roomy = params_per_token(request, config) > request.architecture.recipes.room_per_token
     enough = 7.5 if getattr(config, "ngram_dropout", 0) else 4  # that regularises too
     if not roomy or repeats <= enough:
         return 0.0
