@@ -13,10 +13,10 @@ from lm.runs.presets.spec import Request, Settings, Values
 Z_LOSS = 0.1  # for characters; models of words did not gain by it
 Z_LOSS_BUDGET = 2e10  # FLOPs; below, some architectures got worse by it
 
-# Times through a text: below the first it is new, from the second on it is used up.
-NEW, USED_UP = 2.0, 20.0
+# Of characters. Each was chosen on development texts (bench.texts): docs/recipes.md.
+NEW, USED_UP = 2.0, 8.0  # times through a text, before which it is new, and after which it is not
 LONGEST_NGRAM = 5  # of a text that is not new: longer ones are learnt by heart
-TOKENS_PER_ROW = 8  # of a table of n-grams: fewer rows are shared by more of them
+TOKENS_PER_ROW = 8  # of a table of n-grams
 FEWEST_ROWS, MOST_ROWS = 1_024, 16_384
 NGRAM_DROPOUT = 0.7  # of a text that is used up
 LEAST_WEIGHT_DECAY, MOST_WEIGHT_DECAY = 0.1, 2.0
@@ -30,8 +30,8 @@ class Modern(Sized):
 
     name = "modern"
     help = (
-        "The best we know for this budget: for characters it adds tables of n-grams. Choose it for "
-        "the lowest loss."
+        "The best we know for this budget: for characters it adds tables of n-grams and, where a "
+        "text is seen many times, several models as one. Choose it for the lowest loss."
     )
 
     def rung(self, request: Request) -> tuple[Rung, float]:
@@ -68,22 +68,22 @@ class Modern(Sized):
         """
         if not request.of_characters:
             return super().against_repeats(request, config)
-        recipes = request.architecture.recipes
-        times, root = times_through(request, config), params_per_token(request, config) ** 0.5
-        used_up = math.log(max(times, NEW) / NEW) / math.log(USED_UP / NEW)
-        used_up = min(1.0, used_up)
-        model: Values = {}
-        if "dropout" in request.architecture.settings:
-            dropout = min(MOST_DROPOUT, used_up * recipes.dropout_of_repeats * root)
-            model["dropout"] = round(dropout, 2)
+        recipes, model = request.architecture.recipes, Values()
+        of_text = 2 ** round(math.log2(max(1, request.n_train_tokens / TOKENS_PER_ROW)))
+        rows = max(FEWEST_ROWS, min(of_text, MOST_ROWS))
+        # rows that many n-grams share hold less to be learnt by heart
+        times = times_through(request, config) * min(1.0, rows / of_text)
+        used_up = min(1.0, math.log(max(times, NEW) / NEW) / math.log(USED_UP / NEW))
         if getattr(config, "ngram_order", 1) > 1:
             values = config.model_dump()
-            rows = 2 ** round(math.log2(max(1, request.n_train_tokens / TOKENS_PER_ROW)))
-            model["ngram_rows"] = max(FEWEST_ROWS, min(rows, MOST_ROWS))
-            share = round(used_up * NGRAM_DROPOUT, 2)
-            model["ngram_dropout"] = max(values["ngram_dropout"], share)
+            model["ngram_rows"] = rows
+            model["ngram_dropout"] = max(values["ngram_dropout"], round(NGRAM_DROPOUT * used_up, 2))
             if used_up:
                 model["ngram_order"] = min(values["ngram_order"], LONGEST_NGRAM)
+        root = params_per_token(request, config) ** 0.5
+        if "dropout" in request.architecture.settings:
+            dropout = min(MOST_DROPOUT, recipes.dropout_of_repeats * root)
+            model["dropout"] = round(used_up * dropout, 2)
         decay = min(MOST_WEIGHT_DECAY, recipes.weight_decay_of_repeats * root)
         decay = LEAST_WEIGHT_DECAY + used_up * max(0.0, decay - LEAST_WEIGHT_DECAY)
         return Settings(model=model, training={"weight_decay": round(decay, 2)} if used_up else {})

@@ -7,6 +7,7 @@ from lm.base.settings import ConfigError
 from lm.datasets.config import DataConfig
 from lm.runs.plan import plan
 from lm.runs.presets import PRESETS
+from lm.runs.presets.modern import TIMES_OF_MEMBERS
 from lm.runs.recipes import resolve
 
 SHAKESPEARE = {"data": DataConfig(), "vocab_size": 65, "n_train_tokens": 892_117}
@@ -82,8 +83,48 @@ def test_dropout_is_for_models_with_room_for_a_text_that_repeats(
     architecture, d_model, epochs, dropout
 ):
     model = {"d_model": d_model, "n_layers": 4} if d_model else {}
-    config = resolve(architecture=architecture, epochs=epochs, model=model, **SHAKESPEARE)
+    config = resolve(
+        architecture=architecture, preset="study", epochs=epochs, model=model, **SHAKESPEARE
+    )
     assert config.model.dropout == dropout
+
+
+SHORT = {"data": DataConfig(), "vocab_size": 60, "n_train_tokens": 48_000}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_text_that_is_seen_more_often_is_learnt_with_more_restraint(architecture):
+    def restraint(budget, corpus=SHORT):
+        config = resolve(architecture=architecture, budget=budget, **corpus)
+        return config.model.ngram_dropout, config.training.weight_decay
+
+    new, seen_again, used_up = (restraint(budget) for budget in (1e9, 1e10, 1e11))
+    assert new == (0.0, 0.1)
+    assert new < seen_again <= used_up
+    assert used_up[0] == 0.7
+    assert restraint(1e11, SHAKESPEARE) == new
+
+
+def test_tables_have_the_size_of_the_text():
+    def rows(n_train_tokens):
+        corpus = {**SHORT, "n_train_tokens": n_train_tokens}
+        return resolve(architecture="mlp", budget=1e10, **corpus).model.ngram_rows
+
+    assert [rows(n) for n in (1_000, 16_000, 48_000, 1_000_000)] == [1_024, 2_048, 8_192, 16_384]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_several_models_share_a_budget_that_one_cannot_use(architecture):
+    def config(budget, corpus=SHORT, **model):
+        return resolve(architecture=architecture, budget=budget, model=model, **corpus)
+
+    assert config(1e10).model.members == config(1e12, SHAKESPEARE).model.members == 1
+    several = next(c for c in map(config, (1e12, 1e13)) if c.model.members > 1)
+    budget, steps = several.training.budget, plan(several, 60, 48_000)
+    assert 0.95 * budget <= steps.flops.total <= budget
+    assert steps.tokens >= 0.95 * TIMES_OF_MEMBERS * 48_000
+    assert config(1e12, members=3).model.members == 3  # what is named wins
+    assert resolve(architecture=architecture, epochs=200, **SHORT).model.members == 1
 
 
 @pytest.mark.parametrize("preset", PRESETS)
