@@ -81,7 +81,7 @@ def build_model(config: ArchitectureConfig, vocab_size: int, seed: int = 0) -> L
         architecture = ARCHITECTURES[config.architecture]
         if config.members == 1:
             return architecture.build(config, vocab_size)
-        from lm.architectures.shared.members import Members
+        from lm.architectures.shared.members_model import Members
 
         return Members([architecture.build(config, vocab_size) for _ in range(config.members)])
 

@@ -131,6 +131,16 @@ def test_settings_follow_the_budget_until_set_and_again_after_reset(train) -> No
     assert "d_model" not in app.query_params
 
 
+def test_several_models_are_announced_before_they_are_trained(train):
+    def says(**query: str) -> bool:
+        captions = [caption.value for caption in train(**SMALL, **query).caption]
+        return any("4 models learn side by side" in caption for caption in captions)
+
+    assert says(budget="1e12")
+    assert not says(budget="1e9")
+    assert not says(budget="1e12", members="1")
+
+
 def test_tables_of_ngrams_go_at_one_click_and_the_bill_says_how_many_parameters_they_had(train):
     app = train(**SMALL, architecture="linear", budget="1e10")
     parameters = next(each for each in app.metric if each.label == "Parameters")

@@ -50,7 +50,19 @@ def show(draft: Draft, runs: list[Run]) -> None:
         (tables if draft.n_table_params else "")
         + f"{rows:,} × {length:,} predictions a step, {wording.short(steps.tokens)} in all: "
         f"{times} times through the {wording.short(n_train_tokens)} tokens of the "
-        f"train split. {wording.NOT_COUNTED}"
+        f"train split. {_side_by_side(draft)}{wording.NOT_COUNTED}"
+    )
+
+
+def _side_by_side(draft: Draft) -> str:
+    """That the model is several, in a sentence; nothing if it is one."""
+    assert draft.config is not None
+    members = draft.config.model.members
+    if members == 1:
+        return ""
+    return (
+        f"{members} models learn side by side, and the mean of their probabilities predicts: "
+        "seen so often, a text has less to teach one alone. "
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lm.architectures import build_decoder, build_model, modules, n_params
-from lm.architectures.shared.members import Members
+from lm.architectures.shared.members_model import Members
 from lm.architectures.shared.model import weights
 from lm.datasets.config import DataConfig
 from lm.runs.config import RunConfig

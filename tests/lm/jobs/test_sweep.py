@@ -310,7 +310,8 @@ def test_a_sweep_keeps_the_weights_of_all_the_best_or_none(store, weights):
         if config != first
         for path in run.path.iterdir()
     )
-    assert 0.6 * size <= before <= 1.7 * size
+    # the first may be one of the two best, whose weights are foretold
+    assert 0.6 * size <= before <= 2 * size
     assert estimate(configs, store).n_left == 0  # a run without weights is complete all the same
 
 
