@@ -97,9 +97,9 @@ def execute_run(
                 )
                 execution.begin()
             n_cores = run.facts.threads
-            divided = run.facts.engine == "eager" and can_fork(execution.device)
-            n_processes = n_cores if divided else 1
-            with threads(1):
+            eager = run.facts.engine == "eager"  # else XLA has the threads, and must not be forked
+            n_processes = n_cores if eager and can_fork(execution.device) else 1
+            with threads(n_cores if eager and n_processes == 1 else 1):
                 execution.train(until_step, n_processes)
             with threads(n_cores):
                 execution.finish()
