@@ -34,7 +34,7 @@ def _rounded(value: float | None) -> float | None:
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
-# An n-gram of characters (lm.datasets.counting.spelling); or, in runs of before, any byte as
+# An n-gram of characters (lm.datasets.counting.spelling); or, in older runs, any byte as
 # probable as any other.
 Spelling = Literal["characters", "bytes"]
 SPELLINGS: tuple[Spelling, ...] = get_args(Spelling)

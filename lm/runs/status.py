@@ -158,11 +158,12 @@ def _cost(given: JsonObject, *, least: int = 0, most: int = MOST_COUNT) -> Cost:
 
 def _evaluation(given: JsonObject) -> Evaluation:
     spelling_nats = given.optional(given.number, "spelling_nats") or 0.0
+    # older runs do not say it: bytes spelled the words that they did not know
     spelling = given.optional(partial(given.one_of, choices=SPELLINGS), "spelling")
     return Evaluation(
         total_nats=given.number("total_nats"),
         n_tokens=given.count("n_tokens", least=1),
         n_chars=given.count("n_chars", least=1),
         spelling_nats=spelling_nats,
-        spelling=spelling or ("bytes" if spelling_nats else "characters"),  # as runs of before do
+        spelling=spelling or ("bytes" if spelling_nats else "characters"),
     )

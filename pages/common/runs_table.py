@@ -298,7 +298,7 @@ def columns(group: Group) -> dict[str, Any]:
         "Spelling": config.TextColumn(
             help="The bits per character, among those of validation, that spell the words that its "
             "vocabulary lacks: by an n-gram of characters that has learnt from the train split or, "
-            "in runs of before, by bytes that are all equally probable.",
+            "in older runs, by bytes that are all equally probable.",
         ),
         "To the frontier": config.TextColumn(
             help="Against the best of the ladder by the same recipe at the same training FLOPs, on "

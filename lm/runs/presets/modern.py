@@ -61,10 +61,10 @@ class Modern(Sized):
         return super().settings(request)
 
     def against_repeats(self, request: Request, config: ArchitectureConfig) -> Settings:
-        """For characters: tables of the text's size, n-grams left out, and weight decay.
+        """For characters: tables of the text's size, n-grams left out, weight decay and dropout.
 
-        They grow with the logarithm of the times through the text, and the latter with the root of
-        the model's size beside the text's.
+        All but the tables' size grow with the logarithm of the times through the text; weight decay
+        and dropout also with the root of the parameters that there are for each of its tokens.
         """
         if not request.of_characters:
             return super().against_repeats(request, config)
