@@ -350,7 +350,7 @@ class _Execution:
         evaluates, samples = step in self.evaluation_steps, step in self.sample_steps
         self._checked(record.grad_norm)
         if evaluates or samples:
-            self.checkpoints.check_finite()
+            self.state.catch_up()
         if evaluates:
             loss = sampled_loss(
                 self.state.model, self.corpus.valid.token_ids, self.evaluation_tokens

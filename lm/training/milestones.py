@@ -13,7 +13,7 @@ from lm.training.loop import record_interval
 EVALUATION_SHARE = 0.05  # of training's FLOPs, for the sampled validation loss
 MOST_EVALUATIONS = 30
 LEAST_EVALUATION_TOKENS, MOST_EVALUATION_TOKENS = 1_024, 16_384
-SAMPLES = 8
+SAMPLES = 6
 
 
 def evaluation_schedule(
@@ -38,8 +38,8 @@ def evaluation_schedule(
 
 
 def sample_schedule(plan: Plan) -> frozenset[int]:
-    """The steps after which a sample is written: the last, and each half way before it."""
-    return _record_steps(plan, (0.5**i for i in range(SAMPLES)))
+    """The steps after which a sample is written: the last, and a third of each down to noise."""
+    return _record_steps(plan, (3.0**-i for i in range(SAMPLES)))
 
 
 def _record_steps(plan: Plan, shares: Iterable[float]) -> frozenset[int]:

@@ -215,7 +215,7 @@ def test_scoring_along_the_way_costs_a_twentieth_at_most(model, budget):
     if at:
         assert max(at) == steps.n_steps
         assert min(at) <= 0.1 * steps.n_steps
-    assert 6 <= len(sample_schedule(steps)) <= 8
+    assert 4 <= len(sample_schedule(steps)) <= 6
 
 
 @pytest.mark.skipif("glibc" not in platform.libc_ver(), reason="keeping memory is for glibc")
