@@ -80,10 +80,11 @@ shell.page(
 runs, run, draft = load()
 left, right = layout.page()
 with left:
-    form.show(draft)
+    below_budget = form.show(draft)
 if draft.plan and draft.config and draft.corpus:  # while the form is still being read
     caches.jobs().compile_ahead(draft.config, draft.corpus.tokenizer.vocab_size, draft.plan)
 with right:
     bill.show(draft, runs)
     launch.act(draft, run, runs)
     show(draft, run, runs)
+form.counting(below_budget, draft)

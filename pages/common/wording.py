@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import streamlit as st
 
@@ -71,6 +71,15 @@ def axis(name: str) -> str:
 
 
 # --- runs ---------------------------------------------------------------------------------------
+
+
+def best_of_counting(references: Mapping[str, float]) -> tuple[str, float] | None:
+    """Of `corpora.references` the lowest loss that was counted, after what was: "6-grams"."""
+    losses = {name: loss for name, loss in references.items() if name != "entropy"}
+    if not losses:
+        return None
+    name = min(losses, key=lambda name: losses[name])
+    return f"{name}s" if name.endswith("gram") else name, losses[name]
 
 
 def n_runs(count: int) -> str:

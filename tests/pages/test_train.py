@@ -96,6 +96,21 @@ def test_parameters_and_flops_are_those_of_the_model(train, architecture: str) -
     assert 0.95e10 <= spent <= 1e10
 
 
+def test_what_counting_reaches_stands_below_the_budget(train) -> None:
+    from lm import datasets
+    from lm.datasets.config import DataConfig
+    from lm.datasets.counting import ngram
+
+    app = train(**SMALL)
+    corpus = datasets.load(DataConfig(dataset="known_entropy", n_chars=int(SMALL["n_chars"])))
+    losses = {name: parts["valid"].loss for name, parts in ngram.baselines(corpus).items()}
+    best = min(losses, key=lambda name: losses[name])
+    said = [caption.value for caption in app.caption if "Counting" in caption.value]
+    assert said == [
+        f"Counting {best}s alone, without any training, reaches {losses[best]:.2f} here."
+    ]
+
+
 def _draft(app: AppTest) -> tuple[RunConfig, tuple[int, int], int]:
     """What the page's form amounts to, worked out from its choices alone."""
     from lm import datasets

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from lm.architectures import ARCHITECTURES
 from lm.base.flops import flops_text
@@ -20,8 +21,11 @@ from pages.common.drafts import Draft
 CHOICES = forms.Choices("train")
 
 
-def show(draft: Draft) -> None:
-    """Architecture and corpus; the budget; the preset; the basic settings; the rest."""
+def show(draft: Draft) -> DeltaGenerator:
+    """Architecture and corpus; the budget; the preset; the basic settings; the rest.
+
+    Returns the place below the budget where `counting` says what needs no training.
+    """
     architecture = ARCHITECTURES[draft.architecture]
     names = list(ARCHITECTURES)
     st.segmented_control(
@@ -36,6 +40,7 @@ def show(draft: Draft) -> None:
     st.caption(architecture.sentence)
     _dataset(draft)
     _budget(draft)
+    below_budget = st.empty()
     _preset(draft)
     model, training = drafts.model_settings(draft.architecture), drafts.training_settings()
     basics = [s for s in {**model, **training}.values() if s.basic]
@@ -58,6 +63,22 @@ def show(draft: Draft) -> None:
             icon=":material/undo:",
             on_click=CHOICES.reset,
             args=tuple(by_hand),
+        )
+    return below_budget
+
+
+def counting(place: DeltaGenerator, draft: Draft) -> None:
+    """Say in `place` which loss n-grams have on this corpus: what a budget has to beat."""
+    if draft.plan is None:
+        return
+    with place:
+        references = corpora.references(draft.data)
+    if best := wording.best_of_counting(references):
+        what, loss = best
+        place.caption(
+            f"Counting {what} alone, without any training, reaches {loss:.2f} here.",
+            help="Nats per token of the validation split, by a table of how often each token "
+            "followed the ones before it. A model is worth its FLOPs where it ends below.",
         )
 
 

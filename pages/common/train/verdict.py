@@ -100,14 +100,11 @@ def _by_hand(run: Run) -> dict[str, None]:
 
 def _counting(loss: float, references: Mapping[str, float]) -> str:
     """How the loss compares with the best of counting."""
-    losses = {name: value for name, value in references.items() if name != "entropy"}
-    if not losses:
+    if not (best := wording.best_of_counting(references)):
         return ""
-    name = min(losses, key=lambda name: losses[name])
-    gap = loss - losses[name]
-    side = "above" if gap > 0 else "below"
-    what = f"{name}s" if name.endswith("gram") else name
-    return f", {abs(gap):.2f} {side} counting {what}"
+    what, reached = best
+    side = "above" if loss > reached else "below"
+    return f", {abs(loss - reached):.2f} {side} counting {what}"
 
 
 def _ten_times(gain: float) -> str:
