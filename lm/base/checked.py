@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import reprlib
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar, cast
 
+_SHA256 = re.compile("[0-9a-f]{64}")
 MOST_COUNT = 2**61  # the sum of three still fits the 64 bits of a table's column
 MOST_NUMBER = 1e300  # short of the largest float, so that sums and products stay finite
 
@@ -108,6 +110,13 @@ class JsonObject:
         if type(value) is str and 0 < len(value) <= most and value.isprintable():
             return value
         raise self._refusal(name, f"1 to {most:,} characters on one line", value)
+
+    def sha256(self, name: str) -> str:
+        """A SHA-256, as 64 hexadecimal digits."""
+        value = self.take(name)
+        if type(value) is str and _SHA256.fullmatch(value):
+            return value
+        raise self._refusal(name, "64 hexadecimal digits", value)
 
     def flag(self, name: str) -> bool:
         """True or false."""

@@ -320,7 +320,7 @@ class RayQueue:
 
     def _corpus(self, run: Run) -> ObjectRef:
         """The corpus of a run, sent to a machine once however many runs need it there."""
-        tokenizer = (run.path / "tokenizer.json").read_text(encoding="utf-8")
+        tokenizer = run.tokenizer_path.read_text(encoding="utf-8")
         key = (run.config.data, run.facts.sha256, tokenizer)
         if key not in self._corpora:
             self._corpora[key] = self._ray.put(load(run.config.data, run.tokenizer()))

@@ -64,6 +64,7 @@ def ship(configs: Sequence[RunConfig], store: RunStore, load: Loader) -> list[Ru
     for folder in store.root.glob("shipped-*"):
         if folder.name not in wanted:
             shutil.rmtree(folder)
+    store.forget_unused_tokenizers()
     return new
 
 

@@ -7,15 +7,16 @@ import secrets
 import shutil
 import tempfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from lm.base.checked import JsonObject, parse_json
 from lm.base.files import json_bytes
-from lm.runs.run import Run, RunError, read_json, read_run
-from lm.runs.store import STUDY, SWEEPS, RunStore
+from lm.runs.run import TOKENIZER, TOKENIZERS, Run, RunError, read_json, read_run
+from lm.runs.store import LADDER, STUDY, SWEEPS, RunStore
 
-REQUIRED = ("config.json", "status.json", "tokenizer.json")
+REQUIRED = ("config.json", "status.json", TOKENIZER)
 FILES = (
     *REQUIRED,
     "name.json",
@@ -40,10 +41,19 @@ def pack(run: Run) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in FILES:
-            path = run.path / name
-            if path.exists() and (name != "training_state.safetensors" or run.resumable):
+            path = run.tokenizer_path if name == TOKENIZER else run.path / name
+            if name == "config.json":
+                archive.writestr(f"{run.run_id}/{name}", json_bytes(_on_its_own(run.path)))
+            elif path.exists() and (name != "training_state.safetensors" or run.resumable):
                 archive.write(path, f"{run.run_id}/{name}")
     return buffer.getvalue()
+
+
+def _on_its_own(folder: Path) -> dict[str, Any]:
+    """The config.json of a run that has its tokenizer in its own folder."""
+    config = read_json(folder / "config.json")
+    config.pop("shared_tokenizer", None)
+    return config
 
 
 def unpack(content: bytes, store: RunStore) -> Run:
@@ -111,12 +121,12 @@ def _extract(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], fold
 def _land(folder: Path, store: RunStore) -> Run:
     """Check the files as those of a run, and give it its place."""
     try:
-        run = read_run(folder)
+        config = _on_its_own(folder)
+        run = replace(read_run(folder), shared_tokenizer=None)
         run.tokenizer()
         run.metrics()
         run.samples()
         _check_weights(run)
-        config = read_json(folder / "config.json")
     except (RunError, ValueError, OSError) as error:
         text = str(error).replace(str(folder), "the zip")
         raise ArchiveError(f"The zip is not a run: {text.rstrip('.')}.") from None
@@ -145,7 +155,7 @@ def _can_be_a_folder(run_id: str) -> bool:
         and run_id.isprintable()
         and PureWindowsPath(run_id).name == run_id
         and not run_id.startswith(".")
-        and run_id not in (STUDY, SWEEPS)
+        and run_id not in (STUDY, LADDER, SWEEPS, TOKENIZERS)
     )
 
 

@@ -15,7 +15,7 @@ from lm.datasets.config import DataConfig
 from lm.updates import UPDATES
 from lm.updates.config import TrainingConfig
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class RunConfig(Config, frozen=True):

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 Request = Literal["pause", "stop"]
 
+TOKENIZER = "tokenizer.json"
+TOKENIZERS = "tokenizers"  # a folder beside runs that ship, whose tokenizers are alike
+
 RESUMABLE: tuple[State, ...] = ("created", "paused", "stopped", "interrupted")
 _LONGEST_REASON = 300  # characters of what is wrong with a file
 
@@ -80,6 +83,7 @@ class Run:
     facts: Facts
     status: Status
     state: State  # the status's, or "interrupted": said to be running while nobody holds it
+    shared_tokenizer: str | None = None  # the SHA-256 of its tokenizer's file, beside the run
 
     @property
     def run_id(self) -> str:
@@ -137,14 +141,21 @@ class Run:
         """All that is needed to go on from the last checkpoint."""
         return self.path / "training_state.safetensors"
 
+    @property
+    def tokenizer_path(self) -> Path:
+        """The tokenizer: in the folder or, where it is shared, in one beside it."""
+        if self.shared_tokenizer is None:
+            return self.path / TOKENIZER
+        return self.path.parent / TOKENIZERS / f"{self.shared_tokenizer}.json"
+
     def reload(self) -> Run:
         """The run as it is now."""
         return read_run(self.path)
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that it was trained with. Raises `BrokenRunError`."""
-        with _damage_of(self.path, "tokenizer.json"):
-            tokenizer = tokenizer_from_dict(read_json(self.path / "tokenizer.json"))
+        with _damage_of(self.path, TOKENIZER):
+            tokenizer = tokenizer_from_dict(read_json(self.tokenizer_path))
             if tokenizer.vocab_size != self.vocab_size:
                 raise JsonError(
                     f"it has {tokenizer.vocab_size:,} tokens where the run has {self.vocab_size:,}"
@@ -241,6 +252,7 @@ def read_run(path: str | Path) -> Run:
             facts=Facts.from_dict(given.take("facts")),
             status=status,
             state=_state_now(path, status.state),
+            shared_tokenizer=given.optional(given.sha256, "shared_tokenizer"),
         )
 
 
@@ -253,7 +265,14 @@ def _later_name(path: Path) -> str | None:
         return JsonObject(parse_json(content)).line("name")
 
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+def _with_a_tokenizer_of_its_own(config: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 knows tokenizers that runs share, of which version 1 has none."""
+    return {**config, "schema_version": 2}
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: _with_a_tokenizer_of_its_own,
+}
 """From schema version v: a pure function that gives the config.json of version v + 1."""
 
 

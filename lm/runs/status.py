@@ -5,7 +5,6 @@ Every number is checked here, where it is read, so that whoever computes with it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -22,7 +21,6 @@ State = StoredState | Literal["interrupted"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 STORED_STATES: tuple[StoredState, ...] = get_args(StoredState)
 MOST_FLOPS = 10**30  # of a plan, which may be one that nobody can carry out
-_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +54,6 @@ class Facts:
     def from_dict(cls, values: object) -> Facts:
         """Invert `to_dict`. Raises `JsonError`, naming what is missing or cannot be."""
         given = JsonObject(values, "facts")
-        sha256 = given.line("sha256")
-        if not _SHA256.fullmatch(sha256):
-            raise JsonError(f"facts.sha256 must be 64 hexadecimal digits. Received: {sha256!r}.")
         return cls(
             vocab_size=given.count("vocab_size", least=1),
             n_params=given.count("n_params", least=1),
@@ -67,7 +62,7 @@ class Facts:
             flops=_cost(given.part("flops"), least=1, most=MOST_FLOPS),
             tokens=given.count("tokens", least=1),
             n_train_tokens=given.count("n_train_tokens", least=1),
-            sha256=sha256,
+            sha256=given.sha256("sha256"),
             threads=given.count("threads", least=1),
             torch=given.line("torch"),
             python=given.line("python"),

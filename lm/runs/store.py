@@ -8,6 +8,7 @@ changes it, through `lm.runs.writer`. Nothing here imports torch.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import shutil
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lm.base.files import PROJECT, json_bytes, replace_json
+from lm.base.records import StepRecord
 from lm.base.registry import did_you_mean
 from lm.base.wording import listed
 from lm.datasets.tokenizers import Tokenizer
@@ -25,6 +27,8 @@ from lm.runs import table
 from lm.runs.config import SCHEMA_VERSION, RunConfig
 from lm.runs.rows import SAMPLE_COLUMNS, merged_rows, read_rows, write_rows
 from lm.runs.run import (
+    TOKENIZER,
+    TOKENIZERS,
     BrokenRunError,
     Run,
     RunBusyError,
@@ -37,6 +41,7 @@ from lm.runs.run import (
     read_run,
     refusals_explained,
     timestamp,
+    upgrade,
 )
 from lm.runs.status import Facts, Status
 
@@ -45,7 +50,7 @@ if TYPE_CHECKING:
 
 # In a folder of runs: folders of the study's and the ladders' runs, and one of files.
 STUDY, LADDER, SWEEPS = "study", "ladder", "sweeps"
-SHIPPED_ROWS = 120  # of metrics.jsonl, for a run that ships without its weights
+SHIPPED_ROWS = 60  # of metrics.jsonl, for a run that ships without its weights
 _WHOLE_FILES = ("metrics.jsonl", "samples.jsonl")
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is read as another
 _MOST_PREVIEWED = 10  # rows of a store's table in a notebook
@@ -94,7 +99,7 @@ class RunStore:
         for path in sorted(self.root.iterdir()) if self.root.is_dir() else []:
             if (
                 path.name.startswith(".")
-                or path.name in (STUDY, LADDER, SWEEPS)
+                or path.name in (STUDY, LADDER, SWEEPS, TOKENIZERS)
                 or not path.is_dir()
             ):
                 continue
@@ -164,7 +169,7 @@ class RunStore:
         status = Status(state="created", n_steps=facts.n_steps, updated_at=timestamp())
         with self._new_folder(run_id) as folder:
             (folder / "config.json").write_bytes(json_bytes(document))
-            (folder / "tokenizer.json").write_bytes(json_bytes(tokenizer.to_dict()))
+            (folder / TOKENIZER).write_bytes(json_bytes(tokenizer.to_dict()))
             (folder / "status.json").write_bytes(json_bytes(status.to_dict()))
         return read_run(self.root / run_id)
 
@@ -183,22 +188,25 @@ class RunStore:
         Its training state stays behind, and nothing changes or deletes the copy any more. git
         carries folders whose name begins with "shipped-". `halved` weights have 16 bits each,
         which changes losses by less than 1e-4 of them. Without `weights` only what it came to
-        goes: settings, results, tokenizer, about `SHIPPED_ROWS` rows of metrics, and the last
-        sample.
+        goes: settings, results, about `SHIPPED_ROWS` rows of metrics, and the last sample; its
+        tokenizer is shared with other such runs.
         """
         if run.state not in ("complete", "failed") or not run_id.startswith("shipped-"):
             raise RunError(
                 "Only a run that has ended can be shipped, as 'shipped-' and a name. "
                 f"Received: state '{run.state}', {run_id!r}."
             )
-        document = read_json(run.path / "config.json")
+        document = upgrade(read_json(run.path / "config.json"))
         document.update(run_id=run_id, name=_checked_name(name or run.name), shipped=True)
+        document.pop("shared_tokenizer", None)
+        if not weights:
+            document["shared_tokenizer"] = self._share(run.tokenizer_path.read_bytes())
         with self._new_folder(run_id) as folder:
             (folder / "config.json").write_bytes(json_bytes(document))
             status = replace(run.status, pid=None).to_dict()
             (folder / "status.json").write_bytes(json_bytes(status))
-            shutil.copyfile(run.path / "tokenizer.json", folder / "tokenizer.json")
             if weights:
+                shutil.copyfile(run.tokenizer_path, folder / TOKENIZER)
                 for file in _WHOLE_FILES:
                     if (run.path / file).exists():
                         shutil.copyfile(run.path / file, folder / file)
@@ -209,9 +217,26 @@ class RunStore:
                 samples = read_rows(run.path / "samples.jsonl", SAMPLE_COLUMNS)[-1:]
                 for sample in samples:
                     sample.update(tokens=[], probabilities=[])
-                write_rows(folder / "metrics.jsonl", merged_rows(run.rows(), SHIPPED_ROWS))
+                rows = merged_rows(run.rows(), SHIPPED_ROWS)
+                write_rows(folder / "metrics.jsonl", (StepRecord(**row).to_row() for row in rows))
                 write_rows(folder / "samples.jsonl", samples)
         return read_run(self.root / run_id)
+
+    def forget_unused_tokenizers(self) -> None:
+        """Remove those that no run shares any more."""
+        used = {run.shared_tokenizer for run in self.list()}
+        for path in (self.root / TOKENIZERS).glob("*.json"):
+            if path.stem not in used:
+                path.unlink()
+
+    def _share(self, tokenizer: bytes) -> str:
+        """Keep a tokenizer's file beside the runs, once; returns its SHA-256, which names it."""
+        name = hashlib.sha256(tokenizer).hexdigest()
+        path = self.root / TOKENIZERS / f"{name}.json"
+        with refusals_explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(tokenizer)
+        return name
 
     def rename(self, run: Run, name: str) -> Run:
         """Give a run another name. Its id stays."""

@@ -60,7 +60,7 @@ def decoder(run: Run) -> Decoder:
 
 def tokenizer(run: Run) -> Tokenizer:
     """The run's tokenizer."""
-    return _tokenizer(str(run.path), _stamp(run.path / "tokenizer.json"))
+    return _tokenizer(str(run.path), _stamp(run.tokenizer_path))
 
 
 def next_token(run: Run, prompt: str) -> tuple[list[str], np.ndarray]:

@@ -33,6 +33,7 @@ from lm.runs import (
     is_locked,
     merged_rows,
 )
+from lm.runs.archive import pack, unpack
 from lm.runs.config import RunConfig
 from lm.updates.config import TrainingConfig
 
@@ -129,7 +130,7 @@ def test_a_later_schema_version_is_refused_by_name(store):
     path = run.path / "config.json"
     config = json.loads(path.read_text())
     path.write_text(json.dumps({**config, "schema_version": 99}))
-    with pytest.raises(BrokenRunError, match="schema_version is 99; this program reads up to 1"):
+    with pytest.raises(BrokenRunError, match="schema_version is 99; this program reads up to 2"):
         store.get(run.run_id)
 
 
@@ -398,6 +399,32 @@ def test_what_a_run_came_to_ships_without_its_weights(store):
     assert shipped.tokenizer() == run.tokenizer()
     assert shipped.metrics().equals(run.metrics())  # few rows stay as they are
     assert list(shipped.samples()["step"]) == [10]
+
+
+def test_runs_that_ship_without_weights_share_a_tokenizer(store):
+    run = create(store)
+    with RunWriter(run) as writer:
+        writer.update(state="complete", now=True)
+    first, second = (
+        store.ship(run.reload(), f"shipped-{name}", weights=False) for name in ("a", "b")
+    )
+    assert first.tokenizer_path == second.tokenizer_path
+    assert first.tokenizer_path.parent.parent == store.root
+    assert not (first.path / "tokenizer.json").exists()
+    assert not store.scan().broken
+    # a copy that is given away has its own
+    elsewhere = RunStore(store.root.parent / "elsewhere")
+    copy = unpack(pack(first), elsewhere)
+    assert copy.tokenizer_path.parent == copy.path
+    assert copy.tokenizer() == run.tokenizer()
+    # it goes with the last run that needs it
+    for shipped in (first, second):
+        shutil.rmtree(shipped.path)
+        store.forget_unused_tokenizers()
+        assert second.tokenizer_path.exists() == second.path.exists()
+    first.tokenizer_path.unlink(missing_ok=True)
+    with pytest.raises(BrokenRunError, match="json is missing"):
+        first.tokenizer()
 
 
 def test_rows_that_are_merged_keep_sums_and_validation():
