@@ -49,6 +49,8 @@ class Recipes:
     # of a model with as many parameters as its text has tokens, once that is used up
     weight_decay_of_repeats: float = 0.5
     dropout_of_repeats: float = 0.0
+    # training FLOPs beyond which a text of 100,000 characters teaches it nothing more
+    worth: float = 4.7e12
 
 
 # --- what rungs share ---------------------------------------------------------------------------

@@ -50,6 +50,13 @@ def train_here(run: Run, call: Call, as_json: bool) -> int | None:
         f"{run.run_id}: {run.config.model.architecture} of {run.n_params:,} parameters, "
         f"{run.n_steps:,} steps of {si(run.facts.flops_per_step.total)}FLOPs"
     )
+    training = run.config.training
+    if training.unspent:
+        note(
+            f"It has learnt what this text can teach it after {si(training.most_flops or 0)}FLOPs: "
+            f"{si(training.unspent)}FLOPs of the budget are left unspent. To spend them all the "
+            "same, set training.budget_cap higher."
+        )
     bar, n_steps = Bar(), run.n_steps
     with interruptible() as reasons:
         try:

@@ -54,7 +54,7 @@ def result_of(run: Run, score: Callable[[Run], float | None]) -> Result | None:
         return None
     return Result(
         architecture=run.config.model.architecture,
-        budget=run.config.training.budget or flops,
+        budget=run.config.training.most_flops or flops,
         flops=flops,
         score=value,
     )

@@ -55,9 +55,9 @@ class Plan:
 def plan(config: RunConfig, vocab_size: int, n_train_tokens: int) -> Plan:
     """Turn the horizon of a run into steps.
 
-    A budget is never exceeded and at least 95 % of it is spent: where whole steps leave more
-    than that, the last step gets a shape of its own. Raises `BudgetError` for a budget below
-    one step, naming the smallest that works.
+    A budget is never exceeded and, up to its cap, at least 95 % of it is spent: where whole steps
+    leave more than that, the last step gets a shape of its own. Raises `BudgetError` for a budget
+    below one step, naming the smallest that works.
     """
     training = config.training
     shape = (training.batch_size, config.sequence_length)
@@ -78,16 +78,16 @@ def plan(config: RunConfig, vocab_size: int, n_train_tokens: int) -> Plan:
 
     step = cost(*shape)
     last_shape = shape
-    if training.budget is not None:
-        n_steps = int(training.budget // step.total)
+    if (budget := training.most_flops) is not None:
+        n_steps = int(budget // step.total)
         if n_steps == 0:
             raise BudgetError(
                 f"budget must pay for at least one step, {step.total:,} FLOPs for "
-                f"{shape[0]} rows of {shape[1]} predictions. Received: {training.budget:,.0f}. "
+                f"{shape[0]} rows of {shape[1]} predictions. Received: {budget:,.0f}. "
                 "Raise the budget, or lower batch_size or the model's size."
             )
-        if n_steps * step.total < 0.95 * training.budget:
-            rest = training.budget - (n_steps - 1) * step.total
+        if n_steps * step.total < 0.95 * budget:
+            rest = budget - (n_steps - 1) * step.total
             last_shape = _largest_shape(cost, rest, shape)
     elif training.steps is not None:
         n_steps = training.steps

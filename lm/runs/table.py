@@ -138,6 +138,11 @@ BUILT_IN: tuple[Column, ...] = (
         axes=("x",),
         help="Forward, backward and optimizer; one multiply-add is 2.",
     ),
+    _detail(
+        "unspent",
+        "FLOPs left unspent, because the text is worth no more",
+        lambda run: run.config.training.unspent,
+    ),
     _detail("flops_forward", "Forward FLOPs", lambda run: run.status.flops.forward),
     _detail("flops_backward", "Backward FLOPs", lambda run: run.status.flops.backward),
     _detail("flops_optimizer", "Optimizer FLOPs", lambda run: run.status.flops.optimizer),

@@ -30,6 +30,16 @@ class TrainingConfig(Config, frozen=True):
         basic=True,
         tells="first",
     )
+    budget_cap: float | None = setting(
+        None,
+        "FLOPs that the text is worth: a larger budget keeps to them, and the rest is not spent. "
+        "Where the preset sets a cap, a higher one spends more.",
+        gt=0,
+        le=1e18,
+        unit="FLOPs",
+        log=True,
+        applies=lambda values: values.get("budget") is not None,
+    )
     steps: int | None = setting(
         None, "Optimizer updates, instead of a budget.", ge=1, le=10_000_000, unit="steps", log=True
     )
@@ -178,6 +188,18 @@ class TrainingConfig(Config, frozen=True):
         "Numbers that large matrices are multiplied in; bfloat16 is faster where the processor "
         "has instructions for it, and slower elsewhere.",
     )
+
+    @property
+    def most_flops(self) -> float | None:
+        """What a run may spend: its budget, or the cap where that is lower; None without one."""
+        if self.budget is None:
+            return None
+        return min(self.budget, self.budget_cap or self.budget)
+
+    @property
+    def unspent(self) -> float:
+        """FLOPs of the budget beyond its cap, which are not spent."""
+        return (self.budget or 0.0) - (self.most_flops or 0.0)
 
     @model_validator(mode="after")
     def _check(self) -> typing.Self:

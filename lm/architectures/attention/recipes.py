@@ -49,4 +49,5 @@ RECIPES = Recipes(
     ladders={"study": STUDY, "modern": MODERN},
     fixed={"classic": {**CLASSIC_SELF_ATTENTION, "d_head": 32}},
     words=WordRecipes(ladder=WORDS, model={"tie_embeddings": True}, training=MUON),
+    worth=8.7e12,
 )

@@ -26,4 +26,5 @@ MODERN = (
 RECIPES = Recipes(
     ladders={"study": STUDY, "modern": MODERN},
     fixed={"classic": CLASSIC_WINDOW},
+    worth=1.2e12,
 )

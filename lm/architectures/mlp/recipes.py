@@ -102,6 +102,7 @@ RECIPES = Recipes(
     fixed={
         "classic": {**CLASSIC_WINDOW, "d_hidden": 256, "n_layers": 2, "activation": "relu"},
     },
+    worth=4.2e12,
     room_per_token=0.0,  # a model of any size can learn a text by heart
     weight_decay_of_repeats=0.35,
     dropout_of_repeats=0.15,

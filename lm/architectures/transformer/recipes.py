@@ -78,6 +78,7 @@ MODERN = (
     _by_slow_adamw(
         2e11, d_model=32, n_layers=1, n_heads=2, context_length=32, batch_size=16, ngram_order=6
     ),
+    _rung(4e11, d_model=64, n_layers=1, n_heads=4, context_length=64, batch_size=16, ngram_order=6),
     _rung(6e11, d_model=96, n_layers=1, n_heads=4, context_length=64, batch_size=16, ngram_order=6),
     _seen_again(
         2e12, d_model=64, n_layers=3, n_heads=4, context_length=128, batch_size=16, ngram_order=5

@@ -18,6 +18,14 @@ NEW, USED_UP = 2.0, 8.0  # times through a text, before which it is new, and aft
 LONGEST_NGRAM = 5  # of a text that is not new: longer ones are learnt by heart
 TOKENS_PER_ROW = 8  # of a table of n-grams
 FEWEST_ROWS, MOST_ROWS = 1_024, 16_384
+LARGE_TEXT = 1_500_000  # tokens, from which on tables may have more rows:
+MOST_ROWS_OF_LARGE = 131_072
+# A model gets larger once it reads so many tokens, or so much of a text that has fewer, and never
+# so large that it has more parameters than this for each token of the text.
+READ_TOKENS, READ_SHARE = 1_000_000, 0.4
+MOST_PARAMS_PER_TOKEN = 2.0
+# The FLOPs that a text is worth grow with this power of its tokens.
+WORTH_POWER, WORTH_TOKENS = 1.45, 100_000
 NGRAM_DROPOUT = 0.7  # of a text that is used up
 LEAST_WEIGHT_DECAY, MOST_WEIGHT_DECAY = 0.1, 2.0
 MOST_DROPOUT = 0.5
@@ -41,7 +49,16 @@ class Modern(Sized):
             return rung, rung.budget
         names = ("modern",) if request.of_characters else ("study", "modern")
         ladder = next(recipes.ladders[name] for name in names if name in recipes.ladders)
-        return priced_rung(request, ladder)
+        if not request.of_characters:
+            return priced_rung(request, ladder)
+        enough = min(READ_TOKENS, READ_SHARE * request.n_train_tokens)
+
+        def fits(rung: Rung) -> bool:
+            config = checked(request.architecture, rung.model)
+            reads = times_through(request, config) * request.n_train_tokens
+            return reads >= enough and params_per_token(request, config) <= MOST_PARAMS_PER_TOKEN
+
+        return priced_rung(request, ladder, fits)
 
     def extra_training(self, request: Request) -> Values:
         if request.of_characters and request.budget >= Z_LOSS_BUDGET:
@@ -49,8 +66,19 @@ class Modern(Sized):
         return {}
 
     def settings(self, request: Request) -> Settings:
+        """For at most what the text is worth, which is then set as the budget's cap."""
+        if "budget" not in request.horizon:
+            return super().settings(request)
+        by_hand = request.training.get("budget_cap")
+        cap = by_hand or worth(request)
+        if cap >= request.budget:
+            return self._of_several(request)
+        chosen = self._of_several(replace(request, horizon={"budget": cap}))
+        return replace(chosen, training={**chosen.training, "budget_cap": cap})
+
+    def _of_several(self, request: Request) -> Settings:
         """Several models for less each, where that is enough for a text to be used up by one."""
-        if request.of_characters and "budget" in request.horizon and "members" not in request.model:
+        if request.of_characters and "members" not in request.model:
             for members in MEMBERS:
                 horizon = {"budget": request.budget / members}
                 of_one = replace(request, horizon=horizon)
@@ -70,7 +98,8 @@ class Modern(Sized):
             return super().against_repeats(request, config)
         recipes, model = request.architecture.recipes, Values()
         of_text = 2 ** round(math.log2(max(1, request.n_train_tokens / TOKENS_PER_ROW)))
-        rows = max(FEWEST_ROWS, min(of_text, MOST_ROWS))
+        most = MOST_ROWS if request.n_train_tokens < LARGE_TEXT else MOST_ROWS_OF_LARGE
+        rows = max(FEWEST_ROWS, min(of_text, most))
         # rows that many n-grams share hold less to be learnt by heart
         times = times_through(request, config) * min(1.0, rows / of_text)
         used_up = min(1.0, math.log(max(times, NEW) / NEW) / math.log(USED_UP / NEW))
@@ -87,6 +116,14 @@ class Modern(Sized):
         decay = min(MOST_WEIGHT_DECAY, recipes.weight_decay_of_repeats * root)
         decay = LEAST_WEIGHT_DECAY + used_up * max(0.0, decay - LEAST_WEIGHT_DECAY)
         return Settings(model=model, training={"weight_decay": round(decay, 2)} if used_up else {})
+
+
+def worth(request: Request) -> float:
+    """FLOPs beyond which a text of characters teaches this architecture nothing more."""
+    if not request.of_characters:
+        return math.inf
+    of_100k = request.architecture.recipes.worth
+    return float(f"{of_100k * (request.n_train_tokens / WORTH_TOKENS) ** WORTH_POWER:.1e}")
 
 
 MODERN = Modern()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lm.architectures import AnyArchitecture, ArchitectureConfig, model_config, modules
@@ -64,8 +64,12 @@ class Sized(Preset):
         return Settings(model=model, training=training)
 
 
-def priced_rung(request: Request, ladder: Sequence[Rung]) -> tuple[Rung, float]:
+def priced_rung(
+    request: Request, ladder: Sequence[Rung], suits: Callable[[Rung], bool] = lambda rung: True
+) -> tuple[Rung, float]:
     """The last rung that the budget reaches, and its price with this vocabulary.
+
+    Above the first, rungs that do not suit are passed over.
 
     A larger vocabulary makes a token dearer, and more parameters want more tokens: the price
     grows with the FLOPs per token, to a power.
@@ -76,7 +80,7 @@ def priced_rung(request: Request, ladder: Sequence[Rung]) -> tuple[Rung, float]:
         ratio = _row_flops(config, request.vocab_size) / _row_flops(config, REFERENCE_VOCAB_SIZE)
         return rung.budget * ratio**LARGER_VOCABULARY
 
-    priced = [(rung, price(rung)) for rung in ladder]
+    priced = [(rung, price(rung)) for rung in ladder if rung is ladder[0] or suits(rung)]
     return [pair for pair in priced if pair[1] <= request.budget][-1]
 
 

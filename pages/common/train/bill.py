@@ -52,6 +52,20 @@ def show(draft: Draft, runs: list[Run]) -> None:
         f"{times} times through the {wording.short(n_train_tokens)} tokens of the "
         f"train split. {_side_by_side(draft)}{wording.NOT_COUNTED}"
     )
+    if draft.config.training.unspent:
+        st.info(_capped(draft), icon=":material/savings:")
+
+
+def _capped(draft: Draft) -> str:
+    """That the text is worth less than the budget, in two sentences."""
+    assert draft.config is not None
+    training = draft.config.training
+    return (
+        f"**{wording.architecture(draft.architecture)} has learnt what this text can teach it "
+        f"after about {flops_text(training.most_flops or 0)} FLOPs.** More will not help: the run "
+        f"keeps to that and leaves {flops_text(training.unspent)} unspent. A higher *budget cap* "
+        "under More settings spends them all the same."
+    )
 
 
 def _side_by_side(draft: Draft) -> str:

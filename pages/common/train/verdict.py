@@ -87,6 +87,8 @@ def judge(run: Run, references: Mapping[str, float], frontier: Frontier, preset:
             parts.append(f"The recipe's own settings end {loss - here:.2f} lower for these FLOPs.")
         elif name == architecture and abs(loss - score) <= 0.02:
             parts.append("Nothing that the recipes know does better at this budget.")
+    if run.config.training.unspent:
+        parts.append("The text is worth no more FLOPs to it: the rest of the budget is unspent.")
     if not steps:
         steps += _more_compute(run)
     return Verdict(" ".join(parts), tuple(steps))
@@ -116,13 +118,15 @@ def _ten_times(gain: float) -> str:
 def _more_compute(run: Run) -> list[Step]:
     """Ten times its FLOPs, or what the dial has of them; nothing where the run is at its end."""
     choices = _budget(run, TEN_TIMES)
+    if run.config.training.unspent:
+        return []
     if choices["budget"] <= _spent(run):
         return []
     return [Step(f"Try {flops_text(choices['budget'], 2)} FLOPs", choices)]
 
 
 def _spent(run: Run) -> float:
-    return run.config.training.budget or run.status.flops.total
+    return run.config.training.most_flops or run.status.flops.total
 
 
 def _budget(run: Run, times: float) -> dict[str, float]:

@@ -27,8 +27,10 @@ def n_weights(config, vocab_size):
 def test_a_budget_makes_a_sensible_run(architecture, budget, corpus):
     config = resolve(architecture=architecture, budget=budget, **corpus)
     the_plan = plan(config, corpus["vocab_size"], corpus["n_train_tokens"])
-    assert 0.95 * budget <= the_plan.flops.total <= budget
+    spent = budget - config.training.unspent
+    assert 0.95 * spent <= the_plan.flops.total <= spent
     assert the_plan.n_steps >= 40
+    assert spent == budget or (architecture == "linear" and budget == 1e14)  # simple, soon sated
     if architecture == "transformer" and (corpus is SHAKESPEARE or budget >= 1e12):
         tokens_per_parameter = the_plan.tokens / n_weights(config.model, corpus["vocab_size"])
         assert 1 <= tokens_per_parameter <= 150
@@ -111,6 +113,7 @@ def test_tables_have_the_size_of_the_text():
         return resolve(architecture="mlp", budget=1e10, **corpus).model.ngram_rows
 
     assert [rows(n) for n in (1_000, 16_000, 48_000, 1_000_000)] == [1_024, 2_048, 8_192, 16_384]
+    assert rows(5_000_000) == 131_072
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -120,11 +123,42 @@ def test_several_models_share_a_budget_that_one_cannot_use(architecture):
 
     assert config(1e10).model.members == config(1e12, SHAKESPEARE).model.members == 1
     several = next(c for c in map(config, (1e12, 1e13)) if c.model.members > 1)
-    budget, steps = several.training.budget, plan(several, 60, 48_000)
+    budget, steps = several.training.most_flops, plan(several, 60, 48_000)
     assert 0.95 * budget <= steps.flops.total <= budget
     assert steps.tokens >= 0.95 * TIMES_OF_MEMBERS * 48_000
     assert config(1e12, members=3).model.members == 3  # what is named wins
     assert resolve(architecture=architecture, epochs=200, **SHORT).model.members == 1
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_run_keeps_to_what_its_text_is_worth(architecture):
+    def config(budget, corpus=SHORT, **training):
+        return resolve(architecture=architecture, budget=budget, training=training, **corpus)
+
+    assert config(1e10).training.budget_cap is None
+    capped = config(1e14)
+    cap = capped.training.budget_cap
+    assert 3e11 < cap < 2e12
+    assert (capped.training.budget, capped.training.unspent) == (1e14, 1e14 - cap)
+    assert 0.95 * cap <= plan(capped, 60, 48_000).flops.total <= cap
+    assert capped.model == config(cap).model  # a larger budget buys no larger model either
+    # who sets the cap, spends
+    assert config(1e14, budget_cap=1e18).training.unspent == 0
+    assert config(1e12, budget_cap=1e11).training.unspent == 9e11
+    # a text ten times as long is worth more than ten times as much
+    longer = config(1e15, {**SHORT, "n_train_tokens": 480_000}).training.budget_cap
+    assert longer > 10 * cap
+    assert resolve(architecture=architecture, epochs=500, **SHORT).training.budget_cap is None
+    assert resolve(architecture=architecture, budget=1e15, **PTB).training.budget_cap is None
+
+
+def test_a_model_grows_once_it_reads_enough_of_a_text():
+    def size(n_train_tokens, budget=7e11):
+        corpus = {**SHAKESPEARE, "n_train_tokens": n_train_tokens}
+        return resolve(architecture="transformer", budget=budget, **corpus).model.d_model
+
+    assert size(800_000) == size(1_500_000) == 96  # it reads 0.7 million tokens
+    assert size(4_000_000) == 64
 
 
 @pytest.mark.parametrize("preset", PRESETS)
