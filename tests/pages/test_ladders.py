@@ -192,6 +192,14 @@ def test_without_a_ladder_a_verdict_still_says_what_to_try(run) -> None:
     assert [step.label for step in said.steps] == ["Try 3e10 FLOPs"]
 
 
+def test_a_verdict_on_a_capped_run_says_so_and_offers_no_larger_budget(run) -> None:
+    training = run.config.training.replace(budget=1e10, steps=None, epochs=None, budget_cap=1e9)
+    capped = replace(run, config=run.config.replace(training=training))
+    said = verdict.judge(capped, {}, Frontier([]), "modern")
+    assert "kept to what this text can teach it, and left 9e9 FLOPs unspent" in said.text
+    assert said.steps == ()
+
+
 def test_a_step_sets_the_dials(page, store) -> None:
     (mine,) = store.list()
     app = page("train", run=mine.run_id)

@@ -96,6 +96,15 @@ def test_parameters_and_flops_are_those_of_the_model(train, architecture: str) -
     assert 0.95e10 <= spent <= 1e10
 
 
+def test_what_a_text_is_worth_is_said_before_the_start(train) -> None:
+    app = train(**SMALL, architecture="linear", budget="1e13")
+    (notice,) = [info.value for info in app.info if "unspent" in info.value]
+    shown = metrics(app)["Training FLOPs"]
+    assert f"after about {shown} FLOPs" in notice
+    app = train(**SMALL, architecture="linear", budget="1e9")
+    assert not app.info
+
+
 def test_what_counting_reaches_stands_below_the_budget(train) -> None:
     from lm import datasets
     from lm.datasets.config import DataConfig
@@ -106,9 +115,7 @@ def test_what_counting_reaches_stands_below_the_budget(train) -> None:
     losses = {name: parts["valid"].loss for name, parts in ngram.baselines(corpus).items()}
     best = min(losses, key=lambda name: losses[name])
     said = [caption.value for caption in app.caption if "Counting" in caption.value]
-    assert said == [
-        f"Counting {best}s alone, without any training, reaches {losses[best]:.2f} here."
-    ]
+    assert said == [f"Counting {best}s, without any training, reaches {losses[best]:.2f}."]
 
 
 def _draft(app: AppTest) -> tuple[RunConfig, tuple[int, int], int]:

@@ -7,7 +7,14 @@ from dataclasses import replace
 
 from lm.architectures import ArchitectureConfig
 from lm.architectures.recipes import Rung
-from lm.runs.presets.sized import Sized, checked, params_per_token, priced_rung, times_through
+from lm.runs.presets.sized import (
+    Sized,
+    checked,
+    params_per_token,
+    priced_rung,
+    times_through,
+    tokens_read,
+)
 from lm.runs.presets.spec import Request, Settings, Values
 
 Z_LOSS = 0.1  # for characters; models of words did not gain by it
@@ -55,8 +62,8 @@ class Modern(Sized):
 
         def fits(rung: Rung) -> bool:
             config = checked(request.architecture, rung.model)
-            reads = times_through(request, config) * request.n_train_tokens
-            return reads >= enough and params_per_token(request, config) <= MOST_PARAMS_PER_TOKEN
+            roomy = params_per_token(request, config) > MOST_PARAMS_PER_TOKEN
+            return not roomy and tokens_read(request, rung, config) >= enough
 
         return priced_rung(request, ladder, fits)
 

@@ -151,6 +151,20 @@ def times_through(request: Request, config: ArchitectureConfig) -> float:
     return request.budget / per_token / max(1, request.n_train_tokens)
 
 
+def tokens_read(request: Request, rung: Rung, config: ArchitectureConfig) -> float:
+    """Predictions that the budget pays for under a rung, its optimizer's FLOPs included."""
+    training = TrainingConfig(steps=1, **rung.training)
+    rows, length = training.batch_size, training.sequence_length or config.context_length
+    step = step_flops(
+        config,
+        request.vocab_size,
+        batch_size=rows,
+        sequence_length=length,
+        optimizer=training.optimizer,
+    )
+    return request.budget / step.total * rows * length
+
+
 def params_per_token(request: Request, config: ArchitectureConfig) -> float:
     """Parameters outside of tables, for each token of the train split."""
     size = sum(part.n_params for part in modules(config, request.vocab_size) if not part.ngrams)

@@ -76,7 +76,7 @@ def counting(place: DeltaGenerator, draft: Draft) -> None:
     if best := wording.best_of_counting(references):
         what, loss = best
         place.caption(
-            f"Counting {what} alone, without any training, reaches {loss:.2f} here.",
+            f"Counting {what}, without any training, reaches {loss:.2f}.",
             help="Nats per token of the validation split, by a table of how often each token "
             "followed the ones before it. A model is worth its FLOPs where it ends below.",
         )

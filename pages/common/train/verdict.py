@@ -88,7 +88,8 @@ def judge(run: Run, references: Mapping[str, float], frontier: Frontier, preset:
         elif name == architecture and abs(loss - score) <= 0.02:
             parts.append("Nothing that the recipes know does better at this budget.")
     if run.config.training.unspent:
-        parts.append("The text is worth no more FLOPs to it: the rest of the budget is unspent.")
+        unspent = flops_text(run.config.training.unspent)
+        parts.append(f"It kept to what this text can teach it, and left {unspent} FLOPs unspent.")
     if not steps:
         steps += _more_compute(run)
     return Verdict(" ".join(parts), tuple(steps))

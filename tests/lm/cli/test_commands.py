@@ -40,6 +40,18 @@ def test_train_prints_one_object(say, home):
     assert len(err.splitlines()) < 20
 
 
+def test_a_capped_budget_is_said_and_recorded(say, home):
+    command = ["train", *CORPUS, *TINY, "--architecture", "linear", "--budget", "4e7"]
+    status, out, err = say(*command, "--set", "training.budget_cap=1e7", "--json")
+    assert status == 0
+    said = " ".join(err.split())
+    assert "30 MFLOPs of the budget are left unspent" in said
+    result = last_json(out)
+    assert 0.95e7 <= result["flops"] <= 1e7
+    table = RunStore(home).dataframe().set_index("run_id")
+    assert table.loc[result["run_id"], "unspent"] == 3e7
+
+
 def test_absent_values_are_null(say, home):
     """Of a run that was prepared and not trained."""
     run = prepare(RunStore(home).get("first").config, RunStore(home), "untrained")
