@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -38,6 +39,8 @@ LEAST_WEIGHT_DECAY, MOST_WEIGHT_DECAY = 0.1, 2.0
 MOST_DROPOUT = 0.5
 MEMBERS = (4, 2)  # of several models that learn side by side
 TIMES_OF_MEMBERS = 25  # through the text, of each: where it is seen less often, one model is better
+# of the budget, for which members are sized: what used a text up is not given up for a larger size
+SIZED_BY = (1.0, 0.5)
 
 
 class Modern(Sized):
@@ -86,12 +89,12 @@ class Modern(Sized):
     def _of_several(self, request: Request) -> Settings:
         """Several models for less each, where that is enough for a text to be used up by one."""
         if request.of_characters and "members" not in request.model:
-            for members in MEMBERS:
+            for members, share in itertools.product(MEMBERS, SIZED_BY):
                 horizon = {"budget": request.budget / members}
-                of_one = replace(request, horizon=horizon)
-                chosen = super().settings(of_one)
+                chosen = super().settings(replace(request, horizon=horizon, sized_by=share))
                 config = checked(request.architecture, {**chosen.model, **request.model})
-                if times_through(of_one, config) >= TIMES_OF_MEMBERS:
+                smaller = replace(request, horizon={"budget": share * request.budget / members})
+                if times_through(smaller, config) >= TIMES_OF_MEMBERS:
                     return replace(chosen, model={**chosen.model, "members": members})
         return super().settings(request)
 

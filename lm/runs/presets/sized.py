@@ -80,8 +80,9 @@ def priced_rung(
         ratio = _row_flops(config, request.vocab_size) / _row_flops(config, REFERENCE_VOCAB_SIZE)
         return rung.budget * ratio**LARGER_VOCABULARY
 
+    most = request.sized_by * request.budget
     priced = [(rung, price(rung)) for rung in ladder if rung is ladder[0] or suits(rung)]
-    return [pair for pair in priced if pair[1] <= request.budget][-1]
+    return [pair for pair in priced if pair[1] <= most][-1]
 
 
 def checked(architecture: AnyArchitecture, values: Mapping[str, Any]) -> ArchitectureConfig:

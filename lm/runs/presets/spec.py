@@ -26,6 +26,7 @@ class Request:
     horizon: Mapping[str, Any]  # one of budget, steps and epochs
     model: Mapping[str, Any]  # settings given by hand, not checked yet
     training: Mapping[str, Any]  # likewise, checked
+    sized_by: float = 1.0  # the share of the budget for which the model is sized
 
     @property
     def budget(self) -> float:

@@ -127,6 +127,9 @@ def test_several_models_share_a_budget_that_one_cannot_use(architecture):
     assert 0.95 * budget <= steps.flops.total <= budget
     assert steps.tokens >= 0.95 * TIMES_OF_MEMBERS * 48_000
     assert config(1e12, members=3).model.members == 3  # what is named wins
+    # a larger budget does not bring fewer of them
+    counts = [config(b).model.members for b in (1e11, 3e11, 1e12, 1.3e12, 1.6e12, 3e12, 1e13)]
+    assert counts == sorted(counts)
     assert resolve(architecture=architecture, epochs=200, **SHORT).model.members == 1
 
 
