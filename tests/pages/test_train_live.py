@@ -109,7 +109,7 @@ def test_run_lives_through_pause_step_reload_tabs_and_a_kill(live, tab) -> None:
 
     os.kill(shown_run(tab, store).status.pid, signal.SIGKILL)
     status(tab, "interrupted")
-    assert "ended" in tab.get_by_test_id("stAlert").first.inner_text()
+    assert "ended" in " ".join(tab.get_by_test_id("stAlert").all_inner_texts())
     tab.locator(".st-key-resume button").click()
     status(tab, "training")
 
