@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from bench.recipes import recipe
@@ -68,7 +68,7 @@ def _timed(
     def timed(*arguments: Any, **settings: Any) -> Any:
         started_at = time.perf_counter()
         result = function(*arguments, **settings)
-        if name == "samples":
+        if isinstance(result, Iterator):
             result = list(result)
         seconds[name] += time.perf_counter() - started_at
         return result

@@ -49,7 +49,7 @@ class Recipes:
     # of a model with as many parameters as its text has tokens, once that is used up
     weight_decay_of_repeats: float = 0.5
     dropout_of_repeats: float = 0.0
-    # training FLOPs beyond which a text of 100,000 characters teaches it nothing more
+    # training FLOPs after which the architecture has learnt what 100,000 tokens can teach it
     worth: float = 4.7e12
 
 

@@ -53,9 +53,9 @@ def train_here(run: Run, call: Call, as_json: bool) -> int | None:
     training = run.config.training
     if training.unspent:
         note(
-            f"It has learnt what this text can teach it after {si(training.most_flops or 0)}FLOPs: "
-            f"{si(training.unspent)}FLOPs of the budget are left unspent. To spend them all the "
-            "same, set training.budget_cap higher."
+            f"It keeps to its cap of {si(training.most_flops or 0)}FLOPs, which a preset sets to "
+            f"what the text can teach it: {si(training.unspent)}FLOPs of the budget are left "
+            "unspent. To spend them all the same, set training.budget_cap higher."
         )
     bar, n_steps = Bar(), run.n_steps
     with interruptible() as reasons:

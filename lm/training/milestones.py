@@ -38,7 +38,7 @@ def evaluation_schedule(
 
 
 def sample_schedule(plan: Plan) -> frozenset[int]:
-    """The steps after which a sample is written: the last, and a third of each down to noise."""
+    """The steps after which a sample is written: the last, a third of the way there, a ninth, …"""
     return _record_steps(plan, (3.0**-i for i in range(SAMPLES)))
 
 

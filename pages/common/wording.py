@@ -70,9 +70,6 @@ def axis(name: str) -> str:
     return {"step": "steps", "flops": "FLOPs"}.get(name, name)
 
 
-# --- runs ---------------------------------------------------------------------------------------
-
-
 def best_of_counting(references: Mapping[str, float]) -> tuple[str, float] | None:
     """Of `corpora.references` the lowest loss that was counted, after what was: "6-grams"."""
     losses = {name: loss for name, loss in references.items() if name != "entropy"}
@@ -80,6 +77,9 @@ def best_of_counting(references: Mapping[str, float]) -> tuple[str, float] | Non
         return None
     name = min(losses, key=lambda name: losses[name])
     return f"{name}s" if name.endswith("gram") else name, losses[name]
+
+
+# --- runs ---------------------------------------------------------------------------------------
 
 
 def n_runs(count: int) -> str:

@@ -26,20 +26,22 @@ NEW, USED_UP = 2.0, 8.0  # times through a text, before which it is new, and aft
 LONGEST_NGRAM = 5  # of a text that is not new: longer ones are learnt by heart
 TOKENS_PER_ROW = 8  # of a table of n-grams
 FEWEST_ROWS, MOST_ROWS = 1_024, 16_384
-LARGE_TEXT = 1_500_000  # tokens, from which on tables may have more rows:
-MOST_ROWS_OF_LARGE = 131_072
-# A model gets larger once it reads so many tokens, or so much of a text that has fewer, and never
-# so large that it has more parameters than this for each token of the text.
+LONG_TEXT = 1_500_000  # tokens, from which on tables may have more rows:
+MOST_ROWS_OF_LONG = 131_072
+# A model gets larger once its budget lets it read this many tokens or, of a text that has fewer
+# than 2.5 million, this share.
 READ_TOKENS, READ_SHARE = 1_000_000, 0.4
-MOST_PARAMS_PER_TOKEN = 2.0
-# The FLOPs that a text is worth grow with this power of its tokens.
+MOST_PARAMS_PER_TOKEN = 2.0  # of the text, tables left out: a larger size is not taken
+# What a text can teach takes FLOPs that grow with this power of its tokens: the recipes have them
+# for so many tokens.
 WORTH_POWER, WORTH_TOKENS = 1.45, 100_000
 NGRAM_DROPOUT = 0.7  # of a text that is used up
 LEAST_WEIGHT_DECAY, MOST_WEIGHT_DECAY = 0.1, 2.0
 MOST_DROPOUT = 0.5
 MEMBERS = (4, 2)  # of several models that learn side by side
 TIMES_OF_MEMBERS = 25  # through the text, of each: where it is seen less often, one model is better
-# of the budget, for which members are sized: what used a text up is not given up for a larger size
+# The share of its budget for which a member is sized: where the size that all of it buys sees the
+# text too seldom, the size that half of it buys may do, so that more budget never means fewer.
 SIZED_BY = (1.0, 0.5)
 
 
@@ -76,7 +78,7 @@ class Modern(Sized):
         return {}
 
     def settings(self, request: Request) -> Settings:
-        """For at most what the text is worth, which is then set as the budget's cap."""
+        """Those for the budget or, where the text is worth less, for that: the budget's cap."""
         if "budget" not in request.horizon:
             return super().settings(request)
         by_hand = request.training.get("budget_cap")
@@ -108,7 +110,7 @@ class Modern(Sized):
             return super().against_repeats(request, config)
         recipes, model = request.architecture.recipes, Values()
         of_text = 2 ** round(math.log2(max(1, request.n_train_tokens / TOKENS_PER_ROW)))
-        most = MOST_ROWS if request.n_train_tokens < LARGE_TEXT else MOST_ROWS_OF_LARGE
+        most = MOST_ROWS if request.n_train_tokens < LONG_TEXT else MOST_ROWS_OF_LONG
         rows = max(FEWEST_ROWS, min(of_text, most))
         # rows that many n-grams share hold less to be learnt by heart
         times = times_through(request, config) * min(1.0, rows / of_text)
@@ -132,8 +134,8 @@ def worth(request: Request) -> float:
     """FLOPs beyond which a text of characters teaches this architecture nothing more."""
     if not request.of_characters:
         return math.inf
-    of_100k = request.architecture.recipes.worth
-    return float(f"{of_100k * (request.n_train_tokens / WORTH_TOKENS) ** WORTH_POWER:.1e}")
+    longer = request.n_train_tokens / WORTH_TOKENS
+    return float(f"{request.architecture.recipes.worth * longer**WORTH_POWER:.1e}")
 
 
 MODERN = Modern()

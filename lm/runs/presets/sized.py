@@ -65,11 +65,11 @@ class Sized(Preset):
 
 
 def priced_rung(
-    request: Request, ladder: Sequence[Rung], suits: Callable[[Rung], bool] = lambda rung: True
+    request: Request, ladder: Sequence[Rung], fits: Callable[[Rung], bool] = lambda rung: True
 ) -> tuple[Rung, float]:
-    """The last rung that the budget reaches, and its price with this vocabulary.
+    """The last rung that the budget reaches and that fits, and its price with this vocabulary.
 
-    Above the first, rungs that do not suit are passed over.
+    Where none fits, the first.
 
     A larger vocabulary makes a token dearer, and more parameters want more tokens: the price
     grows with the FLOPs per token, to a power.
@@ -80,9 +80,9 @@ def priced_rung(
         ratio = _row_flops(config, request.vocab_size) / _row_flops(config, REFERENCE_VOCAB_SIZE)
         return rung.budget * ratio**LARGER_VOCABULARY
 
-    most = request.sized_by * request.budget
-    priced = [(rung, price(rung)) for rung in ladder if rung is ladder[0] or suits(rung)]
-    return [pair for pair in priced if pair[1] <= most][-1]
+    priced = [(rung, price(rung)) for rung in ladder]
+    reached = [pair for pair in priced if pair[1] <= request.sized_by * request.budget]
+    return next((pair for pair in reversed(reached) if fits(pair[0])), reached[0])
 
 
 def checked(architecture: AnyArchitecture, values: Mapping[str, Any]) -> ArchitectureConfig:

@@ -12,6 +12,7 @@ from lm.runs.flops import step_flops_by_module
 from lm.runs.scale import NOTHING, scale_at, step_scale_by_module
 from pages.common import theme, wording
 from pages.common.drafts import Draft
+from pages.common.train.form import CHOICES
 
 
 def show(draft: Draft, runs: list[Run]) -> None:
@@ -57,14 +58,16 @@ def show(draft: Draft, runs: list[Run]) -> None:
 
 
 def _capped(draft: Draft) -> str:
-    """That the text is worth less than the budget, in two sentences."""
+    """That the run will spend less than the budget, and why, in a few sentences."""
     assert draft.config is not None
     training = draft.config.training
+    cap, unspent = flops_text(training.most_flops or 0), flops_text(training.unspent)
+    if "budget_cap" in CHOICES.values:
+        return f"The run keeps to the budget cap of {cap} FLOPs and leaves {unspent} unspent."
     return (
         f"**{wording.architecture(draft.architecture)} has learnt what this text can teach it "
-        f"after about {flops_text(training.most_flops or 0)} FLOPs.** More will not help: the run "
-        f"keeps to that and leaves {flops_text(training.unspent)} unspent. A higher *budget cap* "
-        "under More settings spends them all the same."
+        f"after about {cap} FLOPs.** More will not help: the run keeps to that and leaves "
+        f"{unspent} unspent. A higher *budget cap* under More settings spends them all the same."
     )
 
 

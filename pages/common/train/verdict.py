@@ -119,9 +119,7 @@ def _ten_times(gain: float) -> str:
 def _more_compute(run: Run) -> list[Step]:
     """Ten times its FLOPs, or what the dial has of them; nothing where the run is at its end."""
     choices = _budget(run, TEN_TIMES)
-    if run.config.training.unspent:
-        return []
-    if choices["budget"] <= _spent(run):
+    if run.config.training.unspent or choices["budget"] <= _spent(run):
         return []
     return [Step(f"Try {flops_text(choices['budget'], 2)} FLOPs", choices)]
 
