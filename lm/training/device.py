@@ -45,6 +45,17 @@ def keep_memory() -> None:
             mallopt(threshold, 2**30)
 
 
+def hand_back_memory() -> None:
+    """Give memory that is free now back to the system, of which `keep_memory` keeps all.
+
+    For after work that needed much of it once. Only glibc can be told so.
+    """
+    if sys.platform.startswith("linux"):
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
 def resolve_device(name: str) -> torch.device:
     """The device that `name` ("auto", "cpu", "cuda" or "mps") stands for.
 

@@ -23,7 +23,7 @@ from lm.runs.plan import Plan, plan
 from lm.training.compiled.lowering import NotLoweredError
 from lm.training.compiled.program import Program, start
 from lm.training.compiled.step import Step
-from lm.training.device import threads
+from lm.training.device import hand_back_memory, threads
 from lm.training.loop import Batches, NotCompiledError, TrainingState, loss_of_rows
 from lm.updates.optimizers import build_optimizers, set_learning_rate
 from lm.updates.schedules import lr_scale
@@ -125,6 +125,7 @@ class CompiledSteps:
         while worker.is_alive():
             worker.join(WAIT_SECONDS)
             yield
+        hand_back_memory()  # which the compiler needed
         result = made[0]
         if isinstance(result, Exception):
             raise NotCompiledError(_told(result)) from result
