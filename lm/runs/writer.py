@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -15,7 +15,7 @@ from typing import Any, Self, get_args
 from filelock import FileLock, Timeout
 
 from lm.base.checked import JsonError, JsonObject, parse_json
-from lm.base.files import replace_bytes, replace_json
+from lm.base.files import replace_bytes, replace_json, replacing
 from lm.base.records import Sample, StepRecord
 from lm.runs.run import (
     Request,
@@ -30,6 +30,8 @@ from lm.runs.status import Status
 
 SECONDS_BETWEEN_STATUS_WRITES = 0.25
 LOCK_SECONDS = 1.0  # a reader that asks whether a run is live holds its lock for an instant
+
+Write = Callable[[Path], object]  # puts the content of a file into the file at a path
 
 
 class RunWriter:
@@ -111,15 +113,22 @@ class RunWriter:
         """Whether the status on disk is old enough to be written again."""
         return time.monotonic() - self._written_at >= SECONDS_BETWEEN_STATUS_WRITES
 
-    def checkpoint(self, step: int, weights: bytes, training_state: bytes) -> None:
+    def checkpoint(self, step: int, weights: Write, training_state: Write) -> None:
         """Replace both safetensors files, then say so in the status.
+
+        `weights` and `training_state` write one each, the first before the second is asked for:
+        both at once would take as much memory again as the training.
 
         The training state holds all that is needed to go on, so its replacement is the moment
         from which the run resumes at `step`; before it the run is as it was.
         """
         with refusals_explained(self.path):
-            replace_bytes(self.path / "model.safetensors", weights, durable=True)
-            replace_bytes(self.path / "training_state.safetensors", training_state, durable=True)
+            for name, write in (
+                ("model.safetensors", weights),
+                ("training_state.safetensors", training_state),
+            ):
+                with replacing(self.path / name, durable=True) as file:
+                    write(Path(file.name))
         self.update(checkpoint_step=step, now=True)
 
     def complete(self, **results: Any) -> None:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file, save_file
 
 from lm.architectures import build_model
 from lm.architectures.shared.model import weights
@@ -27,7 +29,7 @@ from lm.runs import Run, RunError, RunWriter, State
 from lm.runs.flops import step_flops
 from lm.runs.plan import plan
 from lm.runs.prepare import corpus_of
-from lm.training.device import keep_memory, resolve_device, threads
+from lm.training.device import hand_back_memory, keep_memory, resolve_device, threads
 from lm.training.evaluation import evaluate, sampled_loss
 from lm.training.loop import Ahead, Batches, NotCompiledError, TrainingState, train
 from lm.training.meter import measured_step_flops
@@ -180,10 +182,12 @@ class _Checkpoints:
             return
         self.check_finite()
         started_at = time.monotonic()
-        model = _contiguous(self.state.weights())
-        state = _contiguous(self.state.tensors())
         self.writer.update(**progress)
-        self.writer.checkpoint(step, save(model), save(state))
+        self.writer.checkpoint(
+            step,
+            lambda path: _save(self.state.weights(), path),
+            lambda path: _save(self.state.tensors(), path),
+        )
         self.step, self._saved_at = step, time.monotonic()
         self._save_seconds = self._saved_at - started_at
 
@@ -236,6 +240,7 @@ class _Execution:
         self.checkpoints.restore(run)
         if self.state.step == 0:
             self._check_meter()
+            hand_back_memory()  # a second model's, and its optimizer's
         rows = [row for row in run.rows() if row["step"] <= self.state.step]
         self.losses = [row["train_loss"] for row in rows]
         sampled = [row["sampled_val_loss"] for row in rows if row["sampled_val_loss"] is not None]
@@ -416,6 +421,18 @@ class _Execution:
             probabilities=tuple(round(token.probability, 6) for token in tokens),
             tokens=tuple(tokenizer.token_text(token_id) for token_id in token_ids),
         )
+
+
+def _save(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Write them to a file. Raises `OSError` where the system refuses, as on a full disk."""
+    try:
+        save_file(_contiguous(tensors), path)
+    except SafetensorError as error:
+        refused = re.search(r"\(os error (\d+)\)", str(error))
+        if not refused:
+            raise
+        number = int(refused[1])  # on Windows one of its own, of which OSError finds the errno
+        raise OSError(number, os.strerror(number), str(path), number) from error
 
 
 def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

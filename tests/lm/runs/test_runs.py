@@ -334,6 +334,11 @@ def test_readers_never_see_half_a_status(store):
             assert run.reload().status.step == step
 
 
+def _of(content: bytes):
+    """What puts it into a file."""
+    return lambda path: path.write_bytes(content)
+
+
 def test_a_full_disk_is_a_sentence_and_keeps_the_last_checkpoint(store, monkeypatch):
     run = create(store)
 
@@ -341,11 +346,11 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_last_checkpoint(store, monkeypa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with RunWriter(run) as writer:
-        writer.checkpoint(3, b"weights of 3", b"state of 3")
+        writer.checkpoint(3, _of(b"weights of 3"), _of(b"state of 3"))
         with monkeypatch.context() as patch:
             patch.setattr("lm.base.files.os.fsync", full)
             with pytest.raises(DiskFullError, match=r"is full.*go on"):
-                writer.checkpoint(4, b"weights of 4", b"state of 4")
+                writer.checkpoint(4, _of(b"weights of 4"), _of(b"state of 4"))
     assert run.training_state_path.read_bytes() == b"state of 3"
     assert run.weights_path.read_bytes() == b"weights of 3"
     assert run.reload().status.checkpoint_step == 3
@@ -362,7 +367,7 @@ def test_a_shipped_run_is_read_and_never_changed(store):
     with RunWriter(run) as writer:
         writer.append(record(1))
         weights = np.linspace(-3, 3, 1_000, dtype=np.float32)
-        writer.checkpoint(10, save({"head.weight": weights}), b"state")
+        writer.checkpoint(10, _of(save({"head.weight": weights})), _of(b"state"))
         writer.update(state="complete", now=True)
     shipped = store.ship(run.reload(), "shipped-linear", halved=True)
     half = load_file(shipped.weights_path)["head.weight"]
@@ -391,7 +396,7 @@ def test_what_a_run_came_to_ships_without_its_weights(store):
         for step in range(1, 11):
             writer.append(record(step))
             writer.append_sample(sample(step))
-        writer.checkpoint(10, b"weights", b"state")
+        writer.checkpoint(10, _of(b"weights"), _of(b"state"))
         writer.update(state="complete", step=10, now=True)
     shipped = store.ship(run.reload(), "shipped-light", weights=False)
     assert not shipped.weights_path.exists()
