@@ -8,7 +8,6 @@ from lm.architectures.recipes import CLASSIC_SELF_ATTENTION, MUON, Recipes, Word
 from lm.architectures.recipes import self_attention_rung as _rung
 
 _by_adamw = partial(_rung, update=adamw(0.02))
-_seen_again = partial(_rung, ngram_dropout=0.2)  # for a text that is read more than once
 _two_levels = partial(_rung, output="two_level")
 
 STUDY = (
@@ -21,19 +20,18 @@ STUDY = (
 MODERN = (
     _by_adamw(0, d_model=16, n_layers=1, n_heads=1, context_length=16, batch_size=4, ngram_order=5),
     _by_adamw(
-        2e10, d_model=32, n_layers=2, n_heads=2, context_length=32, batch_size=8, ngram_order=5
+        2e10, d_model=24, n_layers=1, n_heads=2, context_length=32, batch_size=8, ngram_order=5
+    ),
+    _by_adamw(
+        2e11, d_model=32, n_layers=2, n_heads=2, context_length=32, batch_size=8, ngram_order=6
+    ),
+    _rung(6e11, d_model=64, n_layers=3, n_heads=4, context_length=64, batch_size=16, ngram_order=6),
+    _rung(2e12, d_model=96, n_layers=3, n_heads=4, context_length=64, batch_size=16, ngram_order=6),
+    _rung(
+        8e12, d_model=192, n_layers=4, n_heads=4, context_length=64, batch_size=16, ngram_order=6
     ),
     _rung(
-        2.5e11, d_model=64, n_layers=3, n_heads=4, context_length=64, batch_size=16, ngram_order=6
-    ),
-    _rung(
-        2e12, d_model=128, n_layers=3, n_heads=4, context_length=64, batch_size=16, ngram_order=6
-    ),
-    _seen_again(
-        8e12, d_model=192, n_layers=4, n_heads=4, context_length=64, batch_size=16, ngram_order=5
-    ),
-    _seen_again(
-        2.5e13, d_model=256, n_layers=5, n_heads=4, context_length=128, batch_size=16, ngram_order=4
+        2.5e13, d_model=256, n_layers=5, n_heads=4, context_length=128, batch_size=16, ngram_order=6
     ),
 )
 WORDS = (
@@ -50,4 +48,5 @@ RECIPES = Recipes(
     fixed={"classic": {**CLASSIC_SELF_ATTENTION, "d_head": 32}},
     words=WordRecipes(ladder=WORDS, model={"tie_embeddings": True}, training=MUON),
     worth=8.7e12,
+    times_of_members=1.3,
 )

@@ -7,7 +7,6 @@ from functools import partial
 from lm.architectures.recipes import CLASSIC_WINDOW, Recipes, window_rung
 
 _rung = partial(window_rung, learning_rate=0.01)
-_seen_again = partial(_rung, ngram_dropout=0.2)  # for a text that is read more than once
 
 STUDY = (
     _rung(0, context_length=4, d_embed=16, batch_size=8),
@@ -15,12 +14,12 @@ STUDY = (
     _rung(3e11, context_length=8, d_embed=32, batch_size=32),
 )
 MODERN = (
-    _rung(0, context_length=6, d_embed=16, batch_size=8, ngram_order=4),
+    _rung(0, context_length=5, d_embed=8, batch_size=8, ngram_order=5),
     _rung(3e9, context_length=8, d_embed=16, batch_size=8, ngram_order=5),
     _rung(3e10, context_length=8, d_embed=16, batch_size=16, ngram_order=5),
-    _rung(3e11, context_length=8, d_embed=32, batch_size=32, ngram_order=4),
-    _rung(8e11, context_length=12, d_embed=64, batch_size=32, ngram_order=4),
-    _seen_again(8e12, context_length=12, d_embed=256, batch_size=36, ngram_order=4),
+    _rung(3e11, context_length=8, d_embed=32, batch_size=32, ngram_order=5),
+    _rung(8e11, context_length=12, d_embed=64, batch_size=32, ngram_order=5),
+    _rung(8e12, context_length=12, d_embed=256, batch_size=36, ngram_order=5),
 )
 
 RECIPES = Recipes(

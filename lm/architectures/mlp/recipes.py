@@ -7,7 +7,6 @@ from functools import partial
 from lm.architectures.recipes import CLASSIC_WINDOW, Recipes, window_rung
 
 _rung = partial(window_rung, n_layers=1)
-_seen_again = partial(_rung, ngram_dropout=0.2)  # for a text that is read more than once
 
 STUDY = (
     _rung(0, context_length=6, d_embed=16, d_hidden=48, batch_size=4, learning_rate=0.01),
@@ -34,6 +33,15 @@ STUDY = (
 MODERN = (
     _rung(
         0,
+        context_length=5,
+        d_embed=8,
+        d_hidden=16,
+        batch_size=4,
+        learning_rate=0.01,
+        ngram_order=5,
+    ),
+    _rung(
+        2e9,
         context_length=6,
         d_embed=16,
         d_hidden=48,
@@ -68,8 +76,8 @@ MODERN = (
         learning_rate=0.005,
         ngram_order=6,
     ),
-    _seen_again(
-        2.5e12,
+    _rung(
+        6e12,
         context_length=12,
         d_embed=32,
         d_hidden=1024,
@@ -77,8 +85,8 @@ MODERN = (
         learning_rate=0.005,
         ngram_order=6,
     ),
-    _seen_again(
-        8e12,
+    _rung(
+        2.5e13,
         context_length=12,
         d_embed=64,
         d_hidden=2048,
@@ -86,8 +94,8 @@ MODERN = (
         learning_rate=0.003,
         ngram_order=6,
     ),
-    _seen_again(
-        2.5e13,
+    _rung(
+        1e14,
         context_length=12,
         d_embed=64,
         d_hidden=4096,

@@ -55,7 +55,6 @@ NANOGPT: Mapping[str, Any] = {
 
 _by_adamw = partial(_rung, update=adamw(0.02))
 _by_slow_adamw = partial(_rung, update=adamw(0.01))
-_seen_again = partial(_rung, ngram_dropout=0.2)  # for a text that is read more than once
 _two_levels = partial(_rung, output="two_level")
 
 STUDY = (
@@ -80,20 +79,17 @@ MODERN = (
     ),
     _rung(4e11, d_model=64, n_layers=1, n_heads=4, context_length=64, batch_size=16, ngram_order=6),
     _rung(6e11, d_model=96, n_layers=1, n_heads=4, context_length=64, batch_size=16, ngram_order=6),
-    _seen_again(
-        2e12, d_model=64, n_layers=3, n_heads=4, context_length=128, batch_size=16, ngram_order=5
+    _rung(
+        4e12, d_model=96, n_layers=2, n_heads=4, context_length=128, batch_size=16, ngram_order=6
     ),
-    _seen_again(
-        8e12, d_model=64, n_layers=4, n_heads=4, context_length=128, batch_size=16, ngram_order=4
+    _rung(
+        6e12, d_model=96, n_layers=4, n_heads=4, context_length=128, batch_size=16, ngram_order=6
     ),
-    _seen_again(
-        2.5e13, d_model=128, n_layers=4, n_heads=4, context_length=128, batch_size=16, ngram_order=4
+    _rung(
+        2e13, d_model=160, n_layers=4, n_heads=4, context_length=128, batch_size=16, ngram_order=6
     ),
-    _seen_again(
-        4.5e13, d_model=160, n_layers=4, n_heads=4, context_length=256, batch_size=8, ngram_order=4
-    ),
-    _seen_again(
-        9e13, d_model=224, n_layers=4, n_heads=4, context_length=256, batch_size=8, ngram_order=4
+    _rung(
+        6e13, d_model=160, n_layers=5, n_heads=4, context_length=256, batch_size=8, ngram_order=6
     ),
 )
 WORDS = (

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from lm.architectures import ArchitectureConfig
 from lm.architectures.recipes import Rung
@@ -12,7 +15,7 @@ from lm.runs.presets.sized import (
     Sized,
     checked,
     params_per_token,
-    priced_rung,
+    reached,
     times_through,
     tokens_read,
 )
@@ -23,23 +26,26 @@ Z_LOSS_BUDGET = 2e10  # FLOPs; below, some architectures got worse by it
 
 # Of characters. Each was chosen on development texts (bench.texts): docs/recipes.md.
 NEW, USED_UP = 2.0, 8.0  # times through a text, before which it is new, and after which it is not
-LONGEST_NGRAM = 5  # of a text that is not new: longer ones are learnt by heart
+LONGEST_NGRAM = 5  # of a short text that is not new: longer ones are learnt by heart
+SHORT_TEXT = 200_000  # tokens
 TOKENS_PER_ROW = 8  # of a table of n-grams
-FEWEST_ROWS, MOST_ROWS = 1_024, 16_384
-LONG_TEXT = 1_500_000  # tokens, from which on tables may have more rows:
-MOST_ROWS_OF_LONG = 131_072
+FEWEST_ROWS, MOST_ROWS = 1_024, 131_072
 # A model gets larger once its budget lets it read this many tokens or, of a text that has fewer
-# than 2.5 million, this share.
-READ_TOKENS, READ_SHARE = 1_000_000, 0.4
+# than 1.25 million, this share.
+READ_TOKENS, READ_SHARE = 1_000_000, 0.8
 MOST_PARAMS_PER_TOKEN = 2.0  # of the text, tables left out: a larger size is not taken
 # What a text can teach takes FLOPs that grow with this power of its tokens: the recipes have them
 # for so many tokens.
 WORTH_POWER, WORTH_TOKENS = 1.45, 100_000
-NGRAM_DROPOUT = 0.7  # of a text that is used up
+# The share of n-grams to leave out, by the times through, and the most, by the tokens of the text:
+# n-grams of a longer one occur more often. Between the points it follows the logarithm.
+NGRAM_DROPOUT = ((1.5, 0.0), (3.0, 0.5), (12.0, 0.7))
+MOST_NGRAM_DROPOUT = ((50_000, 0.7), (400_000, 0.5))
 LEAST_WEIGHT_DECAY, MOST_WEIGHT_DECAY = 0.1, 2.0
 MOST_DROPOUT = 0.5
-MEMBERS = (4, 2)  # of several models that learn side by side
-TIMES_OF_MEMBERS = 25  # through the text, of each: where it is seen less often, one model is better
+# Of several models that learn side by side: the times that each must see a text, by its tokens.
+# Where that is less often, fewer models do better.
+TIMES_OF_MEMBERS = {4: ((50_000, 25.0), (400_000, 6.0)), 2: ((50_000, 25.0), (400_000, 2.7))}
 # The share of its budget for which a member is sized: where the size that all of it buys sees the
 # text too seldom, the size that half of it buys may do, so that more budget never means fewer.
 SIZED_BY = (1.0, 0.5)
@@ -59,18 +65,27 @@ class Modern(Sized):
         if request.of_words and recipes.words:
             rung = [rung for rung in recipes.words.ladder if rung.budget <= request.budget][-1]
             return rung, rung.budget
-        names = ("modern",) if request.of_characters else ("study", "modern")
-        ladder = next(recipes.ladders[name] for name in names if name in recipes.ladders)
         if not request.of_characters:
-            return priced_rung(request, ladder)
-        enough = min(READ_TOKENS, READ_SHARE * request.n_train_tokens)
+            return reached(request, recipes.ladders.get("study", recipes.ladders[self.name]))[-1]
+        sizes = self._sizes(request)
+        read = (pair for pair in reversed(sizes) if self._reads_enough(request, pair[0]))
+        return next(read, sizes[0])
 
-        def fits(rung: Rung) -> bool:
+    def _sizes(self, request: Request) -> list[tuple[Rung, float]]:
+        """The rungs for characters that the budget reaches, but those too large for the text."""
+
+        def has_room(rung: Rung) -> bool:
             config = checked(request.architecture, rung.model)
-            roomy = params_per_token(request, config) > MOST_PARAMS_PER_TOKEN
-            return not roomy and tokens_read(request, rung, config) >= enough
+            return params_per_token(request, config) <= MOST_PARAMS_PER_TOKEN
 
-        return priced_rung(request, ladder, fits)
+        first, *others = reached(request, request.architecture.recipes.ladders[self.name])
+        return [first, *(pair for pair in others if has_room(pair[0]))]
+
+    def _reads_enough(self, request: Request, rung: Rung) -> bool:
+        """Whether the budget lets a rung's model read as much as a model of its size should."""
+        config = checked(request.architecture, rung.model)
+        enough = min(READ_TOKENS, READ_SHARE * request.n_train_tokens)
+        return tokens_read(request, rung, config) >= enough
 
     def extra_training(self, request: Request) -> Values:
         if request.of_characters and request.budget >= Z_LOSS_BUDGET:
@@ -89,14 +104,23 @@ class Modern(Sized):
         return replace(chosen, training={**chosen.training, "budget_cap": cap})
 
     def _of_several(self, request: Request) -> Settings:
-        """Several models for less each, where that is enough for a text to be used up by one."""
+        """Several models for less each, where that is enough for a text to be used up by one.
+
+        Not where the largest size that the budget of each buys would read too little yet.
+        """
         if request.of_characters and "members" not in request.model:
-            for members, share in itertools.product(MEMBERS, SIZED_BY):
+            for members, share in itertools.product(TIMES_OF_MEMBERS, SIZED_BY):
                 horizon = {"budget": request.budget / members}
-                chosen = super().settings(replace(request, horizon=horizon, sized_by=share))
+                each = replace(request, horizon=horizon, sized_by=share)
+                chosen = super().settings(each)
                 config = checked(request.architecture, {**chosen.model, **request.model})
                 smaller = replace(request, horizon={"budget": share * request.budget / members})
-                if times_through(smaller, config) >= TIMES_OF_MEMBERS:
+                wanted = request.architecture.recipes.times_of_members * _between(
+                    TIMES_OF_MEMBERS[members], request.n_train_tokens
+                )
+                largest, _ = self._sizes(each)[-1]
+                used_up = times_through(smaller, config) >= wanted
+                if used_up and self._reads_enough(each, largest):
                     return replace(chosen, model={**chosen.model, "members": members})
         return super().settings(request)
 
@@ -105,21 +129,25 @@ class Modern(Sized):
 
         All but the tables' size grow with the logarithm of the times through the text; weight decay
         and dropout also with the root of the parameters that there are for each of its tokens.
+        Tables of a size set by hand are taken as they are.
         """
         if not request.of_characters:
             return super().against_repeats(request, config)
         recipes, model = request.architecture.recipes, Values()
-        of_text = 2 ** round(math.log2(max(1, request.n_train_tokens / TOKENS_PER_ROW)))
-        most = MOST_ROWS if request.n_train_tokens < LONG_TEXT else MOST_ROWS_OF_LONG
-        rows = max(FEWEST_ROWS, min(of_text, most))
+        n_tokens = request.n_train_tokens
+        of_text = 2 ** round(math.log2(max(1, n_tokens / TOKENS_PER_ROW)))
+        rows = max(FEWEST_ROWS, min(of_text, MOST_ROWS))
+        if "ngram_rows" in request.model:
+            rows = getattr(config, "ngram_rows", rows)
         # rows that many n-grams share hold less to be learnt by heart
         times = times_through(request, config) * min(1.0, rows / of_text)
         used_up = min(1.0, math.log(max(times, NEW) / NEW) / math.log(USED_UP / NEW))
         if getattr(config, "ngram_order", 1) > 1:
             values = config.model_dump()
             model["ngram_rows"] = rows
-            model["ngram_dropout"] = max(values["ngram_dropout"], round(NGRAM_DROPOUT * used_up, 2))
-            if used_up:
+            left_out = min(_between(NGRAM_DROPOUT, times), _between(MOST_NGRAM_DROPOUT, n_tokens))
+            model["ngram_dropout"] = max(values["ngram_dropout"], round(left_out, 2))
+            if used_up and n_tokens < SHORT_TEXT:
                 model["ngram_order"] = min(values["ngram_order"], LONGEST_NGRAM)
         root = params_per_token(request, config) ** 0.5
         if "dropout" in request.architecture.settings:
@@ -136,6 +164,12 @@ def worth(request: Request) -> float:
         return math.inf
     longer = request.n_train_tokens / WORTH_TOKENS
     return float(f"{request.architecture.recipes.worth * longer**WORTH_POWER:.1e}")
+
+
+def _between(points: Sequence[tuple[float, float]], x: float) -> float:
+    """Of points (x, y): what lines between them say for the logarithm of `x`, level beyond."""
+    xs, ys = zip(*points, strict=True)
+    return float(np.interp(math.log(max(x, xs[0])), [math.log(each) for each in xs], ys))
 
 
 MODERN = Modern()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lm.architectures import AnyArchitecture, ArchitectureConfig, model_config, modules
@@ -30,7 +30,7 @@ class Sized(Preset):
 
     def rung(self, request: Request) -> tuple[Rung, float]:
         """The rung for a request, and its price: the budget from which on it is used."""
-        return priced_rung(request, request.architecture.recipes.ladders[self.name])
+        return reached(request, request.architecture.recipes.ladders[self.name])[-1]
 
     def extra_training(self, request: Request) -> Values:
         """Settings of training beyond those of the rung."""
@@ -64,12 +64,8 @@ class Sized(Preset):
         return Settings(model=model, training=training)
 
 
-def priced_rung(
-    request: Request, ladder: Sequence[Rung], fits: Callable[[Rung], bool] = lambda rung: True
-) -> tuple[Rung, float]:
-    """The last rung that the budget reaches and that fits, and its price with this vocabulary.
-
-    Where none fits, the first.
+def reached(request: Request, ladder: Sequence[Rung]) -> list[tuple[Rung, float]]:
+    """The rungs that the budget reaches, and their prices with this vocabulary.
 
     A larger vocabulary makes a token dearer, and more parameters want more tokens: the price
     grows with the FLOPs per token, to a power.
@@ -81,8 +77,7 @@ def priced_rung(
         return rung.budget * ratio**LARGER_VOCABULARY
 
     priced = [(rung, price(rung)) for rung in ladder]
-    reached = [pair for pair in priced if pair[1] <= request.sized_by * request.budget]
-    return next((pair for pair in reversed(reached) if fits(pair[0])), reached[0])
+    return [pair for pair in priced if pair[1] <= request.sized_by * request.budget]
 
 
 def checked(architecture: AnyArchitecture, values: Mapping[str, Any]) -> ArchitectureConfig:
