@@ -29,7 +29,7 @@ NEW, USED_UP = 2.0, 8.0  # times through a text, before which it is new, and aft
 LONGEST_NGRAM = 5  # of a short text that is not new: longer ones are learnt by heart
 SHORT_TEXT = 200_000  # tokens
 TOKENS_PER_ROW = 8  # of a table of n-grams
-FEWEST_ROWS, MOST_ROWS = 1_024, 131_072
+FEWEST_ROWS, MOST_ROWS = 1_024, 131_072  # the most of all members together
 # A model gets larger once its budget lets it read this many tokens or, of a text that has fewer
 # than 1.25 million, this share.
 READ_TOKENS, READ_SHARE = 1_000_000, 0.8
@@ -45,7 +45,7 @@ LEAST_WEIGHT_DECAY, MOST_WEIGHT_DECAY = 0.1, 2.0
 MOST_DROPOUT = 0.5
 # Of several models that learn side by side: the times that each must see a text, by its tokens.
 # Where that is less often, fewer models do better.
-TIMES_OF_MEMBERS = {4: ((50_000, 25.0), (400_000, 6.0)), 2: ((50_000, 25.0), (400_000, 2.7))}
+TIMES_OF_MEMBERS = {4: ((50_000, 25.0), (400_000, 12.0)), 2: ((50_000, 25.0), (400_000, 2.7))}
 # The share of its budget for which a member is sized: where the size that all of it buys sees the
 # text too seldom, the size that half of it buys may do, so that more budget never means fewer.
 SIZED_BY = (1.0, 0.5)
@@ -111,7 +111,7 @@ class Modern(Sized):
         if request.of_characters and "members" not in request.model:
             for members, share in itertools.product(TIMES_OF_MEMBERS, SIZED_BY):
                 horizon = {"budget": request.budget / members}
-                each = replace(request, horizon=horizon, sized_by=share)
+                each = replace(request, horizon=horizon, sized_by=share, members=members)
                 chosen = super().settings(each)
                 config = checked(request.architecture, {**chosen.model, **request.model})
                 smaller = replace(request, horizon={"budget": share * request.budget / members})
@@ -136,11 +136,11 @@ class Modern(Sized):
         recipes, model = request.architecture.recipes, Values()
         n_tokens = request.n_train_tokens
         of_text = 2 ** round(math.log2(max(1, n_tokens / TOKENS_PER_ROW)))
-        rows = max(FEWEST_ROWS, min(of_text, MOST_ROWS))
+        rows = max(FEWEST_ROWS, min(of_text, MOST_ROWS // request.members))
         if "ngram_rows" in request.model:
             rows = getattr(config, "ngram_rows", rows)
         # rows that many n-grams share hold less to be learnt by heart
-        times = times_through(request, config) * min(1.0, rows / of_text)
+        times = times_through(request, config) * min(1.0, rows / of_text) ** 0.5
         used_up = min(1.0, math.log(max(times, NEW) / NEW) / math.log(USED_UP / NEW))
         if getattr(config, "ngram_order", 1) > 1:
             values = config.model_dump()

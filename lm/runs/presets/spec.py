@@ -27,6 +27,7 @@ class Request:
     model: Mapping[str, Any]  # settings given by hand, not checked yet
     training: Mapping[str, Any]  # likewise, checked
     sized_by: float = 1.0  # the share of the budget for which the model is sized
+    members: int = 1  # of which each has this budget
 
     @property
     def budget(self) -> float:

@@ -123,7 +123,7 @@ def test_smaller_tables_set_by_hand_hold_less_to_be_learnt_by_heart():
         return config.model.ngram_dropout
 
     assert left_out(ngram_rows=8_192) == left_out() == 0.7
-    assert left_out(ngram_rows=256) < 0.5
+    assert left_out(ngram_rows=256) < left_out()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
