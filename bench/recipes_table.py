@@ -1,12 +1,11 @@
-"""The tables of docs/recipes.md, written from the measurements in docs/recipes.csv.
+"""The table of docs/recipes.md, written from the measurements in docs/recipes.csv.
 
-    python -m bench.recipes_table            # write them
-    python -m bench.recipes_table --check    # exit with 1 if they are out of date
+    python -m bench.recipes_table            # write it
+    python -m bench.recipes_table --check    # exit with 1 if it is out of date
 
 The CSV has one row for each measurement: the mean loss of `seeds` runs, in nats per token, and the
-lowest and the highest where they were noted. `shown` marks the two rows of a choice that the page
-sets against each other, and `kept` says on the second what was decided. Numbers are text here: what
-was measured to four digits is never written with three.
+lowest and the highest where they were noted. `kept` says what was decided. Numbers are text here:
+what was measured to four digits is never written with three.
 """
 
 from __future__ import annotations
@@ -41,34 +40,20 @@ def read(path: Path = CSV) -> list[Row]:
 def reached(rows: Iterable[Row]) -> Iterator[str]:
     """What the default recipes reach: a line for each text, architecture and budget."""
     yield from header(
-        ["text, what is scored", "architecture", "FLOPs", "size chosen on", *SCORED],
-        align=["", "", "--:", "", *["--:"] * len(SCORED)],
+        ["text, what is scored", "architecture", "FLOPs", *SCORED],
+        align=["", "", "--:", *["--:"] * len(SCORED)],
     )
     of_recipes = (row for row in rows if row["choice"] == DEFAULT_RECIPE)
-    told_apart = ("text", "split", "measure", "architecture", "budget", "sized_on")
+    told_apart = ("text", "split", "measure", "architecture", "budget")
     for key, runs in groupby(of_recipes, lambda row: [row[name] for name in told_apart]):
         by_protocol = {row["scored"]: row for row in runs}
-        text, split, measure, architecture, budget, sized_on = key
+        text, split, measure, architecture, budget = key
         what = ", ".join(filter(None, (text_title(text), SPLITS[split], measure)))
         figures = [spread(by_protocol.get(protocol)) for protocol in SCORED]
-        yield line([what, ARCHITECTURES[architecture].title, budget, sized_on, *figures])
+        yield line([what, ARCHITECTURES[architecture].title, budget, *figures])
 
 
-def tried(rows: Iterable[Row]) -> Iterator[str]:
-    """What was tried: for each choice the loss without it and with it."""
-    yield from header(
-        ["tried", "from → to", "where", "before", "after", "kept"],
-        align=["", "", "", "--:", "--:", ""],
-    )
-    compared = [row for row in rows if row["shown"]]
-    for choice, pair in groupby(compared, lambda row: row["choice"]):
-        before, after = sorted(pair, key=lambda row: row["shown"] == "after")
-        values = f"{before['value']} → {after['value']}"
-        cells = [choice, f"{before['setting']}: {values}", where(after)]
-        yield line([*cells, before["loss"], after["loss"], after["kept"]])
-
-
-TABLES = {"reached": reached, "tried": tried}
+TABLES = {"reached": reached}
 
 
 def header(titles: Sequence[str], align: Sequence[str]) -> list[str]:
@@ -81,14 +66,6 @@ def line(cells: Iterable[str]) -> str:
 
 def spread(row: Row | None) -> str:
     return f"{row['loss']} [{row['lowest']}, {row['highest']}]" if row else NOTHING
-
-
-def where(row: Row) -> str:
-    """Text, architecture and budget; the study's split of the default text goes without saying."""
-    text = text_title(row["text"]) if row["split"] == "" else ""
-    split = "" if row["split"] == "study" else SPLITS[row["split"]]
-    title = ARCHITECTURES[row["architecture"]].title
-    return ", ".join(filter(None, (text, split, title, row["budget"])))
 
 
 def text_title(text: str) -> str:
