@@ -436,5 +436,5 @@ def _save(tensors: dict[str, torch.Tensor], path: Path) -> None:
 
 
 def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Copies in the form that safetensors takes: on the processor, none sharing memory."""
+    """What safetensors takes: on the processor, in one piece, none sharing memory with another."""
     return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}

@@ -36,6 +36,8 @@ from lm.updates.adamw_rule import EPSILON
 from lm.updates.config import TrainingConfig
 from lm.updates.schedules import lr_scale
 
+ROWS_AT_ONCE = 8_192  # brought up to date together
+
 
 class Tail:
     """How far rows move that are passed over, by the steps of a whole training."""
@@ -145,8 +147,13 @@ class TouchedRows:
         return F.embedding(torch.from_numpy(places).view_as(ids), piece.weights)
 
     def caught_up(self) -> Tensor:
-        """The whole table after the last step."""
-        return self._piece(np.arange(len(self.rows))).weights
+        """The whole table after the last step: in pieces, since each takes room for seven."""
+        n_rows, _, width = self.rows.shape
+        weights = self.rows.new_empty(n_rows, width)
+        for first in range(0, n_rows, ROWS_AT_ONCE):
+            ids = np.arange(first, min(first + ROWS_AT_ONCE, n_rows))
+            weights[first : first + len(ids)] = self._piece(ids).weights
+        return weights
 
     def _distinct(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Each row of `ids` (N,) once, and the place of each of `ids` among them."""

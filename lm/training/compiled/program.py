@@ -11,7 +11,7 @@ processes are not compiled, and importing this starts nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -64,7 +64,7 @@ class Program:
         inputs: Sequence[Tensor],
         most_steps: int,
     ) -> Program:
-        """From a graph that takes `state` and the `inputs` of one step.
+        """From a graph that takes `state` and the `inputs` of one step, here in shape alone.
 
         It gives the next state, a loss and a norm. XLA is started. Raises `NotLoweredError`.
         """
@@ -101,7 +101,7 @@ class Program:
         """The compiled program, for this kind of processor and these versions alone."""
         return self._executable.serialize()
 
-    def begin(self, state: Sequence[Tensor]) -> None:
+    def begin(self, state: Iterable[Tensor]) -> None:
         """Take over the state from which the next steps go on."""
         self._state = [_array(each.numpy()) for each in state]
 

@@ -102,8 +102,16 @@ class Step:
 
     def state(self) -> list[Tensor]:
         """All that a step changes: parameters, what optimizers remember of them, tables."""
-        of_tables = [part for table in self.tables for part in table.rows.unbind(1)]
-        return [*self._dense(), *map(_with_a_spare_row, of_tables)]
+        return list(self._parts())
+
+    def shapes(self) -> list[Tensor]:
+        """Tensors of the shapes of `state`, which take no room."""
+        return [part.new_zeros(1).expand(part.shape) for part in self._parts()]
+
+    def _parts(self) -> Iterator[Tensor]:
+        yield from self._dense()
+        for table in self.tables:
+            yield from map(_with_a_spare_row, table.rows.unbind(1))
 
     @torch.no_grad()
     def write(self, state: Sequence[Tensor], step: int) -> None:
@@ -133,11 +141,14 @@ class Step:
             for name in _names(of_each[0]):
                 yield group, [remembered[name] for remembered in of_each]
 
-    def begin(self) -> list[Tensor]:
-        """The state from which steps go on, whose inputs are asked for next."""
+    def begin(self) -> Iterator[Tensor]:
+        """The state from which steps go on, whose inputs are asked for next.
+
+        One by one, so that no copy of all of it is made on the way.
+        """
         if self.tables:
             self._last = self.tables[0].last.numpy().copy()
-        return self.state()
+        return self._parts()
 
     def inputs(self, batches: Tensor, first: int, rates: Callable[[int], None]) -> list[np.ndarray]:
         """What steps need beside the state, a row for each: (n, …) each.

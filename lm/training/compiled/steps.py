@@ -112,7 +112,8 @@ class CompiledSteps:
             graph = self.step.trace()
         except Exception as error:  # whatever an architecture of somebody's own may do
             raise NotCompiledError(_told(error)) from error
-        arguments = (graph, self.step.state(), self.step.example(), self.most_steps)
+        hand_back_memory()  # which the trace needed
+        arguments = (graph, self.step.shapes(), self.step.example(), self.most_steps)
 
         def compile_it() -> None:
             try:
