@@ -63,36 +63,45 @@ def of_the_ladder() -> pd.DataFrame:
 
 
 def of_texts() -> pd.DataFrame:
-    """A row for each architecture and text: validation loss above that of counted n-grams."""
+    """A row for each architecture and text: validation loss above that of counted n-grams.
+
+    Of the architectures that were trained on all of these texts.
+    """
     losses: dict[tuple[str, str], list[float]] = {}
     for row in Table.read(CSV).rows.values():
         if row.budget == AT and row.changed == "{}":
             losses.setdefault((row.text, row.architecture), []).append(float(row.validation))
     rows: list[dict[str, object]] = []
+    everywhere = [
+        name for name in ARCHITECTURES if all((text, name) in losses for text in BY_LENGTH)
+    ]
     for text in BY_LENGTH:
         corpus = development_text(text)
         counting = ngram.evaluate(corpus, ORDER)["valid"].loss
-        for name in ARCHITECTURES:
-            above = [loss - counting for loss in losses.get((text, name), [])]
-            if above:
-                rows.append(
-                    {
-                        "series": name,
-                        "x": corpus.train.n_tokens,
-                        "mean": fmean(above),
-                        "low": min(above),
-                        "high": max(above),
-                        "n": len(above),
-                        "firm": False,
-                    }
-                )
+        for name in everywhere:
+            above = [loss - counting for loss in losses[text, name]]
+            rows.append(
+                {
+                    "series": name,
+                    "x": corpus.train.n_tokens,
+                    "mean": fmean(above),
+                    "low": min(above),
+                    "high": max(above),
+                    "n": len(above),
+                    "firm": False,
+                }
+            )
     return pd.DataFrame(rows)
 
 
-def draw(rungs: pd.DataFrame, path: Path, y_title: str, x_title: str, **more: object) -> None:
+def draw(
+    rungs: pd.DataFrame, path: Path, y_title: str, x_title: str, references: dict[str, float]
+) -> None:
     """Write a chart of lines as a picture."""
     looks = {name: LOOKS[name] for name in rungs["series"].unique()}
-    chart = frontier_chart(rungs, looks, y_title=y_title, x_title=x_title, height=HEIGHT, **more)
+    chart = frontier_chart(
+        rungs, looks, y_title=y_title, x_title=x_title, references=references, height=HEIGHT
+    )
     path.write_bytes(to_png(chart.properties(width=PLOT_WIDTH)))
 
 
@@ -111,6 +120,7 @@ def main() -> None:
         DOCS / "recipes-texts.png",
         f"Nats per character above a {ORDER}-gram",
         "Characters of the train split",
+        references={f"{ORDER}-gram": 0.0},
     )
 
 
