@@ -65,7 +65,9 @@ def line(cells: Iterable[str]) -> str:
 
 
 def spread(row: Row | None) -> str:
-    return f"{row['loss']} [{row['lowest']}, {row['highest']}]" if row else NOTHING
+    if row is None:
+        return NOTHING
+    return f"{row['loss']} [{row['lowest']}, {row['highest']}]" if row["lowest"] else row["loss"]
 
 
 def text_title(text: str) -> str:
