@@ -282,13 +282,16 @@ def test_shipping_keeps_results_and_drops_what_the_ladder_has_no_more(tmp_path, 
 def test_the_ladder_that_ships_has_what_the_page_needs() -> None:
     points = [point for _, point in shipped_ladder().points()]
     by_text = {
-        name: sorted({p["budget"] for p in points if p["dataset"] == name})
-        for name in ("tiny_shakespeare", "ptb")
+        text: sorted({p["budget"] for p in points if (p["dataset"], p.get("tokenizer")) == text})
+        for text in {(p["dataset"], p.get("tokenizer")) for p in points}
     }
-    assert by_text["tiny_shakespeare"] == [1e9, 3e9, 1e10, 3e10, 1e11, 3e11, 1e12, 3e12, 1e13]
-    assert len(by_text["ptb"]) == 4
-    seeds = [p["seed"] for p in points if p["budget"] == 1e10 and p["architecture"] == "mlp"]
-    assert seeds == [0, 1, 2]
+    half_decades = [1e9, 3e9, 1e10, 3e10, 1e11, 3e11, 1e12, 3e12, 1e13]
+    assert by_text["tiny_shakespeare", None] == half_decades
+    assert by_text["ptb", None] == half_decades[3:7]
+    for text in ("python_reference", "ptb"):
+        assert by_text[text, "char"] == half_decades[2:7]
+    seeds = {p["seed"] for p in points if p["budget"] == 1e10 and p["architecture"] == "mlp"}
+    assert seeds == {0, 1, 2}
 
 
 def test_the_ladder_that_ships_is_whole(real_corpora) -> None:
