@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -67,19 +67,24 @@ class Modern(Sized):
             return rung, rung.budget
         if not request.of_characters:
             return reached(request, recipes.ladders.get("study", recipes.ladders[self.name]))[-1]
-        sizes = self._sizes(request)
-        read = (pair for pair in reversed(sizes) if self._reads_enough(request, pair[0]))
-        return next(read, sizes[0])
+        for rung, price in self._sizes(request):
+            if self._reads_enough(request, rung):
+                return rung, price
+        return reached(request, recipes.ladders[self.name])[0]
 
-    def _sizes(self, request: Request) -> list[tuple[Rung, float]]:
-        """The rungs for characters that the budget reaches, but those too large for the text."""
+    def _sizes(self, request: Request) -> Iterator[tuple[Rung, float]]:
+        """The rungs for characters that the budget reaches, the largest first.
+
+        Without those that are too large for the text.
+        """
 
         def has_room(rung: Rung) -> bool:
             config = checked(request.architecture, rung.model)
             return params_per_token(request, config) <= MOST_PARAMS_PER_TOKEN
 
-        first, *others = reached(request, request.architecture.recipes.ladders[self.name])
-        return [first, *(pair for pair in others if has_room(pair[0]))]
+        smallest, *larger = reached(request, request.architecture.recipes.ladders[self.name])
+        yield from (pair for pair in reversed(larger) if has_room(pair[0]))
+        yield smallest
 
     def _reads_enough(self, request: Request, rung: Rung) -> bool:
         """Whether the budget lets a rung's model read as much as a model of its size should."""
@@ -118,9 +123,10 @@ class Modern(Sized):
                 wanted = request.architecture.recipes.times_of_members * _between(
                     TIMES_OF_MEMBERS[members], request.n_train_tokens
                 )
-                largest, _ = self._sizes(each)[-1]
-                used_up = times_through(smaller, config) >= wanted
-                if used_up and self._reads_enough(each, largest):
+                if times_through(smaller, config) < wanted:
+                    continue
+                largest, _ = next(self._sizes(each))
+                if self._reads_enough(each, largest):
                     return replace(chosen, model={**chosen.model, "members": members})
         return super().settings(request)
 
