@@ -28,7 +28,7 @@ STUDIED = ("tiny_shakespeare, 60k", "python_reference", "tiny_shakespeare", "wik
 HALF_DECADES = (1e9, 3e9, 1e10, 3e10, 1e11, 3e11, 1e12)
 SEEDS = (0, 1, 2)
 ENDS = (1e10, 1e12)
-# of one source and its like, the shortest first
+# the texts of the figure in docs/recipes.md, the shortest first
 BY_LENGTH = (
     *(f"tiny_shakespeare, {n}k" for n in (10, 30, 60, 100, 300)),
     "tiny_shakespeare",

@@ -49,7 +49,7 @@ class Recipes:
     # of a model with as many parameters as its text has tokens, once that is used up
     weight_decay_of_repeats: float = 0.5
     dropout_of_repeats: float = 0.0
-    # how much oftener than others each of several models must see a text
+    # a factor on how often each of several members must see a text, before they do better than one
     times_of_members: float = 1.0
     # training FLOPs after which the architecture has learnt what 100,000 tokens can teach it
     worth: float = 4.7e12

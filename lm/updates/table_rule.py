@@ -147,7 +147,10 @@ class TouchedRows:
         return F.embedding(torch.from_numpy(places).view_as(ids), piece.weights)
 
     def caught_up(self) -> Tensor:
-        """The whole table after the last step: in pieces, since each takes room for seven."""
+        """The whole table after the last step.
+
+        In pieces: to bring rows up to date takes several times the memory of the rows.
+        """
         n_rows, _, width = self.rows.shape
         weights = self.rows.new_empty(n_rows, width)
         for first in range(0, n_rows, ROWS_AT_ONCE):

@@ -54,7 +54,7 @@ def test_their_flops_are_those_of_their_config(run):
 
 @pytest.mark.parametrize("architecture", TARGETS)
 def test_a_budget_gives_the_losses_that_ship(architecture):
-    """Beside small tables and one model alone, so that they take little room."""
+    """They have small tables and one member each, so that they take little room on the disk."""
     run = SHIPPED[f"shipped-{architecture}-1e12"]
     assert run.status.test.loss <= TARGETS[architecture]
     same = resolve(
