@@ -44,7 +44,8 @@ MOST_NGRAM_DROPOUT = ((50_000, 0.7), (400_000, 0.5))
 LEAST_WEIGHT_DECAY, MOST_WEIGHT_DECAY = 0.1, 2.0
 MOST_DROPOUT = 0.5
 # Of several models that learn side by side: the times that each must see a text, by its tokens.
-# Where that is less often, fewer models do better.
+# Where that is less often, fewer models do better. Between the points its logarithm follows that of
+# the tokens.
 TIMES_OF_MEMBERS = {4: ((50_000, 25.0), (400_000, 12.0)), 2: ((50_000, 25.0), (400_000, 2.7))}
 # The share of its budget for which a member is sized: where the size that all of it buys sees the
 # text too seldom, the size that half of it buys may do, so that more budget never means fewer.
@@ -120,7 +121,7 @@ class Modern(Sized):
                 chosen = super().settings(each)
                 config = checked(request.architecture, {**chosen.model, **request.model})
                 smaller = replace(request, horizon={"budget": share * request.budget / members})
-                wanted = request.architecture.recipes.times_of_members * _between(
+                wanted = request.architecture.recipes.times_of_members * _between_logs(
                     TIMES_OF_MEMBERS[members], request.n_train_tokens
                 )
                 if times_through(smaller, config) < wanted:
@@ -176,6 +177,11 @@ def _between(points: Sequence[tuple[float, float]], x: float) -> float:
     """Of points (x, y): what lines between them say for the logarithm of `x`, level beyond."""
     xs, ys = zip(*points, strict=True)
     return float(np.interp(math.log(max(x, xs[0])), [math.log(each) for each in xs], ys))
+
+
+def _between_logs(points: Sequence[tuple[float, float]], x: float) -> float:
+    """The same for the logarithm of what they say."""
+    return math.exp(_between([(each, math.log(y)) for each, y in points], x))
 
 
 MODERN = Modern()

@@ -143,6 +143,15 @@ def test_several_models_share_a_budget_that_one_cannot_use(architecture):
     assert resolve(architecture=architecture, epochs=200, **SHORT).model.members == 1
 
 
+@pytest.mark.parametrize("n_train_tokens", [240_000, 370_000])
+def test_two_models_are_each_what_half_of_the_budget_buys_alone(n_train_tokens):
+    corpus = {**SHAKESPEARE, "n_train_tokens": n_train_tokens}
+    two = resolve(architecture="transformer", budget=1e12, **corpus)
+    alone = resolve(architecture="transformer", budget=5e11, model={"members": 1}, **corpus)
+    assert two.model.members == 2
+    assert two.model.d_model == alone.model.d_model
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_run_keeps_to_what_its_text_is_worth(architecture):
     def config(budget, corpus=SHORT, **training):
