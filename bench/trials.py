@@ -1,29 +1,41 @@
 """Random settings around a default recipe, against the default: how near is it to the best?
 
-    LM_DATASETS=… python -m bench.trials TEXT ARCHITECTURE BUDGET [--n 30]
+    LM_DATASETS=… python -m bench.trials --architecture NAME … [--text TEXT …] [--budget 1e11 …]
 
-Each trial draws every setting of `CHOICES` anew, half of the time leaving it as it is. Writes
-docs/trials.csv, one row for each run; what has a row already is not trained again.
+Of each text, architecture and budget it trains the default and `n` trials. Each trial changes every
+setting of `CHOICES` and `FACTORS` with a probability of a third. Writes docs/trials.csv, a row for
+each run; what has a row already is not trained again. Then it prints how far each default ends
+above the best of its trials, on validation.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.trained import Job, Table, missing, train_all
+from bench.development import TEXTS
+from bench.trained import Job, Row, Table, key_of, missing, train_all
+from lm.base.machine import n_cores
 from lm.base.settings import ConfigError
 
 CSV = Path(__file__).parents[1] / "docs" / "trials.csv"
+STUDIED = ("tiny_shakespeare, 60k", "tiny_shakespeare, 300k", "python_reference", "ptb")
+BUDGETS = (1e10, 1e11, 1e12)  # training FLOPs
+CHANCE = 1 / 3  # of a setting to be changed
+WIDTHS_OF = 4  # widths are multiples of this
+
+# section -> setting -> what it may be instead
 CHOICES: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "model": {
-        "ngram_order": (2, 3, 4, 5, 6, 7),
+        "members": (1, 2, 4),
+        "ngram_order": (3, 4, 5, 6, 7),
         "ngram_rows": (4_096, 16_384, 65_536, 131_072),
-        "ngram_dropout": (0.0, 0.2, 0.4, 0.6, 0.8),
+        "ngram_dropout": (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8),
         "dropout": (0.0, 0.1, 0.2, 0.3),
     },
     "training": {
@@ -31,47 +43,104 @@ CHOICES: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
         "weight_decay": (0.03, 0.1, 0.3, 1.0, 3.0),
     },
 }
+# the same for factors of what the default has
+FACTORS: Mapping[str, Mapping[str, tuple[float, ...]]] = {
+    "model": {
+        "d_model": (0.5, 0.75, 1.5, 2),
+        "d_hidden": (0.5, 0.75, 1.5, 2),
+        "context_length": (0.5, 2),
+    },
+    "training": {
+        "learning_rate": (0.5, 0.7, 1.4, 2),
+        "batch_size": (0.5, 2),
+    },
+}
 
 
-def drawn(seed: int) -> str:
-    """Settings that are changed, as JSON."""
-    random_ = random.Random(seed)
-    changed: dict[str, dict[str, Any]] = {}
+def changed(default: Job, seed: int) -> str:
+    """Settings that a trial changes, as JSON."""
+    drawn, recipe = random.Random(seed), default.config.model_dump()
+    changes: dict[str, dict[str, Any]] = {"model": {}, "training": {}}
     for section, settings in CHOICES.items():
         for name, values in settings.items():
-            value = random_.choice(values)
-            if random_.random() < 0.5:
-                changed.setdefault(section, {})[name] = value
-    return json.dumps(changed)
+            value, change = drawn.choice(values), drawn.random() < CHANCE
+            if change and value != recipe[section].get(name, value):
+                changes[section][name] = value
+    for section, settings in FACTORS.items():
+        for name, factors in settings.items():
+            factor, change = drawn.choice(factors), drawn.random() < CHANCE
+            if change and name in recipe[section]:
+                before = recipe[section][name]
+                if (value := _scaled(before, factor, name)) != before:
+                    changes[section][name] = value
+    return json.dumps({section: values for section, values in changes.items() if values})
 
 
-def jobs(text: str, architecture: str, budget: float, n: int) -> Iterator[Job]:
-    """The default, and `n` trials that are possible."""
-    yield Job(text, architecture, budget)
-    seed = 0
-    while n:
-        job = Job(text, architecture, budget, changed=drawn(seed))
-        seed += 1
-        try:
-            job.config  # noqa: B018 - whether there is one
-        except ConfigError:  # a setting that this architecture lacks
+def _scaled(value: float, factor: float, name: str) -> float:
+    if isinstance(value, float):
+        return float(f"{factor * value:.3g}")
+    step = WIDTHS_OF if name.startswith("d_") else 1
+    return max(step, round(factor * value / step) * step)
+
+
+def trials(default: Job, n: int) -> Iterator[Job]:
+    """`n` trials around a default, no two alike."""
+    found: set[str] = {default.changed}
+    for seed in itertools.count():
+        job = Job(default.text, default.architecture, default.budget, 0, changed(default, seed))
+        if job.changed in found:
             continue
-        n -= 1
+        try:
+            key_of(job)  # whether there is such a config
+        except ConfigError:
+            continue
+        found.add(job.changed)
         yield job
+        if len(found) > n:
+            return
+
+
+def report(table: Table, default: Job, wanted: Iterable[Job]) -> str:
+    """How far a default ends above the best of its trials, and which that is."""
+    losses = {job: float(table.rows[key_of(job)].validation) for job in wanted}
+    best = min(losses, key=losses.__getitem__)
+    above = float(table.rows[key_of(default)].validation) - losses[best]
+    better = sum(loss < losses[best] + above for loss in losses.values())
+    return (
+        f"{default.text}, {default.architecture}, {default.budget:.0e}: {above:+.3f} above the "
+        f"best of {len(losses)} ({losses[best]:.3f}: {best.changed}); {better} are better"
+    )
 
 
 def main() -> None:
-    """Train what is missing, and print the best and the default."""
+    """Train what is missing, and report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("text")
-    parser.add_argument("architecture")
-    parser.add_argument("budget", type=float)
+    parser.add_argument("--text", action="append", metavar="TEXT", help=", ".join(TEXTS))
+    parser.add_argument("--architecture", action="append", required=True)
+    parser.add_argument("--budget", action="append", type=float)
     parser.add_argument("--n", type=int, default=30)
+    parser.add_argument("--dry-run", action="store_true", help="only say how long it would take")
     options = parser.parse_args()
-    table = Table.read(CSV)
-    wanted = list(jobs(options.text, options.architecture, options.budget, options.n))
-    for row in train_all(missing(wanted, table), table):
-        print(row.validation, row.changed, flush=True)
+    table, around = Table.read(CSV), dict[Job, list[Job]]()
+    recipes = itertools.product(
+        sorted(options.budget or BUDGETS), options.text or STUDIED, options.architecture
+    )
+    for budget, text, architecture in recipes:
+        default = Job(text, architecture, budget)
+        around[default] = list(trials(default, options.n))
+    left = missing((job for default, jobs in around.items() for job in (default, *jobs)), table)
+    hours = sum(job.seconds for job in left) / n_cores() / 3600
+    print(f"{len(left)} runs to train: about {hours:.1f} hours.", flush=True)
+    if options.dry_run:
+        return
+    for row in train_all(left, table):
+        print(_line(row), flush=True)
+    for default, jobs in around.items():
+        print(report(table, default, jobs))
+
+
+def _line(row: Row) -> str:
+    return f"  {row.text}, {row.architecture}, {row.budget}: {row.validation} {row.changed}"
 
 
 if __name__ == "__main__":
