@@ -19,6 +19,7 @@ from typing import Any
 
 from bench.development import development_text
 from lm.base.machine import n_cores
+from lm.base.settings import ConfigError
 from lm.runs import RunStore, forecast, recipes
 from lm.runs.config import RunConfig
 from lm.runs.plan import plan
@@ -83,6 +84,15 @@ class Row:
     def key(self) -> tuple[str, ...]:
         return self.text, self.architecture, self.budget, self.seed, self.changed, self.config
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the recipes of today would train just that."""
+        job = Job(self.text, self.architecture, float(self.budget), int(self.seed), self.changed)
+        try:
+            return key_of(job) == self.key
+        except ConfigError:
+            return False
+
 
 def _identity(config: RunConfig) -> str:
     values = config.model_dump(mode="json", exclude={"data": {"text_path"}})
@@ -132,8 +142,9 @@ class Table:
         return table
 
     def add(self, row: Row) -> None:
-        """Keep a row, and write the file anew."""
+        """Keep a row, and write the file anew, without what other recipes came to."""
         self.rows[row.key] = row
+        self.rows = {key: each for key, each in self.rows.items() if each.is_current}
         beside = self.path.with_suffix(".new")
         with beside.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(Row.__dataclass_fields__), lineterminator="\n")
