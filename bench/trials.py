@@ -122,12 +122,11 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true", help="only say how long it would take")
     options = parser.parse_args()
     table, around = Table.read(CSV), dict[Job, list[Job]]()
-    recipes = itertools.product(
-        sorted(options.budget or BUDGETS), options.text or STUDIED, options.architecture
-    )
-    for budget, text, architecture in recipes:
-        default = Job(text, architecture, budget)
-        around[default] = list(trials(default, options.n))
+    texts, architectures = options.text or STUDIED, options.architecture
+    for budget in sorted(options.budget or BUDGETS):
+        for text, architecture in itertools.product(texts, architectures):
+            default = Job(text, architecture, budget)
+            around[default] = list(trials(default, options.n))
     left = missing((job for default, jobs in around.items() for job in (default, *jobs)), table)
     hours = sum(job.seconds for job in left) / n_cores() / 3600
     print(f"{len(left)} runs to train: about {hours:.1f} hours.", flush=True)
