@@ -140,7 +140,7 @@ BUILT_IN: tuple[Column, ...] = (
     ),
     _detail(
         "unspent",
-        "FLOPs left unspent, because the text is worth no more",
+        "FLOPs left unspent, because of a budget cap",
         lambda run: run.config.training.unspent,
     ),
     _detail("flops_forward", "Forward FLOPs", lambda run: run.status.flops.forward),

@@ -196,7 +196,7 @@ def test_a_verdict_on_a_capped_run_says_so_and_offers_no_larger_budget(run) -> N
     training = run.config.training.replace(budget=1e10, steps=None, epochs=None, budget_cap=1e9)
     capped = replace(run, config=run.config.replace(training=training))
     said = verdict.judge(capped, {}, Frontier([]), "modern")
-    assert "kept to what this text can teach it, and left 9e9 FLOPs unspent" in said.text
+    assert "kept to its budget cap of 1e9 FLOPs and left 9e9 unspent" in said.text
     assert said.steps == ()
 
 

@@ -87,9 +87,10 @@ def judge(run: Run, references: Mapping[str, float], frontier: Frontier, preset:
             parts.append(f"The recipe's own settings end {loss - here:.2f} lower for these FLOPs.")
         elif name == architecture and abs(loss - score) <= 0.02:
             parts.append("Nothing that the recipes know does better at this budget.")
-    if run.config.training.unspent:
-        unspent = flops_text(run.config.training.unspent)
-        parts.append(f"It kept to what this text can teach it, and left {unspent} FLOPs unspent.")
+    training = run.config.training
+    if training.unspent:
+        cap, unspent = flops_text(training.most_flops or 0), flops_text(training.unspent)
+        parts.append(f"It kept to its budget cap of {cap} FLOPs and left {unspent} unspent.")
     if not steps:
         steps += _more_compute(run)
     return Verdict(" ".join(parts), tuple(steps))
