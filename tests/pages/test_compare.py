@@ -106,6 +106,21 @@ def test_words_and_characters_share_no_axis_but_bits(tmp_path: Path, corpora) ->
     assert groups[2].score(run.status.valid) == run.status.valid.bits_per_char
 
 
+def test_another_corpus_shows_the_result_that_it_draws(
+    tmp_path: Path, corpora, start_server, tab
+) -> None:
+    store = RunStore(tmp_path)
+    for kind in ("char", "word"):
+        finished_run(store, corpora[kind])
+    tab.goto(f"{start_server(tmp_path)}/compare")
+    result = tab.locator(".st-key-result")
+    result.locator("input[value='Validation loss (nats per token)']").wait_for()
+    tab.get_by_test_id("stSelectbox").first.locator("input").click()
+    tab.get_by_role("option").filter(has_text="bits per character").click()
+    result.locator("input[value='Validation bits per character']").wait_for()
+    assert tab.problems == []
+
+
 def test_best_on_the_way_stands_beside_the_last(tmp_path: Path, corpora) -> None:
     """The curve of `finished_run` falls to its end; one that rises again shows where it turned."""
     store = RunStore(tmp_path)

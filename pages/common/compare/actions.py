@@ -9,6 +9,7 @@ import streamlit as st
 from lm.runs import Run, RunError, archive
 from lm.runs.archive import ArchiveError
 from pages.common import caches, links, runs_table, wording
+from pages.common.choosing import keep_among
 from pages.common.runs_table import Group
 
 
@@ -36,8 +37,7 @@ def act(group: Group, checked: list[Run]) -> None:
 
 def _one_run(group: Group) -> None:
     by_id = {run.run_id: run for run in reversed(group.runs)}
-    if st.session_state.get("managed", next(iter(by_id))) not in by_id:
-        del st.session_state["managed"]
+    keep_among("managed", by_id, otherwise=next(iter(by_id)))
     run_id = st.selectbox(
         "Run", list(by_id), key="managed", format_func=wording.names(group.runs).__getitem__
     )

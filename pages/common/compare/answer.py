@@ -15,6 +15,7 @@ from lm.runs.frontier import Frontier, Rung, loss_on_test, result_of
 from lm.runs.presets import DEFAULT
 from lm.runs.table import COLUMNS, Column, offered
 from pages.common import corpora, ladders, wording
+from pages.common.choosing import keep_among
 from pages.common.compare import train_ladder
 from pages.common.components.chart import place
 from pages.common.runs_table import Group
@@ -25,12 +26,10 @@ def choose_recipe(group: Group) -> str:
     presets = ladders.presets(group.ladder)
     if len(presets) < 2:
         return next(iter(presets), DEFAULT)
-    if st.session_state.get("recipe", presets[0]) not in presets:
-        del st.session_state["recipe"]
-    return st.segmented_control(
+    keep_among("recipe", presets, otherwise=presets[0])
+    chosen = st.segmented_control(
         "Ladder of",
         presets,
-        default=presets[0],
         required=True,
         key="recipe",
         format_func=lambda name: "the default recipes" if name == DEFAULT else f"the {name}'s",
@@ -38,14 +37,14 @@ def choose_recipe(group: Group) -> str:
         help="A ladder is every architecture trained by one recipe at rising budgets, over "
         "several seeds. It is what other runs are held against.",
     )
+    return chosen or presets[0]
 
 
 def choose_axis() -> Column:
     """What the frontier is drawn over: FLOPs, or another measure of what training took."""
     names = [column.name for column in offered("x")]
     names.sort(key=lambda name: name != "flops")
-    if st.session_state.get("over", names[0]) not in names:
-        del st.session_state["over"]
+    keep_among("over", names, otherwise=names[0])
     name = st.selectbox(
         "Over",
         names,

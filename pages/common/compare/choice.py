@@ -10,6 +10,7 @@ import streamlit as st
 from lm import charts
 from lm.runs import Run
 from pages.common import links, runs_table, wording
+from pages.common.choosing import keep_among
 from pages.common.runs_table import Group
 
 MOST_CHECKED = 12  # at first; any number can be checked by hand
@@ -84,8 +85,7 @@ def colouring(group: Group) -> dict[str, charts.Look]:
     """A look for every run of the group, checked or not, so that checking changes no colour."""
     names = [name for name in runs_table.varying(group.runs) if name != "architecture"]
     options = ["architecture", "run", *names]
-    if st.session_state.get("color_by", "architecture") not in options:
-        del st.session_state["color_by"]
+    keep_among("color_by", options, otherwise="architecture")
     by = st.selectbox(
         "Colour by",
         options,

@@ -13,6 +13,7 @@ from lm.runs import Run
 from lm.runs.table import COLUMNS, offered
 from lm.study.claims import Interval
 from pages.common import runs_table, theme, wording
+from pages.common.choosing import keep_among
 from pages.common.components.chart import place
 from pages.common.runs_table import Group
 
@@ -135,16 +136,14 @@ def _controls(group: Group, checked: Sequence[Run]) -> tuple[str, str, bool, boo
         for column in offered("y")
         if not (group.in_bits and column.per_token)
     }
-    for key, allowed in (("setting", options), ("result", list(results))):
-        if st.session_state.get(key, allowed[0]) not in allowed:
-            del st.session_state[key]
-    first = next(iter(name for name in quantities if name != "flops"), options[0])
+    first = next((name for name in quantities if name != "flops"), options[0])
+    keep_among("setting", options, otherwise=first)
+    keep_among("result", results, otherwise="val_bits_per_char" if group.in_bits else "val_loss")
     with st.container(horizontal=True, vertical_alignment="bottom", key="relate"):
         x = st.selectbox(
             "Against",
             options,
             key="setting",
-            index=options.index(first),
             format_func=lambda name: str(quantities.get(name, name)),
             persist_state="session",
             width=280,
@@ -153,7 +152,6 @@ def _controls(group: Group, checked: Sequence[Run]) -> tuple[str, str, bool, boo
             "Result",
             list(results),
             key="result",
-            index=list(results).index("val_bits_per_char" if group.in_bits else "val_loss"),
             format_func=lambda name: results[name],
             persist_state="session",
             width=340,

@@ -10,6 +10,7 @@ import streamlit as st
 
 from lm import charts
 from lm.runs.table import COLUMNS
+from pages.common.choosing import keep_among
 from pages.common.components.chart import draw
 from pages.common.study import sweeps
 
@@ -23,14 +24,12 @@ def show(rows: pd.DataFrame, names: Sequence[str]) -> None:
     against = [FLOPS, *(name for name in names if name != sweeps.BUDGET)]
     if len(against) > 1 and sweeps.BUDGET not in names and rows[FLOPS].nunique() < 2:
         against = against[1:]
-    if st.session_state.get("sweep_x") not in (None, *against):
-        del st.session_state["sweep_x"]
     first = FLOPS if sweeps.BUDGET in names else next(iter(against[1:]), against[0])
+    keep_among("sweep_x", against, otherwise=first)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         x = st.selectbox(
             "Against",
             against,
-            index=against.index(first),
             key="sweep_x",
             format_func=lambda name: "Training FLOPs" if name == FLOPS else sweeps.short(name),
             width=240,
