@@ -112,12 +112,15 @@ class Modern(Sized):
     def _of_several(self, request: Request) -> Settings:
         """Several models for less each, where that is enough for a text to be used up by one.
 
-        Not where the largest size that the budget of each buys would read too little yet.
+        Not where the largest size that the budget of each buys would read too little yet. As many
+        as are named by hand are chosen as if they were ours.
         """
-        if request.of_characters and "members" not in request.model:
+        by_hand = request.model.get("members")
+        if isinstance(by_hand, int) and by_hand > 1:
+            return super().settings(_one_of(by_hand, request))
+        if request.of_characters and by_hand is None:
             for members, share in itertools.product(TIMES_OF_MEMBERS, SIZED_BY):
-                horizon = {"budget": request.budget / members}
-                each = replace(request, horizon=horizon, sized_by=share, members=members)
+                each = replace(_one_of(members, request), sized_by=share)
                 chosen = super().settings(each)
                 config = checked(request.architecture, {**chosen.model, **request.model})
                 smaller = replace(request, horizon={"budget": share * request.budget / members})
@@ -147,7 +150,8 @@ class Modern(Sized):
         if "ngram_rows" in request.model:
             rows = getattr(config, "ngram_rows", rows)
         # rows that many n-grams share hold less to be learnt by heart
-        times = times_through(request, config) * min(1.0, rows / of_text) ** 0.5
+        of_all = request.members * rows
+        times = times_through(request, config) * min(1.0, of_all / of_text) ** 0.5
         used_up = min(1.0, math.log(max(times, NEW) / NEW) / math.log(USED_UP / NEW))
         if getattr(config, "ngram_order", 1) > 1:
             values = config.model_dump()
@@ -163,6 +167,13 @@ class Modern(Sized):
         decay = min(MOST_WEIGHT_DECAY, recipes.weight_decay_of_repeats * root)
         decay = LEAST_WEIGHT_DECAY + used_up * max(0.0, decay - LEAST_WEIGHT_DECAY)
         return Settings(model=model, training={"weight_decay": round(decay, 2)} if used_up else {})
+
+
+def _one_of(members: int, request: Request) -> Request:
+    """The request for each of several models that share a budget."""
+    model = {name: value for name, value in request.model.items() if name != "members"}
+    horizon = {"budget": request.budget / members}
+    return replace(request, model=model, horizon=horizon, members=members)
 
 
 def worth(request: Request) -> float:

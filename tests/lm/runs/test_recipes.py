@@ -152,6 +152,32 @@ def test_two_models_are_each_what_half_of_the_budget_buys_alone(n_train_tokens):
     assert two.model.d_model == alone.model.d_model
 
 
+def test_as_many_as_the_rules_choose_get_the_same_settings_when_they_are_named():
+    chosen = resolve(architecture="transformer", budget=3e13, **SHAKESPEARE)
+    assert chosen.model.members == 2
+    named = resolve(architecture="transformer", budget=3e13, model={"members": 2}, **SHAKESPEARE)
+    assert named == chosen
+    # each is chosen for its share of the budget
+    three = resolve(architecture="transformer", budget=3e10, model={"members": 3}, **SHAKESPEARE)
+    one = resolve(architecture="transformer", budget=1e10, **SHAKESPEARE)
+    assert three.model.d_model == one.model.d_model
+    assert three.model.ngram_rows == one.model.ngram_rows // 3
+
+
+def test_models_that_share_the_rows_of_tables_are_held_back_as_one_alone():
+    """Two share 131,072 rows; each has seen the text so often as one for half of the budget."""
+    by_hand = {"d_model": 96, "n_layers": 1}
+    two = resolve(
+        architecture="transformer", budget=4e12, model={**by_hand, "members": 2}, **SHAKESPEARE
+    )
+    one = resolve(
+        architecture="transformer", budget=2e12, model={**by_hand, "members": 1}, **SHAKESPEARE
+    )
+    assert two.model.ngram_rows == one.model.ngram_rows // 2
+    assert two.model.ngram_dropout == one.model.ngram_dropout
+    assert two.training.weight_decay == one.training.weight_decay
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_run_keeps_to_what_its_text_is_worth(architecture):
     def config(budget, corpus=SHORT, **training):
