@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from lm.architectures.recipes import CLASSIC_WINDOW, Recipes, window_rung
+from lm.architectures.recipes import CLASSIC_WINDOW, Recipes, WordRecipes, window_rung
 
 _rung = partial(window_rung, n_layers=1)
 
@@ -104,12 +104,19 @@ MODERN = (
         ngram_order=6,
     ),
 )
+# large batches of words do worse: what is rare is seen in few steps
+WORDS = (
+    _rung(0, context_length=6, d_embed=16, d_hidden=48, batch_size=4, learning_rate=0.01),
+    _rung(2e12, context_length=6, d_embed=16, d_hidden=48, batch_size=8, learning_rate=0.01),
+    _rung(1e13, context_length=8, d_embed=16, d_hidden=96, batch_size=16, learning_rate=0.01),
+)
 
 RECIPES = Recipes(
     ladders={"study": STUDY, "modern": MODERN},
     fixed={
         "classic": {**CLASSIC_WINDOW, "d_hidden": 256, "n_layers": 2, "activation": "relu"},
     },
+    words=WordRecipes(ladder=WORDS, model={}, training={}),
     worth=4.2e12,
     room_per_token=0.0,  # a model of any size can learn a text by heart
     weight_decay_of_repeats=0.35,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -57,6 +58,14 @@ _by_adamw = partial(_rung, update=adamw(0.02))
 _by_slow_adamw = partial(_rung, update=adamw(0.01))
 _two_levels = partial(_rung, output="two_level")
 
+
+def _with_pairs(budget: float, **others: Any) -> Rung:
+    """A rung for words with embeddings of pairs of words too, half of them left out at random."""
+    update = {**MUON, "adamw_learning_rate": 0.02}
+    rung = _two_levels(budget, **others, update=update, ngram_order=2, ngram_dropout=0.5)
+    return replace(rung, model={**rung.model, "ngram_rows": 131_072})
+
+
 STUDY = (
     _by_adamw(0, d_model=16, n_layers=1, n_heads=1, context_length=16, batch_size=8),
     _by_adamw(2e10, d_model=24, n_layers=1, n_heads=2, context_length=32, batch_size=8),
@@ -96,9 +105,9 @@ WORDS = (
     _two_levels(0, d_model=16, n_layers=1, n_heads=1, context_length=16, batch_size=8),
     _two_levels(5e10, d_model=24, n_layers=1, n_heads=2, context_length=32, batch_size=16),
     _two_levels(5e11, d_model=48, n_layers=2, n_heads=2, context_length=64, batch_size=16),
-    _two_levels(2e12, d_model=64, n_layers=3, n_heads=4, context_length=64, batch_size=32),
-    _two_levels(8e12, d_model=96, n_layers=3, n_heads=4, context_length=64, batch_size=32),
-    _two_levels(3e13, d_model=128, n_layers=4, n_heads=4, context_length=64, batch_size=32),
+    _with_pairs(2e12, d_model=64, n_layers=3, n_heads=4, context_length=64, batch_size=32),
+    _with_pairs(8e12, d_model=96, n_layers=3, n_heads=4, context_length=64, batch_size=32),
+    _with_pairs(3e13, d_model=128, n_layers=4, n_heads=4, context_length=64, batch_size=32),
 )
 
 RECIPES = Recipes(

@@ -46,11 +46,10 @@ class Sized(Preset):
         recipes = request.architecture.recipes
         rung, price = self.rung(request)
         model, training = dict(rung.model), {**rung.training, **self.extra_training(request)}
-        if request.of_words and recipes.words:
-            model, training = (
-                {**recipes.words.model, **model},
-                {**training, **recipes.words.training},
-            )
+        if request.of_words and (words := recipes.words):
+            model, training = {**words.model, **model}, {**training, **words.training}
+            if rung in words.ladder:  # which is made for words
+                training.update(rung.training)
         model = recipes.follow(_shorter_ngrams(model, request.model), request.model)
         config = checked(request.architecture, {**model, **request.model})
         if "batch_size" not in request.training and "budget" in request.horizon:
