@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 import streamlit as st
@@ -34,21 +35,38 @@ def presets(ladder: Iterable[Run]) -> list[str]:
 def of_its_kind(like: Run) -> tuple[str, list[Run]]:
     """The ladder that a run is held against when it ends: its preset, and its runs.
 
-    They are on the text and the tokens of the run and have tables of n-grams if it has; by the
-    preset of the run, if there are any, else by another.
+    They are on the text and the tokens of the run. It is by the preset of the run, if the model
+    that this takes for about as many FLOPs has tables of n-grams as the run has them or has not;
+    else by another preset of which that is true.
     """
-    data = like.config.data
-    kind = [
+    data, own = like.config.data, like.config.preset
+    on_text = [
         run
         for run in runs()
         if run.facts.sha256 == like.facts.sha256
         and (run.config.data.split, run.config.data.tokenizer) == (data.split, data.tokenizer)
         and run.vocab_size == like.vocab_size
-        and bool(wording.in_tables(run)) == bool(wording.in_tables(like))
     ]
-    own = like.config.preset
-    preset = min(presets(kind), key=lambda name: name != own, default=own)
-    return preset, [run for run in kind if run.config.preset == preset]
+    kinds = {
+        name: [run for run in on_text if run.config.preset == name] for name in presets(on_text)
+    }
+    alike = [
+        name
+        for name, kind in kinds.items()
+        if bool(wording.in_tables(_nearest(kind, like))) == bool(wording.in_tables(like))
+    ]
+    preset = min(alike, key=lambda name: name != own, default=own)
+    return preset, kinds[preset] if preset in alike else []
+
+
+def _nearest(ladder: Sequence[Run], like: Run) -> Run:
+    """Of a ladder, the run with most nearly the FLOPs of another, of its architecture if it can."""
+
+    def distance(run: Run) -> tuple[bool, float]:
+        another = run.config.model.architecture != like.config.model.architecture
+        return another, abs(math.log(run.facts.flops.total / like.facts.flops.total))
+
+    return min(ladder, key=distance)
 
 
 def frontier(

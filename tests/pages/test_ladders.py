@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lm import datasets
+from lm.architectures import ARCHITECTURES
 from lm.base.files import PROJECT
 from lm.base.flops import Cost
 from lm.datasets.config import DataConfig
@@ -184,6 +185,20 @@ def test_a_run_without_tables_is_held_against_runs_without() -> None:
     preset, kind = ladders.of_its_kind(replace(like, config=config))
     assert preset == "study"
     assert not any(ladders.wording.in_tables(run) for run in kind)
+
+
+def test_a_ladder_may_have_tables_at_some_budgets_alone() -> None:
+    """The default transformer has them for words from 2e12 FLOPs on."""
+    of_words = [run for run in ladders.runs() if run.config.data.dataset == "ptb"]
+    of_words = [run for run in of_words if run.config.data.tokenizer == "word"]
+    transformers = [run for run in of_words if run.config.model.architecture == "transformer"]
+    by_default = [run for run in transformers if run.config.preset == "modern"]
+    assert len({bool(ladders.wording.in_tables(run)) for run in by_default}) == 2
+    kinds = [ladders.of_its_kind(run) for run in by_default]
+    for preset, kind in kinds:
+        assert preset == "modern"
+        assert {run.run_id for run in kind} == {run.run_id for run in kinds[0][1]}
+    assert {run.config.model.architecture for run in kinds[0][1]} == set(ARCHITECTURES)
 
 
 def test_without_a_ladder_a_verdict_still_says_what_to_try(run) -> None:
