@@ -57,7 +57,7 @@ class Modern(Sized):
 
     name = "modern"
     help = (
-        "The best we know for this budget: for characters it adds tables of n-grams and, where a "
+        "The best we know for this budget: it adds tables of n-grams where they pay and, where a "
         "text is seen many times, several models as one. Choose it for the lowest loss."
     )
 
