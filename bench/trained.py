@@ -133,18 +133,19 @@ class Table:
 
     @classmethod
     def read(cls, path: Path) -> Table:
+        """The rows of a file, without what other recipes came to."""
         table = cls(path)
         if path.exists():
             with path.open(encoding="utf-8", newline="") as file:
                 for values in csv.DictReader(file):
                     row = Row(**values)
-                    table.rows[row.key] = row
+                    if row.is_current:
+                        table.rows[row.key] = row
         return table
 
     def add(self, row: Row) -> None:
-        """Keep a row, and write the file anew, without what other recipes came to."""
+        """Keep a row, and write the file anew."""
         self.rows[row.key] = row
-        self.rows = {key: each for key, each in self.rows.items() if each.is_current}
         beside = self.path.with_suffix(".new")
         with beside.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(Row.__dataclass_fields__), lineterminator="\n")

@@ -112,8 +112,8 @@ class Modern(Sized):
     def _of_several(self, request: Request) -> Settings:
         """Several models for less each, where that is enough for a text to be used up by one.
 
-        Not where the largest size that the budget of each buys would read too little yet. As many
-        as are named by hand are chosen as if they were ours.
+        Not where the largest size that the budget of each buys would read too little yet. Where
+        their number is named by hand, each gets the settings for its share of the budget.
         """
         by_hand = request.model.get("members")
         if isinstance(by_hand, int) and by_hand > 1:
@@ -191,7 +191,7 @@ def _between(points: Sequence[tuple[float, float]], x: float) -> float:
 
 
 def _between_logs(points: Sequence[tuple[float, float]], x: float) -> float:
-    """The same for the logarithm of what they say."""
+    """Of points (x, y): what lines between them say where x and y are both drawn by logarithms."""
     return math.exp(_between([(each, math.log(y)) for each, y in points], x))
 
 
