@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -515,7 +516,7 @@ def test_bad_options_are_one_sentence(file, tmp_path, capsys, argv, words):
 @pytest.mark.skipif(os.name != "posix", reason="needs the signals of POSIX")
 def test_an_interrupted_sweep_is_completed_by_the_same_command(tmp_path):
     bad = {"architecture": "mlp", "training.optimizer": "sgd", "training.learning_rate": 100}
-    good = {"steps": 5_000}
+    good = {"steps": 10_000}  # long enough for the signal to meet it on its way
     axes = {"seed": [0, 1], "how": [good, {**bad, "steps": 60, "training.grad_clip": 0}]}
     base = {name: value for name, value in BASE.items() if name != "steps"}
     file = tmp_path / "mine.json"
@@ -525,8 +526,9 @@ def test_an_interrupted_sweep_is_completed_by_the_same_command(tmp_path):
     command += ["--runs-dir", str(runs_dir)]
     options = {"cwd": PROJECT, "text": True, "stderr": subprocess.PIPE, "stdout": subprocess.PIPE}
     process = subprocess.Popen(command, **options)
-    process.stderr.readline()  # the plan
-    process.stderr.readline()  # a tenth of the way
+    while not any(run.status.step for run in RunStore(runs_dir).list()):
+        assert process.poll() is None
+        time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130
