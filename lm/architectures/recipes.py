@@ -6,8 +6,8 @@ run. What each number rests on is measured in docs/recipes.csv.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 Values = dict[str, Any]
@@ -35,6 +35,15 @@ def _nothing_follows(base: Values, given: Mapping[str, Any]) -> Values:
     return base
 
 
+# tokens of a text, and a value there; in between the logarithm of one follows that of the other
+Points = Sequence[tuple[float, float]]
+
+TIMES_OF_MEMBERS: Mapping[int, Points] = {
+    4: ((50_000, 20.0), (400_000, 12.0)),
+    2: ((50_000, 7.5), (400_000, 2.7)),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipes:
     """The recipes of one architecture."""
@@ -49,8 +58,9 @@ class Recipes:
     # of a model with as many parameters as its text has tokens, once that is used up
     weight_decay_of_repeats: float = 0.5
     dropout_of_repeats: float = 0.0
-    # a factor on how often each of several members must see a text, before they do better than one
-    times_of_members: float = 1.0
+    # Of several models that learn side by side: how often each must see a text, by its tokens,
+    # before so many do better than fewer. The most come first.
+    times_of_members: Mapping[int, Points] = field(default_factory=lambda: TIMES_OF_MEMBERS)
     # training FLOPs after which the architecture has learnt what 100,000 tokens can teach it
     worth: float = 4.7e12
 
@@ -76,6 +86,13 @@ def ngrams(order: int, dropout: float = 0.0) -> Values:
         return {}
     values: Values = {"ngram_order": order, "ngram_rows": NGRAM_ROWS}
     return {**values, "ngram_dropout": dropout} if dropout else values
+
+
+TIMES_OF_WINDOW_MEMBERS: Mapping[int, Points] = {
+    8: ((50_000, 9.0), (250_000, 6.0)),
+    4: ((50_000, 6.5), (400_000, 1.6), (1_000_000, 1.6), (5_000_000, 4.0)),
+    2: ((50_000, 4.2), (400_000, 1.3), (1_000_000, 1.3), (5_000_000, 3.0)),
+}
 
 
 def window_rung(

@@ -20,6 +20,9 @@ STUDY = (
 MODERN = (
     _by_adamw(0, d_model=16, n_layers=1, n_heads=1, context_length=16, batch_size=4, ngram_order=5),
     _by_adamw(
+        5e9, d_model=16, n_layers=1, n_heads=2, context_length=32, batch_size=8, ngram_order=6
+    ),
+    _by_adamw(
         2e10, d_model=24, n_layers=1, n_heads=2, context_length=32, batch_size=8, ngram_order=5
     ),
     _by_adamw(
@@ -48,5 +51,8 @@ RECIPES = Recipes(
     fixed={"classic": {**CLASSIC_SELF_ATTENTION, "d_head": 32}},
     words=WordRecipes(ladder=WORDS, model={"tie_embeddings": True}, training=MUON),
     worth=8.7e12,
-    times_of_members=1.3,
+    times_of_members={
+        4: ((50_000, 20.0), (400_000, 16.0)),
+        2: ((50_000, 7.5), (400_000, 4.0)),
+    },
 )

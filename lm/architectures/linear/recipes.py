@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from lm.architectures.recipes import CLASSIC_WINDOW, Recipes, window_rung
+from lm.architectures.recipes import CLASSIC_WINDOW, TIMES_OF_WINDOW_MEMBERS, Recipes, window_rung
 
 _rung = partial(window_rung, learning_rate=0.01)
 
@@ -25,5 +25,6 @@ MODERN = (
 RECIPES = Recipes(
     ladders={"study": STUDY, "modern": MODERN},
     fixed={"classic": CLASSIC_WINDOW},
+    times_of_members=TIMES_OF_WINDOW_MEMBERS,
     worth=1.2e12,
 )

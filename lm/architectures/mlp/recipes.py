@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from lm.architectures.recipes import CLASSIC_WINDOW, Recipes, WordRecipes, window_rung
+from lm.architectures.recipes import (
+    CLASSIC_WINDOW,
+    TIMES_OF_WINDOW_MEMBERS,
+    Recipes,
+    WordRecipes,
+    window_rung,
+)
 
 _rung = partial(window_rung, n_layers=1)
 
@@ -59,7 +65,16 @@ MODERN = (
         ngram_order=5,
     ),
     _rung(
-        3e11,
+        2e11,
+        context_length=10,
+        d_embed=16,
+        d_hidden=160,
+        batch_size=16,
+        learning_rate=0.007,
+        ngram_order=6,
+    ),
+    _rung(
+        5e11,
         context_length=12,
         d_embed=16,
         d_hidden=256,
@@ -117,6 +132,7 @@ RECIPES = Recipes(
         "classic": {**CLASSIC_WINDOW, "d_hidden": 256, "n_layers": 2, "activation": "relu"},
     },
     words=WordRecipes(ladder=WORDS, model={}, training={}),
+    times_of_members=TIMES_OF_WINDOW_MEMBERS,
     worth=4.2e12,
     room_per_token=0.0,  # a model of any size can learn a text by heart
     weight_decay_of_repeats=0.35,

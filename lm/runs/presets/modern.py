@@ -28,11 +28,15 @@ Z_LOSS_BUDGET = 2e10  # FLOPs; below, some architectures got worse by it
 NEW, USED_UP = 2.0, 8.0  # times through a text, before which it is new, and after which it is not
 LONGEST_NGRAM = 5  # of a short text that is not new: longer ones are learnt by heart
 SHORT_TEXT = 200_000  # tokens
-TOKENS_PER_ROW = 8  # of a table of n-grams
-FEWEST_ROWS, MOST_ROWS = 1_024, 131_072  # the most of all members together
+# A table of n-grams has a row for each token of the text or, the more often that is seen, for more:
+# n-grams that share a row are not learnt by heart. Between the points it follows the logarithm.
+TOKENS_PER_ROW = ((12.0, 1.0), (36.0, 8.0))
+# Of several members each has fewer, by the root of their number.
+FEWEST_ROWS, MOST_ROWS = 1_024, 131_072
 # A model gets larger once its budget lets it read this many tokens or, of a text that has fewer
-# than 1.25 million, this share.
-READ_TOKENS, READ_SHARE = 1_000_000, 0.8
+# than five million, this share.
+READ_TOKENS, READ_SHARE = 4_000_000, 0.8
+LEFT_BEHIND = 6  # times the price of a size, from which budget on none is smaller
 MOST_PARAMS_PER_TOKEN = 2.0  # of the text, tables left out: a larger size is not taken
 # What a text can teach takes FLOPs that grow with this power of its tokens: the recipes have them
 # for so many tokens.
@@ -43,10 +47,6 @@ NGRAM_DROPOUT = ((1.5, 0.0), (3.0, 0.5), (12.0, 0.7))
 MOST_NGRAM_DROPOUT = ((50_000, 0.7), (400_000, 0.5))
 LEAST_WEIGHT_DECAY, MOST_WEIGHT_DECAY = 0.1, 2.0
 MOST_DROPOUT = 0.5
-# Of several models that learn side by side: the times that each must see a text, by its tokens.
-# Where that is less often, fewer models do better. Between the points its logarithm follows that of
-# the tokens.
-TIMES_OF_MEMBERS = {4: ((50_000, 25.0), (400_000, 12.0)), 2: ((50_000, 25.0), (400_000, 2.7))}
 # The share of its budget for which a member is sized: where the size that all of it buys sees the
 # text too seldom, the size that half of it buys may do, so that more budget never means fewer.
 SIZED_BY = (1.0, 0.5)
@@ -68,23 +68,24 @@ class Modern(Sized):
             return rung, rung.budget
         if not request.of_characters:
             return reached(request, recipes.ladders.get("study", recipes.ladders[self.name]))[-1]
-        for rung, price in self._sizes(request):
-            if self._reads_enough(request, rung):
-                return rung, price
-        return reached(request, recipes.ladders[self.name])[0]
+        size = reached(request, recipes.ladders[self.name])[0]
+        for size in self._sizes(request):
+            if self._reads_enough(request, size[0]):
+                break
+        return size
 
     def _sizes(self, request: Request) -> Iterator[tuple[Rung, float]]:
         """The rungs for characters that the budget reaches, the largest first.
 
-        Without those that are too large for the text.
+        Without those that are too large for the text, or too small for the budget.
         """
-
-        def has_room(rung: Rung) -> bool:
-            config = checked(request.architecture, rung.model)
-            return params_per_token(request, config) <= MOST_PARAMS_PER_TOKEN
-
         smallest, *larger = reached(request, request.architecture.recipes.ladders[self.name])
-        yield from (pair for pair in reversed(larger) if has_room(pair[0]))
+        for rung, price in reversed(larger):
+            config = checked(request.architecture, rung.model)
+            if params_per_token(request, config) <= MOST_PARAMS_PER_TOKEN:
+                yield rung, price
+                if request.budget >= LEFT_BEHIND * price:
+                    return
         yield smallest
 
     def _reads_enough(self, request: Request, rung: Rung) -> bool:
@@ -115,18 +116,17 @@ class Modern(Sized):
         Not where the largest size that the budget of each buys would read too little yet. Where
         their number is named by hand, each gets the settings for its share of the budget.
         """
-        by_hand = request.model.get("members")
+        recipes, by_hand = request.architecture.recipes, request.model.get("members")
         if isinstance(by_hand, int) and by_hand > 1:
             return super().settings(_one_of(by_hand, request))
         if request.of_characters and by_hand is None:
-            for members, share in itertools.product(TIMES_OF_MEMBERS, SIZED_BY):
+            for members, share in itertools.product(recipes.times_of_members, SIZED_BY):
                 each = replace(_one_of(members, request), sized_by=share)
                 chosen = super().settings(each)
                 config = checked(request.architecture, {**chosen.model, **request.model})
                 smaller = replace(request, horizon={"budget": share * request.budget / members})
-                wanted = request.architecture.recipes.times_of_members * _between_logs(
-                    TIMES_OF_MEMBERS[members], request.n_train_tokens
-                )
+                points = recipes.times_of_members[members]
+                wanted = _between_logs(points, request.n_train_tokens)
                 if times_through(smaller, config) < wanted:
                     continue
                 largest, _ = next(self._sizes(each))
@@ -144,14 +144,13 @@ class Modern(Sized):
         if not request.of_characters:
             return super().against_repeats(request, config)
         recipes, model = request.architecture.recipes, Values()
-        n_tokens = request.n_train_tokens
-        of_text = 2 ** round(math.log2(max(1, n_tokens / TOKENS_PER_ROW)))
-        rows = max(FEWEST_ROWS, min(of_text, MOST_ROWS // request.members))
-        if "ngram_rows" in request.model:
-            rows = getattr(config, "ngram_rows", rows)
+        n_tokens, times = request.n_train_tokens, times_through(request, config)
+        rows = getattr(config, "ngram_rows", 0)
+        if rows and "ngram_rows" not in request.model:
+            rows = _rows(request, times)
         # rows that many n-grams share hold less to be learnt by heart
-        of_all = request.members * rows
-        times = times_through(request, config) * min(1.0, of_all / of_text) ** 0.5
+        _, most_per_row = TOKENS_PER_ROW[-1]
+        times *= min(1.0, most_per_row * request.members * rows / max(1, n_tokens)) ** 0.5
         used_up = min(1.0, math.log(max(times, NEW) / NEW) / math.log(USED_UP / NEW))
         if getattr(config, "ngram_order", 1) > 1:
             values = config.model_dump()
@@ -167,6 +166,13 @@ class Modern(Sized):
         decay = min(MOST_WEIGHT_DECAY, recipes.weight_decay_of_repeats * root)
         decay = LEAST_WEIGHT_DECAY + used_up * max(0.0, decay - LEAST_WEIGHT_DECAY)
         return Settings(model=model, training={"weight_decay": round(decay, 2)} if used_up else {})
+
+
+def _rows(request: Request, times: float) -> int:
+    """Rows of a member's table of n-grams: a power of two."""
+    wanted = request.n_train_tokens / _between_logs(TOKENS_PER_ROW, times)
+    most = 2 ** int(math.log2(MOST_ROWS / request.members**0.5))
+    return max(FEWEST_ROWS, min(2 ** round(math.log2(max(1, wanted))), most))
 
 
 def _one_of(members: int, request: Request) -> Request:
