@@ -39,6 +39,7 @@ def _nothing_follows(base: Values, given: Mapping[str, Any]) -> Values:
 Points = Sequence[tuple[float, float]]
 
 TIMES_OF_MEMBERS: Mapping[int, Points] = {
+    8: ((50_000, 36.0), (400_000, 24.0)),
     4: ((50_000, 20.0), (400_000, 12.0)),
     2: ((50_000, 7.5), (400_000, 2.7)),
 }
@@ -89,6 +90,7 @@ def ngrams(order: int, dropout: float = 0.0) -> Values:
 
 
 TIMES_OF_WINDOW_MEMBERS: Mapping[int, Points] = {
+    16: ((50_000, 16.0), (250_000, 12.0)),
     8: ((50_000, 9.0), (250_000, 6.0)),
     4: ((50_000, 6.5), (400_000, 1.6), (1_000_000, 1.6), (5_000_000, 4.0)),
     2: ((50_000, 4.2), (400_000, 1.3), (1_000_000, 1.3), (5_000_000, 3.0)),

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -293,11 +294,11 @@ def test_a_guess_is_kept_drawn_and_judged(train, idle, tmp_path: Path) -> None:
 
 
 def test_nothing_more_is_offered_at_the_end_of_the_dial() -> None:
-    run = RunStore(ROOT / "checkpoints").get("shipped-transformer")
-    assert run.config.training.budget == drafts.BUDGETS[-1]
-    assert judge(run, {}, Frontier([]), "modern").steps == ()
-    smaller = RunStore(ROOT / "checkpoints").get("shipped-transformer-1e12")
-    assert [step.label for step in judge(smaller, {}, Frontier([]), "modern").steps] == [
+    run = RunStore(ROOT / "checkpoints").get("shipped-transformer-1e12")
+    training = run.config.training.replace(budget=drafts.BUDGETS[-1])
+    largest = replace(run, config=run.config.replace(training=training))
+    assert judge(largest, {}, Frontier([]), "modern").steps == ()
+    assert [step.label for step in judge(run, {}, Frontier([]), "modern").steps] == [
         "Try 1e13 FLOPs"
     ]
 

@@ -145,20 +145,20 @@ class Modern(Sized):
             return super().against_repeats(request, config)
         recipes, model = request.architecture.recipes, Values()
         n_tokens, times = request.n_train_tokens, times_through(request, config)
-        rows = getattr(config, "ngram_rows", 0)
-        if rows and "ngram_rows" not in request.model:
-            rows = _rows(request, times)
-        # rows that many n-grams share hold less to be learnt by heart
-        _, most_per_row = TOKENS_PER_ROW[-1]
-        times *= min(1.0, most_per_row * request.members * rows / max(1, n_tokens)) ** 0.5
-        used_up = min(1.0, math.log(max(times, NEW) / NEW) / math.log(USED_UP / NEW))
-        if getattr(config, "ngram_order", 1) > 1:
-            values = config.model_dump()
-            model["ngram_rows"] = rows
+        values = config.model_dump()
+        has_tables = values.get("ngram_order", 1) > 1
+        if has_tables:
+            by_hand = "ngram_rows" in request.model
+            rows = values["ngram_rows"] if by_hand else _rows(request, times)
+            # rows that many n-grams share hold less to be learnt by heart
+            _, most_per_row = TOKENS_PER_ROW[-1]
+            times *= min(1.0, most_per_row * request.members * rows / max(1, n_tokens)) ** 0.5
             left_out = min(_between(NGRAM_DROPOUT, times), _between(MOST_NGRAM_DROPOUT, n_tokens))
-            model["ngram_dropout"] = max(values["ngram_dropout"], round(left_out, 2))
-            if used_up and n_tokens < SHORT_TEXT:
-                model["ngram_order"] = min(values["ngram_order"], LONGEST_NGRAM)
+            left_out = max(values["ngram_dropout"], round(left_out, 2))
+            model = {"ngram_rows": rows, "ngram_dropout": left_out}
+        used_up = min(1.0, math.log(max(times, NEW) / NEW) / math.log(USED_UP / NEW))
+        if has_tables and used_up and n_tokens < SHORT_TEXT:
+            model["ngram_order"] = min(values["ngram_order"], LONGEST_NGRAM)
         root = params_per_token(request, config) ** 0.5
         if "dropout" in request.architecture.settings:
             dropout = min(MOST_DROPOUT, recipes.dropout_of_repeats * root)
