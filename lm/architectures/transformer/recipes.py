@@ -81,7 +81,7 @@ MODERN = (
         0, d_model=16, n_layers=1, n_heads=1, context_length=16, batch_size=8, ngram_order=5
     ),
     _by_slow_adamw(
-        5e9, d_model=16, n_layers=1, n_heads=2, context_length=32, batch_size=16, ngram_order=6
+        1.2e10, d_model=16, n_layers=1, n_heads=2, context_length=32, batch_size=16, ngram_order=6
     ),
     _by_slow_adamw(
         2e10, d_model=24, n_layers=1, n_heads=2, context_length=32, batch_size=16, ngram_order=6
