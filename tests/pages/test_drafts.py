@@ -35,14 +35,14 @@ def test_the_form_follows_a_run_and_gives_it_again(values) -> None:
 
 def test_what_the_recipe_gives_is_no_choice() -> None:
     by_hand = {"d_model": 48, "seed": 7}
-    config = resolved(model={"d_model": 48}, training={"seed": 7})
+    config = resolved(budget=1e9, model={"d_model": 48}, training={"seed": 7})
     chosen = drafts.choices_of(config)
     assert by_hand.items() <= chosen.items()
     assert set(chosen) == {"dataset", "n_chars", "architecture", "preset", "budget", *by_hand}
 
 
 def test_choices_are_resolved_once_and_once_more_for_each_by_hand(monkeypatch) -> None:
-    config = resolved(model={"d_model": 48}, training={"seed": 7})
+    config = resolved(budget=1e9, model={"d_model": 48}, training={"seed": 7})
     calls = []
     resolve = recipes.resolve
     monkeypatch.setattr(recipes, "resolve", lambda **v: calls.append(v) or resolve(**v))

@@ -165,7 +165,7 @@ def test_several_models_are_announced_before_they_are_trained(train):
 
 
 def test_tables_of_ngrams_go_at_one_click_and_the_bill_says_how_many_parameters_they_had(train):
-    app = train(**SMALL, architecture="linear", budget="1e10")
+    app = train(**SMALL, architecture="linear", budget="1e10", members="1")
     parameters = next(each for each in app.metric if each.label == "Parameters")
     table = app.dataframe[0].value.set_index("Module")
     in_tables = table.loc["ngram_embedding", "Parameters"]
@@ -184,7 +184,7 @@ def test_tables_of_ngrams_go_at_one_click_and_the_bill_says_how_many_parameters_
 
 
 def test_a_name_says_that_a_run_has_tables_of_ngrams(train, idle, tmp_path: Path) -> None:
-    app = train(**SMALL, architecture="linear", budget="1e9")
+    app = train(**SMALL, architecture="linear", budget="1e9", members="1")
     app.button(key="start").click().run()
     widget(app.toggle, "switch-ngram_order").set_value(False).run()
     app.button(key="start").click().run()
