@@ -58,7 +58,7 @@ class Modern(Sized):
     name = "modern"
     help = (
         "The best we know for this budget: it adds tables of n-grams where they pay and, where a "
-        "text is seen many times, several models as one. Choose it for the lowest loss."
+        "text is seen more than once, several models as one. Choose it for the lowest loss."
     )
 
     def rung(self, request: Request) -> tuple[Rung, float]:
