@@ -38,6 +38,7 @@ def _nothing_follows(base: Values, given: Mapping[str, Any]) -> Values:
 # tokens of a text, and a value there; in between the logarithm of one follows that of the other
 Points = Sequence[tuple[float, float]]
 
+# see Recipes.times_of_members; models over a window gain by members much sooner
 TIMES_OF_MEMBERS: Mapping[int, Points] = {
     8: ((10_000, 60.0), (25_000, 40.0), (400_000, 24.0)),
     4: ((50_000, 20.0), (400_000, 12.0)),

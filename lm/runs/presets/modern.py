@@ -31,12 +31,12 @@ SHORT_TEXT = 200_000  # tokens
 # A table of n-grams has a row for each token of the text or, the more often that is seen, for more:
 # n-grams that share a row are not learnt by heart. Between the points it follows the logarithm.
 TOKENS_PER_ROW = ((12.0, 1.0), (36.0, 8.0))
-# Of several members each has fewer, by the root of their number.
+# The most is for one model; of several, each has that over the root of their number.
 FEWEST_ROWS, MOST_ROWS = 1_024, 131_072
 # A model gets larger once its budget lets it read this many tokens or, of a text that has fewer
 # than five million, this share.
 READ_TOKENS, READ_SHARE = 4_000_000, 0.8
-LEFT_BEHIND = 6  # times the price of a size, from which budget on none is smaller
+LEFT_BEHIND = 6  # a budget of so many times the price of a size takes none that is smaller
 MOST_PARAMS_PER_TOKEN = 2.0  # of the text, tables left out: a larger size is not taken
 # What a text can teach takes FLOPs that grow with this power of its tokens: the recipes have them
 # for so many tokens.
@@ -122,15 +122,14 @@ class Modern(Sized):
         if request.of_characters and by_hand is None:
             for members, share in itertools.product(recipes.times_of_members, SIZED_BY):
                 each = replace(_one_of(members, request), sized_by=share)
+                largest, _ = next(self._sizes(each))
+                if not self._reads_enough(each, largest):
+                    continue
                 chosen = super().settings(each)
                 config = checked(request.architecture, {**chosen.model, **request.model})
                 smaller = replace(request, horizon={"budget": share * request.budget / members})
                 points = recipes.times_of_members[members]
-                wanted = _between_logs(points, request.n_train_tokens)
-                if times_through(smaller, config) < wanted:
-                    continue
-                largest, _ = next(self._sizes(each))
-                if self._reads_enough(each, largest):
+                if times_through(smaller, config) >= _between_logs(points, request.n_train_tokens):
                     return replace(chosen, model={**chosen.model, "members": members})
         return super().settings(request)
 

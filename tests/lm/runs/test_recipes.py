@@ -217,7 +217,7 @@ def test_a_model_grows_once_it_reads_enough_of_a_text():
 
     assert size(900_000) == 96  # it reads 0.9 million tokens
     assert size(1_500_000) == size(2_000_000) == 64
-    assert size(4_000_000) == size(40_000_000) == 32  # of a long text, three million will do
+    assert size(4_000_000) == size(40_000_000) == 32  # of a long text, four million tokens will do
 
 
 @pytest.mark.parametrize("preset", PRESETS)
