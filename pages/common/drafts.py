@@ -229,12 +229,22 @@ def choices_of(config: RunConfig) -> dict[str, Any]:
     architecture = config.model.architecture
     choices = data_choices(config.data)
     choices |= {"architecture": architecture, "preset": config.preset, "budget": budget}
-    wanted = flat(config)
-    follows = _with_config(choices).values
-    for name in (*model_settings(architecture), *training_settings()):
-        if wanted[name] != follows.get(name):
+    wanted, names = _values(config), (*model_settings(architecture), *training_settings())
+
+    def differing(choices: Mapping[str, Any]) -> set[str]:
+        follows = _with_config(choices).values
+        return {name for name in names if wanted[name] != follows.get(name)}
+
+    differ = differing(choices)
+    for name in names:
+        if name in differ:
             choices[name] = wanted[name]
-            follows = _with_config(choices).values  # others may follow this one
+            differ = differing(choices)  # others may follow this one
+    for name in names:  # and one that came before
+        if name in choices and not differ:
+            fewer = {each: value for each, value in choices.items() if each != name}
+            if not differing(fewer):
+                choices = fewer
     return choices
 
 

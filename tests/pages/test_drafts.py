@@ -41,13 +41,23 @@ def test_what_the_recipe_gives_is_no_choice() -> None:
     assert set(chosen) == {"dataset", "n_chars", "architecture", "preset", "budget", *by_hand}
 
 
-def test_choices_are_resolved_once_and_once_more_for_each_by_hand(monkeypatch) -> None:
+def test_what_follows_from_another_choice_is_none() -> None:
+    """A width set by hand may bring another number of models than the recipe's."""
+    config = resolved(budget=3e10, architecture="mlp", model={"d_hidden": 16})
+    recipe = resolved(budget=3e10, architecture="mlp")
+    assert config.model.model_dump()["members"] != recipe.model.model_dump()["members"]
+    chosen = drafts.choices_of(config)
+    assert chosen["d_hidden"] == 16
+    assert "members" not in chosen
+
+
+def test_choices_are_resolved_once_and_twice_more_for_each_by_hand(monkeypatch) -> None:
     config = resolved(budget=1e9, model={"d_model": 48}, training={"seed": 7})
     calls = []
     resolve = recipes.resolve
     monkeypatch.setattr(recipes, "resolve", lambda **v: calls.append(v) or resolve(**v))
     drafts.choices_of(config)
-    assert len(calls) == 3
+    assert len(calls) == 5
 
 
 def test_what_changed_is_named_with_what_says_most_first() -> None:
