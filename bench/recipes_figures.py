@@ -65,7 +65,7 @@ def of_the_ladder() -> pd.DataFrame:
 def of_texts() -> pd.DataFrame:
     """A row for each architecture and text: validation loss above that of counted n-grams.
 
-    Of the architectures that were trained on all of these texts.
+    Of the architectures that were trained on all of these texts. Ends the program where none was.
     """
     losses: dict[tuple[str, str], list[float]] = {}
     for row in Table.read(CSV).rows.values():
@@ -75,6 +75,11 @@ def of_texts() -> pd.DataFrame:
     everywhere = [
         name for name in ARCHITECTURES if all((text, name) in losses for text in BY_LENGTH)
     ]
+    if not everywhere:
+        raise SystemExit(
+            f"docs/{CSV.name} has no architecture of today's recipes with {AT} FLOPs on all of "
+            f"{'; '.join(BY_LENGTH)}. Train what is missing: python -m bench.texts"
+        )
     for text in BY_LENGTH:
         corpus = development_text(text)
         counting = ngram.evaluate(corpus, ORDER)["valid"].loss
