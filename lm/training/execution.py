@@ -43,7 +43,9 @@ from lm.writing.sampling import Sampling
 SAMPLE_CHARS = 160
 SAMPLE_TEMPERATURE = 0.8
 CHECKPOINT_SECONDS = 10.0
-CHECKPOINT_SHARE = 0.02  # of the time, which further checkpoints may take
+CHECKPOINT_SHARE = 0.02  # of the time, which checkpoints at milestones may take
+# what is kept of a parameter, and how fast: a guess, for how long the first checkpoint takes
+BYTES_PER_PARAMETER, SAVED_PER_SECOND = 16, 5e8
 
 
 class DivergedError(ArithmeticError):
@@ -141,7 +143,8 @@ class _Checkpoints:
         self.state, self.writer = state, writer
         self.step = 0  # at which the copy on disk was made
         self._saved_at = time.monotonic()
-        self._save_seconds = 0.0
+        n_params = sum(parameter.numel() for parameter in state.model.parameters())
+        self._save_seconds = BYTES_PER_PARAMETER * n_params / SAVED_PER_SECOND
 
     def restore(self, run: Run) -> None:
         """Continue from the copy on disk, if there is one. Raises `RunError` if it is damaged."""
