@@ -77,8 +77,15 @@ STUDY = (
     _rung(5e13, d_model=160, n_layers=4, n_heads=5, context_length=128, batch_size=32),
 )
 MODERN = (
+    _by_adamw(0, d_model=8, n_layers=1, n_heads=1, context_length=16, batch_size=8, ngram_order=5),
+    _by_adamw(
+        1.5e9, d_model=12, n_layers=1, n_heads=1, context_length=16, batch_size=8, ngram_order=5
+    ),
     _by_slow_adamw(
-        0, d_model=16, n_layers=1, n_heads=1, context_length=16, batch_size=8, ngram_order=5
+        3.3e9, d_model=12, n_layers=1, n_heads=1, context_length=32, batch_size=8, ngram_order=5
+    ),
+    _by_slow_adamw(
+        9e9, d_model=16, n_layers=1, n_heads=1, context_length=16, batch_size=8, ngram_order=5
     ),
     _by_slow_adamw(
         1.2e10, d_model=16, n_layers=1, n_heads=2, context_length=32, batch_size=16, ngram_order=6
