@@ -68,11 +68,9 @@ class Modern(Sized):
             return rung, rung.budget
         if not request.of_characters:
             return reached(request, recipes.ladders.get("study", recipes.ladders[self.name]))[-1]
-        size = reached(request, recipes.ladders[self.name])[0]
-        for size in self._sizes(request):
-            if self._reads_enough(request, size[0]):
-                break
-        return size
+        sizes = list(self._sizes(request))
+        enough = (size for size in sizes if self._reads_enough(request, size[0]))
+        return next(enough, sizes[-1])
 
     def _sizes(self, request: Request) -> Iterator[tuple[Rung, float]]:
         """The rungs for characters that the budget reaches, the largest first.
