@@ -6,6 +6,7 @@ run. What each number rests on is measured in docs/recipes.csv.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,9 @@ class WordRecipes:
     ladder: tuple[Rung, ...]  # for preset modern; the other presets use that for characters
     model: Mapping[str, Any]
     training: Mapping[str, Any]
+    # training FLOPs after which one model has learnt what it can of 100,000 words, and a second
+    # beside it does better
+    enough: float = math.inf
 
 
 def _nothing_follows(base: Values, given: Mapping[str, Any]) -> Values:

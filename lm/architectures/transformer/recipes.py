@@ -127,5 +127,10 @@ RECIPES = Recipes(
         "nanogpt": NANOGPT,
     },
     follow=_follow,
-    words=WordRecipes(ladder=WORDS, model={"tie_embeddings": True}, training=MUON),
+    words=WordRecipes(
+        ladder=WORDS,
+        model={"tie_embeddings": True},
+        training=MUON,
+        enough=1.1e11,
+    ),
 )

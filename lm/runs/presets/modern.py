@@ -41,6 +41,7 @@ MOST_PARAMS_PER_TOKEN = 2.0  # of the text, tables left out: a larger size is no
 # What a text can teach takes FLOPs that grow with this power of its tokens: the recipes have them
 # for so many tokens.
 WORTH_POWER, WORTH_TOKENS = 1.45, 100_000
+MOST_MEMBERS_OF_WORDS = 8
 # The share of n-grams to leave out, by the times through, and the most, by the tokens of the text:
 # n-grams of a longer one occur more often. Between the points it follows the logarithm.
 NGRAM_DROPOUT = ((1.5, 0.0), (3.0, 0.5), (12.0, 0.7))
@@ -117,6 +118,9 @@ class Modern(Sized):
         recipes, by_hand = request.architecture.recipes, request.model.get("members")
         if isinstance(by_hand, int) and by_hand > 1:
             return super().settings(_one_of(by_hand, request))
+        if request.of_words and by_hand is None and (members := _members_of_words(request)) > 1:
+            chosen = super().settings(_one_of(members, request))
+            return replace(chosen, model={**chosen.model, "members": members})
         if request.of_characters and by_hand is None:
             for members, share in itertools.product(recipes.times_of_members, SIZED_BY):
                 each = replace(_one_of(members, request), sized_by=share)
@@ -185,6 +189,18 @@ def worth(request: Request) -> float:
         return math.inf
     longer = request.n_train_tokens / WORTH_TOKENS
     return float(f"{request.architecture.recipes.worth * longer**WORTH_POWER:.1e}")
+
+
+def _members_of_words(request: Request) -> int:
+    """As many models of words as use up their text, each by itself.
+
+    A model's parameters and the tokens that it reads both grow with the text, FLOPs with both.
+    """
+    words = request.architecture.recipes.words
+    if words is None:
+        return 1
+    each = words.enough * (max(1, request.n_train_tokens) / WORTH_TOKENS) ** 2
+    return max(1, min(MOST_MEMBERS_OF_WORDS, int(request.budget / each)))
 
 
 def _between(points: Sequence[tuple[float, float]], x: float) -> float:

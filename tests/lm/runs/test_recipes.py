@@ -153,6 +153,20 @@ def test_several_models_share_a_budget_that_one_cannot_use(architecture):
     assert resolve(architecture=architecture, epochs=200, **SHORT).model.members == 1
 
 
+def test_a_model_of_words_is_joined_by_others_once_its_text_is_used_up():
+    def config(budget, corpus=PTB, **model):
+        return resolve(architecture="transformer", budget=budget, model=model, **corpus)
+
+    budgets = (3e12, 1e13, 2e13, 3e13, 5e13, 1e14)
+    assert [config(budget).model.members for budget in budgets] == [1, 1, 2, 3, 5, 8]
+    assert config(3e13).model.d_model == config(1e13).model.d_model
+    assert config(3e13, members=3) == config(3e13)
+    longer = {**PTB, "n_train_tokens": 2_088_628}
+    assert config(3e13, longer).model.members == 1
+    shorter = {**PTB, "n_train_tokens": 100_000}
+    assert [config(b, shorter).model.members for b in (1e11, 3e11, 3e12)] == [1, 2, 8]
+
+
 @pytest.mark.parametrize("n_train_tokens", [240_000, 370_000])
 def test_two_models_are_each_what_half_of_the_budget_buys_alone(n_train_tokens):
     corpus = {**SHAKESPEARE, "n_train_tokens": n_train_tokens}
