@@ -41,7 +41,7 @@ MOST_PARAMS_PER_TOKEN = 2.0  # of the text, tables left out: a larger size is no
 # What a text can teach takes FLOPs that grow with this power of its tokens: the recipes have them
 # for so many tokens.
 WORTH_POWER, WORTH_TOKENS = 1.45, 100_000
-MOST_MEMBERS_OF_WORDS = 8
+MOST_MEMBERS_OF_WORDS = 8  # each with what is enough for one: then a text is used up
 # The share of n-grams to leave out, by the times through, and the most, by the tokens of the text:
 # n-grams of a longer one occur more often. Between the points it follows the logarithm.
 NGRAM_DROPOUT = ((1.5, 0.0), (3.0, 0.5), (12.0, 0.7))
@@ -118,7 +118,7 @@ class Modern(Sized):
         recipes, by_hand = request.architecture.recipes, request.model.get("members")
         if isinstance(by_hand, int) and by_hand > 1:
             return super().settings(_one_of(by_hand, request))
-        if request.of_words and by_hand is None and (members := _members_of_words(request)) > 1:
+        if by_hand is None and (members := _members_of_words(request)) > 1:
             chosen = super().settings(_one_of(members, request))
             return replace(chosen, model={**chosen.model, "members": members})
         if request.of_characters and by_hand is None:
@@ -184,23 +184,28 @@ def _one_of(members: int, request: Request) -> Request:
 
 
 def worth(request: Request) -> float:
-    """FLOPs beyond which a text of characters teaches this architecture nothing more."""
-    if not request.of_characters:
-        return math.inf
-    longer = request.n_train_tokens / WORTH_TOKENS
-    return float(f"{request.architecture.recipes.worth * longer**WORTH_POWER:.1e}")
+    """FLOPs beyond which a text teaches this architecture nothing more, as far as is known."""
+    if request.of_characters:
+        longer = request.n_train_tokens / WORTH_TOKENS
+        return float(f"{request.architecture.recipes.worth * longer**WORTH_POWER:.1e}")
+    return float(f"{MOST_MEMBERS_OF_WORDS * _enough_for_one(request):.1e}")
 
 
 def _members_of_words(request: Request) -> int:
-    """As many models of words as use up their text, each by itself.
+    """As many models of words as their text has enough for, each by itself; 0 of characters."""
+    used_up = round(request.budget / _enough_for_one(request), 1)  # the cap is rounded too
+    return min(MOST_MEMBERS_OF_WORDS, int(used_up))
+
+
+def _enough_for_one(request: Request) -> float:
+    """FLOPs with which one model of words has learnt what it can of its text.
 
     A model's parameters and the tokens that it reads both grow with the text, FLOPs with both.
     """
     words = request.architecture.recipes.words
-    if words is None:
-        return 1
-    each = words.enough * (max(1, request.n_train_tokens) / WORTH_TOKENS) ** 2
-    return max(1, min(MOST_MEMBERS_OF_WORDS, int(request.budget / each)))
+    if not request.of_words or words is None:
+        return math.inf
+    return words.enough * (max(1, request.n_train_tokens) / WORTH_TOKENS) ** 2
 
 
 def _between(points: Sequence[tuple[float, float]], x: float) -> float:
