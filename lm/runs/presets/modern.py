@@ -41,7 +41,9 @@ MOST_PARAMS_PER_TOKEN = 2.0  # of the text, tables left out: a larger size is no
 # What a text can teach takes FLOPs that grow with this power of its tokens: the recipes have them
 # for so many tokens.
 WORTH_POWER, WORTH_TOKENS = 1.45, 100_000
-MOST_MEMBERS_OF_WORDS = 8  # each with what is enough for one: then a text is used up
+# Of models of words: the most that share a budget, and what their text is worth, in what is enough
+# for one.
+MOST_MEMBERS_OF_WORDS, WORTH_OF_WORDS = 8, 16
 # The share of n-grams to leave out, by the times through, and the most, by the tokens of the text:
 # n-grams of a longer one occur more often. Between the points it follows the logarithm.
 NGRAM_DROPOUT = ((1.5, 0.0), (3.0, 0.5), (12.0, 0.7))
@@ -188,13 +190,12 @@ def worth(request: Request) -> float:
     if request.of_characters:
         longer = request.n_train_tokens / WORTH_TOKENS
         return float(f"{request.architecture.recipes.worth * longer**WORTH_POWER:.1e}")
-    return float(f"{MOST_MEMBERS_OF_WORDS * _enough_for_one(request):.1e}")
+    return float(f"{WORTH_OF_WORDS * _enough_for_one(request):.1e}")
 
 
 def _members_of_words(request: Request) -> int:
     """As many models of words as their text has enough for, each by itself; 0 of characters."""
-    used_up = round(request.budget / _enough_for_one(request), 1)  # the cap is rounded too
-    return min(MOST_MEMBERS_OF_WORDS, int(used_up))
+    return min(MOST_MEMBERS_OF_WORDS, int(request.budget / _enough_for_one(request)))
 
 
 def _enough_for_one(request: Request) -> float:

@@ -29,8 +29,7 @@ def test_a_budget_makes_a_sensible_run(architecture, budget, corpus):
     spent = budget - config.training.unspent
     assert 0.95 * spent <= the_plan.flops.total <= spent
     assert the_plan.n_steps >= 40
-    sated = architecture == "linear" or (architecture == "transformer" and corpus is PTB)
-    assert spent == budget or (budget == 1e14 and sated)
+    assert spent == budget or (architecture == "linear" and budget == 1e14)  # simple, soon sated
     if architecture == "transformer" and (corpus is SHAKESPEARE or budget >= 1e12):
         tokens_per_parameter = the_plan.tokens / n_weights(config.model, corpus["vocab_size"])
         assert 1 <= tokens_per_parameter <= 150
@@ -225,7 +224,7 @@ def test_a_run_keeps_to_what_its_text_is_worth(architecture):
     of_words = resolve(architecture=architecture, budget=1e15, **PTB)
     if architecture == "transformer":  # which becomes eight models at most
         assert of_words.model.members == 8
-        assert of_words.training.budget_cap == 7.6e13
+        assert of_words.training.budget_cap == 1.5e14
     else:
         assert of_words.training.budget_cap is None
 
