@@ -44,7 +44,8 @@ SAMPLE_CHARS = 160
 SAMPLE_TEMPERATURE = 0.8
 CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_SHARE = 0.02  # of the time, which checkpoints at milestones may take
-# what is kept of a parameter, and how fast: a guess, for how long the first checkpoint takes
+# The bytes that a checkpoint has of each parameter, and those that are written in a second: a guess
+# from which it is told how long the first one would take.
 BYTES_PER_PARAMETER, SAVED_PER_SECOND = 16, 5e8
 
 

@@ -240,7 +240,7 @@ def choices_of(config: RunConfig) -> dict[str, Any]:
         if name in differ:
             choices[name] = wanted[name]
             differ = differing(choices)  # others may follow this one
-    for name in names:  # and one that came before
+    for name in names:  # which may follow by now from what was set after it
         if name in choices and not differ:
             fewer = {each: value for each, value in choices.items() if each != name}
             if not differing(fewer):

@@ -41,8 +41,8 @@ MOST_PARAMS_PER_TOKEN = 2.0  # of the text, tables left out: a larger size is no
 # What a text can teach takes FLOPs that grow with this power of its tokens: the recipes have them
 # for so many tokens.
 WORTH_POWER, WORTH_TOKENS = 1.45, 100_000
-# Of models of words: the most that share a budget, and what their text is worth, in what is enough
-# for one.
+# At most so many models of words share a budget. Their text is worth so many times the FLOPs that
+# are enough for one of them.
 MOST_MEMBERS_OF_WORDS, WORTH_OF_WORDS = 8, 16
 # The share of n-grams to leave out, by the times through, and the most, by the tokens of the text:
 # n-grams of a longer one occur more often. Between the points it follows the logarithm.
@@ -194,7 +194,7 @@ def worth(request: Request) -> float:
 
 
 def _members_of_words(request: Request) -> int:
-    """As many models of words as their text has enough for, each by itself; 0 of characters."""
+    """How many models of words the budget has enough for; fewer than 2 if one is to learn alone."""
     return min(MOST_MEMBERS_OF_WORDS, int(request.budget / _enough_for_one(request)))
 
 
