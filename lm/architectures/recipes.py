@@ -33,6 +33,8 @@ class WordRecipes:
     # training FLOPs after which one model has learnt what it can of 100,000 words, and a second
     # beside it does better
     enough: float = math.inf
+    # of a model with as many parameters as its text has words; grows with the root of them
+    weight_decay: float = 0.0
 
 
 def _nothing_follows(base: Values, given: Mapping[str, Any]) -> Values:
@@ -97,8 +99,8 @@ def ngrams(order: int, dropout: float = 0.0) -> Values:
 TIMES_OF_WINDOW_MEMBERS: Mapping[int, Points] = {
     16: ((50_000, 16.0), (250_000, 12.0)),
     8: ((10_000, 20.0), (50_000, 9.0), (250_000, 6.0)),
-    4: ((50_000, 6.5), (400_000, 1.6), (1_000_000, 1.6), (5_000_000, 4.0)),
-    2: ((50_000, 4.2), (400_000, 1.3), (1_000_000, 1.3), (5_000_000, 3.0)),
+    4: ((50_000, 6.5), (400_000, 1.6), (1_000_000, 1.6), (5_000_000, 8.0)),
+    2: ((50_000, 4.2), (400_000, 1.3), (1_000_000, 1.3), (5_000_000, 6.0)),
 }
 
 

@@ -49,7 +49,7 @@ WORDS = (
 RECIPES = Recipes(
     ladders={"study": STUDY, "modern": MODERN},
     fixed={"classic": {**CLASSIC_SELF_ATTENTION, "d_head": 32}},
-    words=WordRecipes(ladder=WORDS, model={"tie_embeddings": True}, training=MUON),
+    words=WordRecipes(ladder=WORDS, model={"tie_embeddings": True}, training=MUON, enough=1.1e11),
     worth=8.7e12,
     times_of_members={
         4: ((50_000, 20.0), (400_000, 16.0)),

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from lm.architectures.recipes import CLASSIC_WINDOW, TIMES_OF_WINDOW_MEMBERS, Recipes, window_rung
+from lm.architectures.recipes import (
+    CLASSIC_WINDOW,
+    TIMES_OF_WINDOW_MEMBERS,
+    Recipes,
+    WordRecipes,
+    window_rung,
+)
 
 _rung = partial(window_rung, learning_rate=0.01)
 
@@ -21,10 +27,12 @@ MODERN = (
     _rung(8e11, context_length=12, d_embed=64, batch_size=32, ngram_order=5),
     _rung(8e12, context_length=12, d_embed=256, batch_size=36, ngram_order=5),
 )
+WORDS = (_rung(0, context_length=4, d_embed=16, batch_size=8),)
 
 RECIPES = Recipes(
     ladders={"study": STUDY, "modern": MODERN},
     fixed={"classic": CLASSIC_WINDOW},
+    words=WordRecipes(ladder=WORDS, model={}, training={}, enough=5e12, weight_decay=0.2),
     # eight took longer, and gained nothing over four
     times_of_members={n: TIMES_OF_WINDOW_MEMBERS[n] for n in (4, 2)},
     worth=1.2e12,

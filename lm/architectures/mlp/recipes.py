@@ -131,7 +131,7 @@ RECIPES = Recipes(
     fixed={
         "classic": {**CLASSIC_WINDOW, "d_hidden": 256, "n_layers": 2, "activation": "relu"},
     },
-    words=WordRecipes(ladder=WORDS, model={}, training={}),
+    words=WordRecipes(ladder=WORDS, model={}, training={}, enough=1.3e12, weight_decay=0.35),
     times_of_members=TIMES_OF_WINDOW_MEMBERS,
     worth=4.2e12,
     room_per_token=0.0,  # a model of any size can learn a text by heart

@@ -145,7 +145,7 @@ class Modern(Sized):
         Tables of a size set by hand are taken as they are.
         """
         if not request.of_characters:
-            return super().against_repeats(request, config)
+            return self._against_repeated_words(request, config)
         recipes, model = request.architecture.recipes, Values()
         n_tokens, times = request.n_train_tokens, times_through(request, config)
         values = config.model_dump()
@@ -169,6 +169,19 @@ class Modern(Sized):
         decay = min(MOST_WEIGHT_DECAY, recipes.weight_decay_of_repeats * root)
         decay = LEAST_WEIGHT_DECAY + used_up * max(0.0, decay - LEAST_WEIGHT_DECAY)
         return Settings(model=model, training={"weight_decay": round(decay, 2)} if used_up else {})
+
+    def _against_repeated_words(self, request: Request, config: ArchitectureConfig) -> Settings:
+        """For words and parts of them: dropout, and weight decay where the recipes have it."""
+        chosen = super().against_repeats(request, config)
+        words = request.architecture.recipes.words
+        if not request.of_words or words is None:
+            return chosen
+        decay = min(
+            MOST_WEIGHT_DECAY, words.weight_decay * params_per_token(request, config) ** 0.5
+        )
+        if decay <= LEAST_WEIGHT_DECAY:
+            return chosen
+        return replace(chosen, training={**chosen.training, "weight_decay": round(decay, 2)})
 
 
 def _rows(request: Request, times: float) -> int:

@@ -12,6 +12,8 @@ from lm.runs.recipes import resolve
 SHAKESPEARE = {"data": DataConfig(), "vocab_size": 65, "n_train_tokens": 892_117}
 PTB = {"data": DataConfig(dataset="ptb"), "vocab_size": 10_000, "n_train_tokens": 929_589}
 
+FEW_WORDS = {"data": DataConfig(dataset="ptb"), "vocab_size": 5_000, "n_train_tokens": 44_000}
+
 
 def n_weights(config, vocab_size):
     """Of the matrices: what a FLOP is spent on, tables left out."""
@@ -167,6 +169,18 @@ def test_a_model_of_words_is_joined_by_others_once_its_text_is_used_up():
     assert [config(b, shorter).model.members for b in (1e11, 3e11, 3e12)] == [1, 2, 8]
 
 
+@pytest.mark.parametrize("architecture", ["linear", "mlp"])
+def test_weights_over_a_window_of_words_decay_more_where_there_are_few_words(architecture):
+    def decay(corpus, budget=1e12, **training):
+        config = resolve(architecture=architecture, budget=budget, training=training, **corpus)
+        return config.training.weight_decay
+
+    more_words = {**PTB, "n_train_tokens": 40_000_000}
+    assert decay(more_words) == 0.1 < decay(PTB) < decay(FEW_WORDS) < 2
+    assert decay(FEW_WORDS, budget=1e10) == decay(FEW_WORDS)  # however often they are seen
+    assert decay(FEW_WORDS, weight_decay=0.5) == 0.5
+
+
 @pytest.mark.parametrize("n_train_tokens", [240_000, 370_000])
 def test_two_models_are_each_what_half_of_the_budget_buys_alone(n_train_tokens):
     corpus = {**SHAKESPEARE, "n_train_tokens": n_train_tokens}
@@ -221,12 +235,11 @@ def test_a_run_keeps_to_what_its_text_is_worth(architecture):
     longer = config(1e15, {**SHORT, "n_train_tokens": 480_000}).training.budget_cap
     assert longer > 10 * cap
     assert resolve(architecture=architecture, epochs=500, **SHORT).training.budget_cap is None
-    of_words = resolve(architecture=architecture, budget=1e15, **PTB)
-    if architecture == "transformer":  # which becomes eight models at most
-        assert of_words.model.members == 8
-        assert of_words.training.budget_cap == 1.5e14
-    else:
-        assert of_words.training.budget_cap is None
+    # of words, too, which eight models at most learn
+    of_words = resolve(architecture=architecture, budget=1e17, **PTB)
+    assert of_words.model.members == 8
+    assert 1e14 < of_words.training.budget_cap < 1e16
+    assert config(1e14, FEW_WORDS).training.budget_cap < 1e14
 
 
 def test_a_model_grows_once_it_reads_enough_of_a_text():
