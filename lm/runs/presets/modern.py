@@ -44,6 +44,7 @@ WORTH_POWER, WORTH_TOKENS = 1.45, 100_000
 # At most so many models of words share a budget. Their text is worth so many times the FLOPs that
 # are enough for one of them.
 MOST_MEMBERS_OF_WORDS, WORTH_OF_WORDS = 8, 16
+SELDOM = 10.0  # times through a text of words, for one of several models
 # The share of n-grams to leave out, by the times through, and the most, by the tokens of the text:
 # n-grams of a longer one occur more often. Between the points it follows the logarithm.
 NGRAM_DROPOUT = ((1.5, 0.0), (3.0, 0.5), (12.0, 0.7))
@@ -120,7 +121,7 @@ class Modern(Sized):
         recipes, by_hand = request.architecture.recipes, request.model.get("members")
         if isinstance(by_hand, int) and by_hand > 1:
             return super().settings(_one_of(by_hand, request))
-        if by_hand is None and (members := _members_of_words(request)) > 1:
+        if by_hand is None and (members := self._members_of_words(request)) > 1:
             chosen = super().settings(_one_of(members, request))
             return replace(chosen, model={**chosen.model, "members": members})
         if request.of_characters and by_hand is None:
@@ -136,6 +137,19 @@ class Modern(Sized):
                 if times_through(smaller, config) >= _between_logs(points, request.n_train_tokens):
                     return replace(chosen, model={**chosen.model, "members": members})
         return super().settings(request)
+
+    def _members_of_words(self, request: Request) -> int:
+        """As many models of words as the budget has enough for, or fewer that are larger.
+
+        Down to half as many: those do better that are so large that each sees the text seldom.
+        """
+        most = min(MOST_MEMBERS_OF_WORDS, int(request.budget / _enough_for_one(request)))
+        for members in range(most, most // 2, -1):
+            each = _one_of(members, request)
+            rung, _ = self.rung(each)
+            if times_through(each, checked(request.architecture, rung.model)) <= SELDOM:
+                return members
+        return most
 
     def against_repeats(self, request: Request, config: ArchitectureConfig) -> Settings:
         """For characters: tables of the text's size, n-grams left out, weight decay and dropout.
@@ -204,11 +218,6 @@ def worth(request: Request) -> float:
         longer = request.n_train_tokens / WORTH_TOKENS
         return float(f"{request.architecture.recipes.worth * longer**WORTH_POWER:.1e}")
     return float(f"{WORTH_OF_WORDS * _enough_for_one(request):.1e}")
-
-
-def _members_of_words(request: Request) -> int:
-    """How many models of words the budget has enough for; fewer than 2 if one is to learn alone."""
-    return min(MOST_MEMBERS_OF_WORDS, int(request.budget / _enough_for_one(request)))
 
 
 def _enough_for_one(request: Request) -> float:

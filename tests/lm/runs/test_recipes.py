@@ -167,6 +167,11 @@ def test_a_model_of_words_is_joined_by_others_once_its_text_is_used_up():
     assert config(3e13, longer).model.members == 1
     shorter = {**PTB, "n_train_tokens": 100_000}
     assert [config(b, shorter).model.members for b in (1e11, 3e11, 3e12)] == [1, 2, 8]
+    # six of a size that two have had, rather than eight that are smaller
+    medium = {**PTB, "vocab_size": 8_245, "n_train_tokens": 174_121}
+    two, six = config(1e12, medium).model, config(3e12, medium).model
+    assert (two.members, six.members) == (2, 6)
+    assert two.d_model == six.d_model
 
 
 @pytest.mark.parametrize("architecture", ["linear", "mlp"])
