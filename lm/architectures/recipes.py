@@ -33,7 +33,8 @@ class WordRecipes:
     # training FLOPs after which one model has learnt what it can of 100,000 words, and a second
     # beside it does better
     enough: float = math.inf
-    # of a model with as many parameters as its text has words; grows with the root of them
+    # of a model with as many parameters as its text has words; it grows with the root of the
+    # parameters for each word
     weight_decay: float = 0.0
 
 

@@ -44,7 +44,9 @@ WORTH_POWER, WORTH_TOKENS = 1.45, 100_000
 # At most so many models of words share a budget. Their text is worth so many times the FLOPs that
 # are enough for one of them.
 MOST_MEMBERS_OF_WORDS, WORTH_OF_WORDS = 8, 16
-SELDOM = 10.0  # times through a text of words, for one of several models
+# Of several models of words, fewer that are larger are taken where each then goes through the text
+# at most so many times.
+FEW_TIMES_OF_WORDS = 10.0
 # The share of n-grams to leave out, by the times through, and the most, by the tokens of the text:
 # n-grams of a longer one occur more often. Between the points it follows the logarithm.
 NGRAM_DROPOUT = ((1.5, 0.0), (3.0, 0.5), (12.0, 0.7))
@@ -139,15 +141,16 @@ class Modern(Sized):
         return super().settings(request)
 
     def _members_of_words(self, request: Request) -> int:
-        """As many models of words as the budget has enough for, or fewer that are larger.
+        """How many models of words share the budget; below 2, one has all of it.
 
-        Down to half as many: those do better that are so large that each sees the text seldom.
+        As many as it has enough for or, down to half of that, the most that are so large that each
+        goes through the text only a few times: more that are smaller would learn it by heart.
         """
         most = min(MOST_MEMBERS_OF_WORDS, int(request.budget / _enough_for_one(request)))
         for members in range(most, most // 2, -1):
             each = _one_of(members, request)
             rung, _ = self.rung(each)
-            if times_through(each, checked(request.architecture, rung.model)) <= SELDOM:
+            if times_through(each, checked(request.architecture, rung.model)) <= FEW_TIMES_OF_WORDS:
                 return members
         return most
 
@@ -159,7 +162,7 @@ class Modern(Sized):
         Tables of a size set by hand are taken as they are.
         """
         if not request.of_characters:
-            return self._against_repeated_words(request, config)
+            return self._against_few_words(request, config)
         recipes, model = request.architecture.recipes, Values()
         n_tokens, times = request.n_train_tokens, times_through(request, config)
         values = config.model_dump()
@@ -184,8 +187,8 @@ class Modern(Sized):
         decay = LEAST_WEIGHT_DECAY + used_up * max(0.0, decay - LEAST_WEIGHT_DECAY)
         return Settings(model=model, training={"weight_decay": round(decay, 2)} if used_up else {})
 
-    def _against_repeated_words(self, request: Request, config: ArchitectureConfig) -> Settings:
-        """For words and parts of them: dropout, and weight decay where the recipes have it."""
+    def _against_few_words(self, request: Request, config: ArchitectureConfig) -> Settings:
+        """For words and parts of words: dropout, and the weight decay that words have in a recipe."""
         chosen = super().against_repeats(request, config)
         words = request.architecture.recipes.words
         if not request.of_words or words is None:

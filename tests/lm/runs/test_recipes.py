@@ -11,7 +11,6 @@ from lm.runs.recipes import resolve
 
 SHAKESPEARE = {"data": DataConfig(), "vocab_size": 65, "n_train_tokens": 892_117}
 PTB = {"data": DataConfig(dataset="ptb"), "vocab_size": 10_000, "n_train_tokens": 929_589}
-
 FEW_WORDS = {"data": DataConfig(dataset="ptb"), "vocab_size": 5_000, "n_train_tokens": 44_000}
 
 
