@@ -188,7 +188,7 @@ class Modern(Sized):
         return Settings(model=model, training={"weight_decay": round(decay, 2)} if used_up else {})
 
     def _against_few_words(self, request: Request, config: ArchitectureConfig) -> Settings:
-        """For words and parts of words: dropout, and the weight decay that words have in a recipe."""
+        """For words and parts of words: dropout, and for words the recipe's weight decay."""
         chosen = super().against_repeats(request, config)
         words = request.architecture.recipes.words
         if not request.of_words or words is None:
