@@ -21,6 +21,7 @@ class Rung:
     budget: float
     model: Mapping[str, Any]
     training: Mapping[str, Any]
+    batch_grows: bool = True  # with the budget, once that is many times what the rung takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,17 @@ class WordRecipes:
     # of a model with as many parameters as its text has words; it grows with the root of the
     # parameters for each word
     weight_decay: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShortTextRecipes:
+    """What changes where a text of characters is short."""
+
+    most_tokens: int  # of a train split that is short
+    ladder: tuple[Rung, ...]  # for preset modern
+    weight_decay_of_repeats: float  # see Recipes
+    # whether tables of n-grams have fewer rows where the text is seen often, as in longer ones
+    fewer_rows: bool = True
 
 
 def _nothing_follows(base: Values, given: Mapping[str, Any]) -> Values:
@@ -60,6 +72,7 @@ class Recipes:
     ladders: Mapping[str, tuple[Rung, ...]]  # by the preset that sizes models for a budget
     fixed: Mapping[str, Mapping[str, Any]]  # the model's settings, by a preset with one setup
     words: WordRecipes | None = None  # None: as for characters
+    short_text: ShortTextRecipes | None = None  # None: as for longer ones
     # from the recipe's settings and those set by hand to the recipe's settings that fit these
     follow: Callable[[Values, Mapping[str, Any]], Values] = _nothing_follows
     # parameters per token of text from which on a model can learn a repeated text by heart
@@ -114,6 +127,7 @@ def window_rung(
     learning_rate: float,
     ngram_order: int = 1,
     ngram_dropout: float = 0.0,
+    batch_grows: bool = True,
     **more: Any,
 ) -> Rung:
     """A rung of a model over a window; `more` are settings of one architecture."""
@@ -130,6 +144,7 @@ def window_rung(
             "sequence_length": 64,
             "learning_rate": learning_rate,
         },
+        batch_grows=batch_grows,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from lm.architectures import ArchitectureConfig
-from lm.architectures.recipes import Rung
+from lm.architectures.recipes import Rung, ShortTextRecipes
 from lm.runs.presets.sized import (
     Sized,
     checked,
@@ -83,7 +83,9 @@ class Modern(Sized):
 
         Without those that are too large for the text, or too small for the budget.
         """
-        smallest, *larger = reached(request, request.architecture.recipes.ladders[self.name])
+        recipes, short_text = request.architecture.recipes, _short_text(request)
+        ladder = short_text.ladder if short_text else recipes.ladders[self.name]
+        smallest, *larger = reached(request, ladder)
         for rung, price in reversed(larger):
             config = checked(request.architecture, rung.model)
             if params_per_token(request, config) <= MOST_PARAMS_PER_TOKEN:
@@ -163,13 +165,15 @@ class Modern(Sized):
         """
         if not request.of_characters:
             return self._against_few_words(request, config)
-        recipes, model = request.architecture.recipes, Values()
+        recipes, short_text = request.architecture.recipes, _short_text(request)
+        model = Values()
         n_tokens, times = request.n_train_tokens, times_through(request, config)
         values = config.model_dump()
         has_tables = values.get("ngram_order", 1) > 1
         if has_tables:
             by_hand = "ngram_rows" in request.model
-            rows = values["ngram_rows"] if by_hand else _rows(request, times)
+            fewer = short_text is None or short_text.fewer_rows
+            rows = values["ngram_rows"] if by_hand else _rows(request, times if fewer else 0.0)
             # rows that many n-grams share hold less to be learnt by heart
             _, most_per_row = TOKENS_PER_ROW[-1]
             times *= min(1.0, most_per_row * request.members * rows / max(1, n_tokens)) ** 0.5
@@ -183,7 +187,7 @@ class Modern(Sized):
         if "dropout" in request.architecture.settings:
             dropout = min(MOST_DROPOUT, recipes.dropout_of_repeats * root)
             model["dropout"] = round(used_up * dropout, 2)
-        decay = min(MOST_WEIGHT_DECAY, recipes.weight_decay_of_repeats * root)
+        decay = min(MOST_WEIGHT_DECAY, (short_text or recipes).weight_decay_of_repeats * root)
         decay = LEAST_WEIGHT_DECAY + used_up * max(0.0, decay - LEAST_WEIGHT_DECAY)
         return Settings(model=model, training={"weight_decay": round(decay, 2)} if used_up else {})
 
@@ -199,6 +203,14 @@ class Modern(Sized):
         if decay <= LEAST_WEIGHT_DECAY:
             return chosen
         return replace(chosen, training={**chosen.training, "weight_decay": round(decay, 2)})
+
+
+def _short_text(request: Request) -> ShortTextRecipes | None:
+    """The architecture's own recipes for a short text, where this is one and there are any."""
+    short_text = request.architecture.recipes.short_text
+    if short_text is None or not request.of_characters:
+        return None
+    return short_text if request.n_train_tokens <= short_text.most_tokens else None
 
 
 def _rows(request: Request, times: float) -> int:

@@ -54,7 +54,7 @@ class Sized(Preset):
         config = checked(request.architecture, {**model, **request.model})
         if "batch_size" not in request.training and "budget" in request.horizon:
             given = {**training, **request.training}
-            training["batch_size"] = _batch_size(request, config, given, rung.budget, price)
+            training["batch_size"] = _batch_size(request, config, given, rung, price)
         against = self.against_repeats(request, config)
         model, training = {**model, **against.model}, {**training, **against.training}
         config = checked(request.architecture, {**model, **request.model})
@@ -110,7 +110,7 @@ def _batch_size(
     request: Request,
     config: ArchitectureConfig,
     training: Mapping[str, Any],
-    reference: float,
+    rung: Rung,
     price: float,
 ) -> int:
     """The rung's batch, larger where it has steps to spare, halved while it has too few.
@@ -120,7 +120,8 @@ def _batch_size(
     """
     batch, budget = training["batch_size"], request.budget
     if price:
-        batch = round(batch * (price / reference) ** 0.25 * max(1, budget / (10 * price)) ** 0.5)
+        growth = max(1, budget / (10 * price)) ** 0.5 if rung.batch_grows else 1.0
+        batch = round(batch * (price / rung.budget) ** 0.25 * growth)
     length = int(training.get("sequence_length") or 0)
     row = _row_flops(config, request.vocab_size, length)
     while batch > 1 and budget < MIN_STEPS * batch * row:

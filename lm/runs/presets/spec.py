@@ -41,8 +41,8 @@ class Request:
 
     @property
     def of_words(self) -> bool:
-        """Whether the vocabulary is as large as one of words."""
-        return self.vocab_size >= WORD_VOCAB_SIZE
+        """Whether tokens are words, or parts of words in a vocabulary as large as one of words."""
+        return self.vocab_size >= WORD_VOCAB_SIZE and not self.of_characters
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -137,6 +137,25 @@ def test_smaller_tables_set_by_hand_hold_less_to_be_learnt_by_heart():
     assert left_out(ngram_rows=256) < left_out()
 
 
+def test_softmax_regression_has_a_setup_of_its_own_for_short_texts():
+    def config(budget, n_train_tokens=48_000, **model):
+        corpus = {**SHORT, "n_train_tokens": n_train_tokens}
+        return resolve(architecture="linear", budget=budget, model=model, **corpus)
+
+    budgets = (1e9, 3e9, 1e11, 1e12)
+    short, longer = [[config(b, n) for b in budgets] for n in (48_000, 480_000)]
+    assert {c.model.context_length for c in short} == {5}
+    assert {c.training.batch_size for c in short[1:]} == {8}
+    assert longer[-1].model.context_length > 5
+    assert longer[-1].training.batch_size > 8
+    # its tables stay as large however often the text is seen
+    assert {c.model.ngram_rows for c in short} == {65_536}
+    # and its weights decay little, though more the fewer characters there are for each
+    assert 0.1 <= short[-1].training.weight_decay < 0.15
+    assert config(1e12, 8_000).training.weight_decay > 0.2
+    assert config(1e11, context_length=8).model.context_length == 8
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_several_models_share_a_budget_that_one_cannot_use(architecture):
     def config(budget, corpus=SHORT, **model):
