@@ -49,8 +49,8 @@ MOST_MEMBERS_OF_WORDS, WORTH_OF_WORDS = 8, 16
 FEW_TIMES_OF_WORDS = 10.0
 # The share of n-grams to leave out, by the times through, and the most, by the tokens of the text:
 # n-grams of a longer one occur more often. Between the points it follows the logarithm.
-NGRAM_DROPOUT = ((1.5, 0.0), (3.0, 0.5), (12.0, 0.7))
-MOST_NGRAM_DROPOUT = ((50_000, 0.7), (400_000, 0.5))
+NGRAM_DROPOUT = ((1.5, 0.0), (3.0, 0.5), (12.0, 0.7), (24.0, 0.75))
+MOST_NGRAM_DROPOUT = ((10_000, 0.75), (50_000, 0.7), (400_000, 0.5))
 LEAST_WEIGHT_DECAY, MOST_WEIGHT_DECAY = 0.1, 2.0
 MOST_DROPOUT = 0.5
 # The share of its budget for which a member is sized: where the size that all of it buys sees the
