@@ -189,7 +189,7 @@ def test_a_name_says_that_a_run_has_tables_of_ngrams(train, idle, tmp_path: Path
     widget(app.toggle, "switch-ngram_order").set_value(False).run()
     app.button(key="start").click().run()
     without, having = RunStore(tmp_path / "runs").list()
-    assert re.fullmatch(r"Linear [\d.]+k \+ n-grams, 1e9", having.name)
+    assert re.fullmatch(r"Linear [\d.]+[kM] \+ n-grams, 1e9", having.name)
     assert re.fullmatch(r"Linear [\d.]+k, 1e9", without.name)
 
 
