@@ -106,6 +106,8 @@ def test_a_text_that_is_seen_more_often_is_learnt_with_more_restraint(architectu
     assert new < seen_again <= used_up
     assert used_up[0] == 0.7
     assert restraint(3e9, SHAKESPEARE) == new
+    shortest = {**SHORT, "n_train_tokens": 8_000}
+    assert restraint(1e11, shortest)[0] == 0.75
     # n-grams of a longer text occur more often, so that fewer of them are left out
     assert restraint(3e13, SHAKESPEARE)[0] == 0.5
 
@@ -154,6 +156,17 @@ def test_softmax_regression_has_a_setup_of_its_own_for_short_texts():
     assert 0.1 <= short[-1].training.weight_decay < 0.15
     assert config(1e12, 8_000).training.weight_decay > 0.2
     assert config(1e11, context_length=8).model.context_length == 8
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_characters_are_not_taken_for_words_however_many_there_are(architecture):
+    many = {"vocab_size": 3_247, "n_train_tokens": 92_280}
+    characters, words = (
+        resolve(architecture=architecture, budget=1e11, data=data, **many).model
+        for data in (DataConfig(tokenizer="char"), DataConfig(dataset="ptb"))
+    )
+    assert characters.ngram_order == 5
+    assert words.ngram_order == 1
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
