@@ -21,7 +21,7 @@ class Rung:
     budget: float
     model: Mapping[str, Any]
     training: Mapping[str, Any]
-    batch_grows: bool = True  # with the budget, once that is many times what the rung takes
+    batch_grows: bool = True  # with the budget, beyond ten times the rung's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +41,14 @@ class WordRecipes:
 
 @dataclass(frozen=True, kw_only=True)
 class ShortTextRecipes:
-    """What changes where a text of characters is short."""
+    """What changes where a text of characters is short.
 
-    most_tokens: int  # of a train split that is short
+    Tables of n-grams keep a row for each token of the text, however often that is seen.
+    """
+
+    most_tokens: int  # of a train split; a longer one is not short
     ladder: tuple[Rung, ...]  # for preset modern
     weight_decay_of_repeats: float  # see Recipes
-    # whether tables of n-grams have fewer rows where the text is seen often, as in longer ones
-    fewer_rows: bool = True
 
 
 def _nothing_follows(base: Values, given: Mapping[str, Any]) -> Values:

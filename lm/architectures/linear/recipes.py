@@ -38,10 +38,7 @@ RECIPES = Recipes(
     fixed={"classic": CLASSIC_WINDOW},
     words=WordRecipes(ladder=WORDS, model={}, training={}, enough=5e12, weight_decay=0.2),
     short_text=ShortTextRecipes(
-        most_tokens=300_000,
-        ladder=SHORT_TEXT,
-        weight_decay_of_repeats=0.3,
-        fewer_rows=False,
+        most_tokens=300_000, ladder=SHORT_TEXT, weight_decay_of_repeats=0.3
     ),
     # eight took longer, and gained nothing over four
     times_of_members={n: TIMES_OF_WINDOW_MEMBERS[n] for n in (4, 2)},

@@ -172,8 +172,8 @@ class Modern(Sized):
         has_tables = values.get("ngram_order", 1) > 1
         if has_tables:
             by_hand = "ngram_rows" in request.model
-            fewer = short_text is None or short_text.fewer_rows
-            rows = values["ngram_rows"] if by_hand else _rows(request, times if fewer else 0.0)
+            as_often = 0.0 if short_text else times
+            rows = values["ngram_rows"] if by_hand else _rows(request, as_often)
             # rows that many n-grams share hold less to be learnt by heart
             _, most_per_row = TOKENS_PER_ROW[-1]
             times *= min(1.0, most_per_row * request.members * rows / max(1, n_tokens)) ** 0.5

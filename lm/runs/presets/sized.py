@@ -116,7 +116,8 @@ def _batch_size(
     """The rung's batch, larger where it has steps to spare, halved while it has too few.
 
     Batches grow with the fourth root of what a large vocabulary adds to the price (rare words
-    make noisy gradients) and with the root of the budget beyond ten times the price.
+    make noisy gradients) and, where the rung says so, with the root of the budget beyond
+    ten times the price.
     """
     batch, budget = training["batch_size"], request.budget
     if price:

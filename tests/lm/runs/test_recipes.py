@@ -152,7 +152,7 @@ def test_softmax_regression_has_a_setup_of_its_own_for_short_texts():
     assert longer[-1].training.batch_size > 8
     # its tables stay as large however often the text is seen
     assert {c.model.ngram_rows for c in short} == {65_536}
-    # and its weights decay little, though more the fewer characters there are for each
+    # and its weights decay little, though more the shorter the text is
     assert 0.1 <= short[-1].training.weight_decay < 0.15
     assert config(1e12, 8_000).training.weight_decay > 0.2
     assert config(1e11, context_length=8).model.context_length == 8
