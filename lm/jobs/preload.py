@@ -1,7 +1,7 @@
 """What the fork server loads before its first fork: torch, and all that a first step imports.
 
-The smallest step is computed, on one thread, so that torch has started no other yet when a worker
-is forked.
+The smallest step is computed. The launcher's environment gives torch one thread for it: a worker is
+a fork, in which a pool of threads that was started here would be missing.
 """
 
 import contextlib

@@ -27,6 +27,23 @@ from lm.runs import Request, Run, RunError, RunWriter, engines, programs, read_r
 from lm.runs.config import RunConfig
 from lm.runs.plan import Plan
 
+# A worker without progress for that long hangs; one that was asked to leave off has that long.
+# Both are more where a step takes longer at SLOWEST FLOPs per second.
+LEAST_PATIENCE, STEPS_OF_PATIENCE = 60.0, 20
+LEAST_GRACE, STEPS_OF_GRACE = 10.0, 3
+SLOWEST = 1e9
+SIGALRM = 14  # which ends a worker that hangs; the module signal lacks it on Windows
+
+
+def patience(run: Run) -> float:
+    """Seconds without progress after which the process that trains a run is ended."""
+    return max(LEAST_PATIENCE, STEPS_OF_PATIENCE * run.facts.flops_per_step.total / SLOWEST)
+
+
+def grace(run: Run) -> float:
+    """Seconds for which a run may go on after it was asked to pause or stop."""
+    return max(LEAST_GRACE, STEPS_OF_GRACE * run.facts.flops_per_step.total / SLOWEST)
+
 
 @dataclass(frozen=True)
 class _Job:
@@ -36,6 +53,8 @@ class _Job:
     urgent: bool  # somebody is watching
     requested_at: float  # a pause asked for earlier than this does not count
     compiled: bool  # by its engine
+    patience: float
+    grace: float
 
     def line(self) -> str:
         """What the launcher is sent."""
@@ -43,6 +62,8 @@ class _Job:
             "path": str(self.path),
             "until_step": self.until_step,
             "requested_at": self.requested_at,
+            "patience": self.patience,
+            "grace": self.grace,
             "again": self.compiled,
         }
         return json.dumps(values) + "\n"
@@ -72,6 +93,8 @@ class JobQueue:
         self._to_compile: str | None = None  # the line that is sent next
         self._asked: set[str] = set()  # names of programs
         self._loaded = threading.Event()
+        self._leaving: dict[Path, Request] = {}  # active runs that were asked to leave off
+        self.note = ""  # what is out of the ordinary about workers on this machine, in a sentence
 
     def warm(self) -> None:
         """Start the launcher now, so that the first run starts at once. Returns immediately."""
@@ -108,11 +131,7 @@ class JobQueue:
         if self._to_compile is None or self._compiling or self._closed or self._launcher is None:
             return
         line, self._to_compile = self._to_compile, None
-        assert self._launcher.stdin is not None
-        with contextlib.suppress(OSError):  # it has just died; a run compiles for itself
-            self._launcher.stdin.write(line)
-            self._launcher.stdin.flush()
-            self._compiling = True
+        self._compiling = self._tell(line)  # else a run compiles for itself
 
     def submit(self, run: Run) -> None:
         """Train a created or resumable run to its end, when there is room.
@@ -136,8 +155,16 @@ class JobQueue:
             if any(job.path == run.path for job in self._waiting):
                 raise RunError(f"{run.name} is waiting already.")
             self._errors.pop(run.path, None)
-            compiled = run.facts.engine == "compiled"
-            job = _Job(run.path, run.facts.threads, until_step, urgent, time.time(), compiled)
+            job = _Job(
+                run.path,
+                run.facts.threads,
+                until_step,
+                urgent,
+                requested_at=time.time(),
+                compiled=run.facts.engine == "compiled",
+                patience=patience(run),
+                grace=grace(run),
+            )
             self._waiting.append(job)
             self._waiting.sort(key=lambda job: not job.urgent)  # a stable sort: else as they came
             self._dispatch()
@@ -151,7 +178,11 @@ class JobQueue:
         self.start(run, until_step=run.reload().status.step + 1)
 
     def pause(self, run: Run) -> None:
-        """Let a run write a checkpoint and end after the step that it is at."""
+        """Let a run write a checkpoint and end after the step that it is at.
+
+        A worker that does not follow within its `grace` is ended; the run then goes on from its
+        last checkpoint.
+        """
         self._leave_off(run, "pause")
 
     def stop(self, run: Run) -> None:
@@ -196,6 +227,21 @@ class JobQueue:
                 return
             if run.path in self._active or run.reload().state == "running":
                 run.request(request)
+            if run.path in self._active and run.path not in self._leaving:
+                self._leaving[run.path] = request
+                self._tell(json.dumps({"leave": str(run.path)}) + "\n")
+
+    def _tell(self, line: str) -> bool:
+        """Send the launcher a line; False if it has just died, which `_listen` is to notice."""
+        if self._launcher is None:
+            return False
+        assert self._launcher.stdin is not None
+        try:
+            self._launcher.stdin.write(line)
+            self._launcher.stdin.flush()
+        except OSError:
+            return False
+        return True
 
     def _dispatch(self) -> None:
         """Start what there is room for, in order."""
@@ -205,13 +251,8 @@ class JobQueue:
                 return
             if self._launcher is None:
                 self._start_launcher()
-            assert self._launcher is not None
-            assert self._launcher.stdin is not None
-            try:
-                self._launcher.stdin.write(job.line())
-                self._launcher.stdin.flush()
-            except OSError:
-                return  # it has just died: `_listen` is about to notice and comes back here
+            if not self._tell(job.line()):
+                return  # `_listen` comes back here
             self._active[job.path] = self._waiting.pop(0)
 
     def _has_room(self, job: _Job) -> bool:
@@ -244,7 +285,7 @@ class JobQueue:
             report = json.loads(line)
             if "ready" in report:
                 was_ready = True
-            elif "loaded" in report:
+                self.note = report["note"] or ""
                 self._loaded.set()
             elif "compiled" in report:
                 with self._lock:
@@ -260,6 +301,7 @@ class JobQueue:
             self._launcher = None
             self._compiling = False
             self._active.clear()
+            self._leaving.clear()
             if was_ready:
                 self._dispatch()
                 return
@@ -271,8 +313,10 @@ class JobQueue:
 
     def _ended(self, report: dict[str, Any]) -> None:
         path, exit_code = Path(report["path"]), report["exit_code"]
-        if exit_code < 0:
-            _note_signal(path, -exit_code)
+        with self._lock:
+            job, leaving = self._active.get(path), self._leaving.pop(path, None)
+        if job is not None and exit_code != 0:
+            _note_end(job, exit_code, leaving)
         with self._lock:
             self._active.pop(path, None)
             if report["error"]:
@@ -291,10 +335,26 @@ def refusal(run: Run) -> str:
     return f"{run.name} is being trained already."
 
 
-def _note_signal(path: Path, number: int) -> None:
-    """Write into a run's status which signal ended its process: only its parent learns that."""
-    with contextlib.suppress(RunError, OSError, ValueError), RunWriter(read_run(path)) as writer:
-        if writer.status.state == "running":
+def _note_end(job: _Job, exit_code: int, leaving: Request | None) -> None:
+    """Write into a run's status how its process was ended: only others can say it."""
+    number = -exit_code
+    with contextlib.suppress(RunError, OSError), RunWriter(read_run(job.path)) as writer:
+        if writer.status.state != "running":
+            return
+        if leaving and number != SIGALRM:
+            state = "paused" if leaving == "pause" else "stopped"
+            saved = writer.status.checkpoint_step
+            reason = (
+                f"Its process did not answer when it was asked to {leaving}, and was ended after "
+                f"{job.grace:.0f} s. "
+                + (f"It goes on from step {saved:,}." if saved else "It begins anew.")
+            )
+            writer.update(state=state, reason=reason, pid=None, now=True)
+        elif number == SIGALRM:
+            seconds = f"{job.patience:.0f} s"
+            reason = f"Its process made no progress for more than {seconds} and was ended."
+            writer.update(reason=reason, now=True)
+        elif number > 0:
             name = signal.Signals(number).name
             hint = ", as happens when memory runs out" if name == "SIGKILL" else ""
             writer.update(reason=f"Its process was ended by {name}{hint}.", now=True)

@@ -30,7 +30,8 @@ def execute(
         run: A created or resumable run.
         until_step: Pause after this step.
         on_record: Told of every row that is written.
-        should_pause: Asked between steps; True, or a sentence that gives the reason, pauses.
+        should_pause: Asked after every step and every scored batch, and now and then while steps
+            are compiled; True, or a sentence that gives the reason, pauses.
         requested_at: Requests by `Run.request` from before this time (seconds since the epoch, by
             default now) do not count.
         corpus: The run's corpus, if it is loaded already.

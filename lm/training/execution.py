@@ -399,10 +399,15 @@ class _Execution:
             split.token_ids,
             n_chars=split.n_chars,
             spelling_nats=split.spelling_nats,
-            on_batch=self.check_requests,
+            on_batch=self._between_batches,
         )
         self._checked(result.total_nats)
         return result
+
+    def _between_batches(self) -> None:
+        if self.writer.due:
+            self.writer.update()  # readers see that it goes on
+        self.check_requests()
 
     def _sample(self, step: int) -> Sample:
         """A text of about SAMPLE_CHARS characters, from the same prompt and seed at every step."""

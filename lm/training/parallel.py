@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lm.base.machine import die_with_parent
 from lm.updates.table_rule import TouchedRows
 
 CACHE_LINE = 64  # bytes
@@ -175,6 +176,7 @@ class _Helper:
 def _serve(connection: Connection, helper: _Helper, part: Part) -> None:
     """Compute parts until the other end is closed, as it also is when its process dies."""
     try:
+        die_with_parent()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         own = connection.fileno()
