@@ -15,7 +15,8 @@ app: .venv/app
 
 test: .venv/test lint
 	@sh tests/install_chromium.sh
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone and not slow" $(PYTEST)
+	$(BIN)/python -m pytest -m "alone and not slow" $(PYTEST)
 
 lint: .venv/test
 	$(BIN)/ruff check .

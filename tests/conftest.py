@@ -8,7 +8,13 @@ import pytest
 
 # In a shell's background job Ctrl-C is ignored, and would be by every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-os.environ["OMP_NUM_THREADS"] = "1"  # small models: a second thread costs more than it brings
+
+# What this process trains itself is small, and has a core to itself. Nothing that a test starts,
+# neither a server nor a command, is told so: it has the environment of its user.
+os.environ["OMP_NUM_THREADS"] = "1"
+import torch  # noqa: E402, F401 - OpenMP reads it once
+
+del os.environ["OMP_NUM_THREADS"]
 
 # Files that take longest, longest first: begun last, one of them would keep one worker alone.
 LONG = (

@@ -27,8 +27,8 @@ from lm.base.machine import n_cores
 from lm.base.settings import ConfigError
 from lm.datasets import Corpus, load
 from lm.datasets.config import DataConfig
-from lm.jobs.queue import refusal
-from lm.jobs.worker import in_a_sentence
+from lm.jobs.queue import grace, note_no_answer, note_no_progress, patience, refusal
+from lm.jobs.worker import FIRST_PROGRESS_SECONDS, in_a_sentence
 from lm.runs import Request, Run, RunError, RunWriter, read_run
 from lm.training import execute
 
@@ -169,7 +169,8 @@ class _Attempt:
     job: _Job
     writer: RunWriter
     updates: Any  # ray.ObjectRefGenerator
-    began: bool = False  # whether a machine has taken it up
+    progress_at: float | None = None  # when its status was last new; None: no machine has it yet
+    leaving: tuple[Request, float] | None = None  # what it was asked to do, and when
 
 
 class RayQueue:
@@ -264,6 +265,7 @@ class RayQueue:
                 self._dispatch()
                 self._forward_requests()
                 self._take_updates()
+                self._give_up()
         finally:  # closed, or the cluster is gone
             with self._lock:
                 self._closed.set()
@@ -330,8 +332,9 @@ class RayQueue:
         """Pass on what `Run.request`, by whomever, left in the folders here."""
         for attempt in self._attempts():
             request = attempt.writer.take_request(attempt.job.requested_at)
-            if request and attempt.began:
+            if request and attempt.progress_at is not None:
                 self._desk.leave.remote(attempt.key, request)
+                attempt.leaving = attempt.leaving or (request, time.monotonic())
             elif request:
                 self._recall(attempt)
 
@@ -352,7 +355,8 @@ class RayQueue:
         path = attempt.job.run.path
         try:
             update: _Update = self._ray.get(next(attempt.updates))
-            attempt.began = True
+            if attempt.progress_at is None or "status.json" in update.files:
+                attempt.progress_at = time.monotonic()
             attempt.writer.receive(update.rows, update.files)
             if update.error:
                 with self._lock:
@@ -367,10 +371,28 @@ class RayQueue:
         except (RunError, OSError) as error:  # a full disk, or the folder is gone
             self._recall(attempt, str(error))
 
-    def _recall(self, attempt: _Attempt, error: str | None = None) -> None:
-        """Call off the training of a run. Its folder stays as it is."""
+    def _give_up(self) -> None:
+        """Take runs back from machines that make no progress or do not follow a request."""
+        now = time.monotonic()
+        for attempt in self._attempts():
+            run = attempt.job.run
+            if attempt.progress_at is None:
+                continue
+            begun = attempt.writer.status.step > 0
+            seconds = patience(run) if begun else max(patience(run), FIRST_PROGRESS_SECONDS)
+            with contextlib.suppress(RunError, OSError):
+                if attempt.leaving and now - attempt.leaving[1] > grace(run):
+                    note_no_answer(attempt.writer, attempt.leaving[0])
+                elif now - attempt.progress_at > seconds:
+                    note_no_progress(attempt.writer, seconds)
+                else:
+                    continue
+            self._recall(attempt, attempt.writer.status.reason, force=True)
+
+    def _recall(self, attempt: _Attempt, error: str | None = None, force: bool = False) -> None:
+        """Call off the training of a run, with `force` whatever it is at. Its folder stays."""
         with contextlib.suppress(self._ray.exceptions.RayError, TypeError, ValueError):
-            self._ray.cancel(attempt.updates)
+            self._ray.cancel(attempt.updates, force=force)
         self._end(attempt.job.run.path, error)
 
     def _end(self, path: Path, error: str | None = None) -> None:

@@ -337,24 +337,30 @@ def refusal(run: Run) -> str:
 
 def _note_end(job: _Job, exit_code: int, leaving: Request | None) -> None:
     """Write into a run's status how its process was ended: only others can say it."""
-    number = -exit_code
     with contextlib.suppress(RunError, OSError), RunWriter(read_run(job.path)) as writer:
         if writer.status.state != "running":
             return
-        if leaving and number != SIGALRM:
-            state = "paused" if leaving == "pause" else "stopped"
-            saved = writer.status.checkpoint_step
-            reason = (
-                f"Its process did not answer when it was asked to {leaving}, and was ended after "
-                f"{job.grace:.0f} s. "
-                + (f"It goes on from step {saved:,}." if saved else "It begins anew.")
-            )
-            writer.update(state=state, reason=reason, pid=None, now=True)
-        elif number == SIGALRM:
-            seconds = f"{job.patience:.0f} s"
-            reason = f"Its process made no progress for more than {seconds} and was ended."
-            writer.update(reason=reason, now=True)
-        elif number > 0:
-            name = signal.Signals(number).name
+        if leaving:
+            note_no_answer(writer, leaving)
+        elif -exit_code == SIGALRM:
+            note_no_progress(writer, job.patience)
+        elif exit_code < 0:
+            name = signal.Signals(-exit_code).name
             hint = ", as happens when memory runs out" if name == "SIGKILL" else ""
             writer.update(reason=f"Its process was ended by {name}{hint}.", now=True)
+
+
+def note_no_answer(writer: RunWriter, leaving: Request) -> None:
+    """Write down that whoever trained a run was ended, not having followed a request."""
+    state = "paused" if leaving == "pause" else "stopped"
+    saved = writer.status.checkpoint_step
+    reason = f"Its process did not answer when it was asked to {leaving}, and was ended. " + (
+        f"It goes on from step {saved:,}." if saved else "It begins anew."
+    )
+    writer.update(state=state, reason=reason, pid=None, now=True)
+
+
+def note_no_progress(writer: RunWriter, seconds: float) -> None:
+    """Write down that whoever trained a run was ended, having done nothing for so long."""
+    reason = f"Its process made no progress for more than {seconds:.0f} s and was ended."
+    writer.update(reason=reason, now=True)

@@ -1,6 +1,8 @@
 """Runs on a Ray cluster: equal to those trained here, whatever becomes of its machines."""
 
 import os
+import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 
@@ -8,13 +10,14 @@ import pytest
 
 from lm.base.machine import n_cores
 from lm.base.settings import ConfigError
-from lm.jobs import JobQueue
+from lm.jobs import JobQueue, queue
 from lm.jobs.cluster import RayQueue
 from lm.jobs.executors import Executor, open_executor
 from lm.jobs.sweeps import Sweep, SweepProgress, expand, run_sweep
 from lm.runs import Run, RunError, RunStore, is_locked
 from lm.runs.prepare import prepare
 from lm.training import execute
+from tests.lm.jobs.test_jobs import alive
 
 pytest.importorskip("ray", reason="needs Ray: pip install -r requirements-cluster.txt")
 from ray.cluster_utils import Cluster
@@ -64,9 +67,9 @@ def test_a_machine_that_dies_costs_nothing_but_time(cluster, tmp_path):
     """Two machines, one killed: the sweep completes, with the bits of the local executor."""
     configs = expand(SWEEP)
     here, there = RunStore(tmp_path / "here"), RunStore(tmp_path / "there")
-    queue = JobQueue()
-    assert len(run_sweep(configs, here, queue).complete) == 2
-    queue.close()
+    local = JobQueue()
+    assert len(run_sweep(configs, here, local).complete) == 2
+    local.close()
 
     machines = [cluster.add_node(num_cpus=1)]
     executor = Spy(cluster.address)
@@ -139,6 +142,36 @@ def test_a_run_is_paused_through_its_folder_and_resumed(started_here, tmp_path):
     assert run.reload().state == "complete"
     assert run.weights_path.read_bytes() == undisturbed.weights_path.read_bytes()
     assert run.samples().equals(undisturbed.samples())
+
+
+@pytest.mark.parametrize(
+    ("request_", "state", "words"),
+    [
+        (None, "interrupted", "made no progress for more than 3 s and was ended"),
+        ("stop", "stopped", "did not answer when it was asked to stop, and was ended"),
+    ],
+)
+def test_a_process_that_hangs_over_there_is_given_up(
+    request_, state, words, started_here, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(queue, "LEAST_GRACE" if request_ else "LEAST_PATIENCE", 3.0)
+    run, next_run = (prepare(expand(SWEEP)[0], RunStore(tmp_path)) for _ in range(2))
+    started_here.submit(run)
+    until(lambda: bool(run.reload().status.checkpoint_step))
+    processes = ["pgrep", "-f", f"^ray::{run.run_id}"]
+    (pid,) = subprocess.run(processes, capture_output=True, text=True, check=True).stdout.split()
+    os.kill(int(pid), signal.SIGSTOP)
+    if request_:
+        run.request(request_)
+    else:
+        started_here.submit(next_run)
+    until_idle(started_here)
+    until(lambda: not alive(int(pid)))
+    given_up = run.reload()
+    assert given_up.state == state
+    assert words in given_up.reason
+    assert started_here.error(run) == given_up.status.reason
+    assert request_ or next_run.reload().state == "complete"
 
 
 def test_the_corpus_goes_along(started_here, tmp_path):
