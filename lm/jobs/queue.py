@@ -199,6 +199,11 @@ class JobQueue:
         with self._lock:
             return [path.name for path in self._active]
 
+    def leaving(self, run: Run) -> Request | None:
+        """What an active run was asked to do and has not done yet."""
+        with self._lock:
+            return self._leaving.get(run.path)
+
     def error(self, run: Run) -> str | None:
         """Why the last attempt to train `run` ended, if it ended in an error."""
         with self._lock:

@@ -132,6 +132,15 @@ class Run:
         )
 
     @property
+    def seconds_silent(self) -> float:
+        """Seconds since whoever trains this run last gave a sign of progress; 0 if unknown."""
+        try:
+            written_at = datetime.fromisoformat(self.status.updated_at)
+            return (datetime.now(UTC) - written_at).total_seconds()
+        except (TypeError, ValueError):  # not a time, or one without its zone
+            return 0.0
+
+    @property
     def weights_path(self) -> Path:
         """The weights at the last checkpoint."""
         return self.path / "model.safetensors"

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -181,3 +182,22 @@ def test_narrow_screen_does_not_scroll_sideways(live, tab, page: str) -> None:
     tab.locator("[data-testid=stVegaLiteChart], canvas, [data-testid=stAlert]").first.wait_for()
     main = "document.querySelector('.stMain')"
     assert tab.evaluate(f"{main}.scrollWidth <= {main}.clientWidth")
+
+
+def test_a_process_that_hangs_is_said_and_stop_insists(live, tab) -> None:
+    url, store = live
+    tab.goto(f"{url}/train?{LONG}&seed=7")
+    tab.locator(".st-key-start button").click()
+    wait_for_step(tab, 0)
+    run = shown_run(tab, store)
+    os.kill(run.reload().status.pid, signal.SIGSTOP)
+    tab.get_by_text(
+        re.compile(r"No progress for 1\d s. After 60 s its process is ended")
+    ).wait_for()
+    tab.locator(".st-key-stop button").click()
+    said = tab.get_by_text("Its process was asked to stop and has 10 s to do so")
+    said.wait_for()
+    status(tab, "stopped")
+    tab.get_by_text("did not answer when it was asked to stop, and was ended").wait_for()
+    assert run.reload().resumable
+    assert said.count() == 0

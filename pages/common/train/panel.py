@@ -13,7 +13,7 @@ from lm.datasets import DatasetError
 from lm.runs import Run, RunError
 from pages.common import caches, forms, links, wording
 from pages.common.phases import BADGES, BUSY, busy, phase
-from pages.common.train import curve, figures, guess, layout, samples, verdict
+from pages.common.train import curve, figures, guess, layout, samples, silence, verdict
 
 SECONDS_BETWEEN_UPDATES = 0.7
 # to wait for what is about to come: the first points, so that the curve is there when it appears,
@@ -110,6 +110,7 @@ def _heading(run: Run, now: str, names: Mapping[str, str], choose: Callable[[str
         _buttons(run, now)
     if (message := st.session_state.pop("panel_problem", None)) is not None:
         st.error(wording.plain(message))
+    silence.show(run, now)
     _others(run, names, choose)
     problem = run.reason or caches.jobs().error(run)
     if problem and now not in BUSY and now != "complete":
@@ -135,7 +136,7 @@ def _others(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -
 def _buttons(run: Run, now: str) -> None:
     """Only what can be done now: no button is there that does nothing."""
     queue = caches.jobs()
-    if now in ("running", "evaluating", "starting", "waiting"):
+    if now in BUSY:
         _button("Pause", "pause", queue.pause, run, ":material/pause:")
         _button("Stop", "stop", queue.stop, run, ":material/stop:")
     if run.resumable and now not in BUSY:
