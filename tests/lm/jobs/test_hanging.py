@@ -142,7 +142,7 @@ def test_pause_and_stop_insist(way, hanging_jobs, monkeypatch, store):
     assert not alive(pid)
     assert ended.reason == (
         f"Its process did not answer when it was asked to {request_}, and was ended. "
-        "It goes on from step 20."
+        "Resumed, it goes on from step 20."
     )
     until(lambda: not hanging_jobs.active())
 
