@@ -208,6 +208,18 @@ def test_whoever_forks_has_one_native_thread(in_the_fork_server, tmp_path, store
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere nothing forks.")
+def test_a_fork_of_what_is_preloaded_computes_with_two_threads():
+    code = """
+import os, torch, lm.jobs.preload
+if (child := os.fork()) == 0:
+    torch.set_num_threads(2); a = torch.randn(1500, 1500); (a @ a).sum(); os._exit(0)
+os.waitpid(child, 0)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=100)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere nothing forks.")
 def test_where_the_fork_server_has_more_threads_fresh_interpreters_train(
     in_the_fork_server, store, jobs
 ):
