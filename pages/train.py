@@ -10,14 +10,14 @@ import streamlit as st
 
 from lm.base.records import StepRecord
 from lm.runs import Run, forecast
-from pages.common import caches, corpora, drafts, links, phases, shell, wording
+from pages.common import caches, corpora, drafts, links, shell, wording
 from pages.common.drafts import Draft
-from pages.common.train import bill, curve, form, guess, launch, layout, panel
+from pages.common.train import bill, curve, form, guess, launch, layout, panel, queue
 from pages.common.train.form import CHOICES
 
 
 def load() -> tuple[list[Run], Run | None, Draft]:
-    """All runs, the one to show (that of the address, else one that trains), and the draft."""
+    """All runs, the one that the address names, and the draft."""
     runs = caches.store().list()
     by_id = {run.run_id: run for run in runs}
     came_by_link = CHOICES.read_url({**drafts.parsers(), links.RUN: str})
@@ -25,11 +25,9 @@ def load() -> tuple[list[Run], Run | None, Draft]:
     if wanted is not None and wanted not in by_id:
         st.warning(f"There is no run {wording.plain(wanted)} here. It may have been deleted.")
         CHOICES.reset(links.RUN)
-    if links.RUN not in CHOICES.values and (moving := [run for run in runs if phases.busy(run)]):
-        CHOICES.set(links.RUN, moving[0].run_id)
     run = by_id.get(CHOICES.values.get(links.RUN, ""))
-    if came_by_link and run and set(CHOICES.values) == {links.RUN}:  # the form follows the run
-        CHOICES.values.update(drafts.choices_of(run.config))
+    if came_by_link and run and set(CHOICES.values) == {links.RUN}:
+        form.follow(run)
     CHOICES.write_url()
     return runs, run, drafts.draft(CHOICES.values)
 
@@ -43,12 +41,7 @@ def set_dials(choices: Mapping[str, Any]) -> None:
 def show(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     """The run, live; before there is one, the chart that waits for it."""
     if run is not None:
-        panel.show(
-            run,
-            wording.names(runs),
-            choose=lambda run_id: CHOICES.set(links.RUN, run_id),
-            set_dials=set_dials,
-        )
+        panel.show(run, runs, choose=form.follow, set_dials=set_dials)
         return
     if draft.plan is None or draft.config is None or draft.corpus is None:
         return
@@ -78,13 +71,16 @@ shell.page(
     "runs; the curve then says what the compute bought.",
 )
 runs, run, draft = load()
-left, right = layout.page()
-with left:
-    below_budget = form.show(draft)
+dials, right, settings = layout.page()
+with dials:
+    below_budget = form.dials(draft)
+with settings:
+    form.settings(draft)
 if draft.plan and draft.config and draft.corpus:  # while the form is still being read
     caches.jobs().compile_ahead(draft.config, draft.corpus.tokenizer.vocab_size, draft.plan)
 with right:
     bill.show(draft, runs)
     launch.act(draft, run, runs)
+    queue.show(run, runs)
     show(draft, run, runs)
 form.counting(below_budget, draft)

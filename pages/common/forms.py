@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from lm.base.settings import Setting, rule
 
@@ -40,10 +41,11 @@ class Choices:
 
         A parser turns the text of a parameter into its value, or into None for one that cannot be,
         which is left out. An address that this page wrote is no link, though it may arrive late:
-        the browser reports the one that it had when a widget moved.
+        the browser reports the one that it had when a widget moved. It is one when the visitor
+        goes back to it.
         """
         url = st.query_params.to_dict()
-        if not url or url in self._written:
+        if not url or (url in self._written and not _went_back()):
             return False
         named = {name: parsers[name](text) for name, text in url.items() if name in parsers}
         self.values.clear()
@@ -66,6 +68,12 @@ class Choices:
         """Forget the user's values of some settings, so that they follow the preset again."""
         for name in names:
             self.values.pop(name, None)
+
+
+def _went_back() -> bool:
+    """Whether the browser's button Back, or Forward, led to this run of the page."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
 
 
 def as_query(values: Mapping[str, Any]) -> dict[str, str]:

@@ -26,6 +26,19 @@ NAME = "Small language models"
 FOLDER = Path(__file__).parents[1]
 LONGEST_LOADING = 20  # seconds; after them, visitors come first
 
+# Streamlit enters every address that a page writes into the browser's history. Going back to the
+# one before, on the same page, would change nothing that can be seen.
+_ONE_STEP_A_PAGE = """<script>
+if (!window.oneStepAPage) {
+  window.oneStepAPage = true
+  const push = history.pushState.bind(history)
+  history.pushState = (state, unused, url) => {
+    const samePage = new URL(url, location.href).pathname === location.pathname
+    samePage ? history.replaceState(state, unused, url) : push(state, unused, url)
+  }
+}
+</script>"""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -74,10 +87,11 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 
 
 def configure() -> None:
-    """Set what the browser tab shows and how wide pages are."""
+    """Set what the browser tab shows, how wide pages are, and what its history holds."""
     use_one_blas_thread()
     favicon = Path(__file__).with_name("favicon.svg")
     st.set_page_config(page_title=NAME, page_icon=str(favicon), layout="wide")
+    st.html(_ONE_STEP_A_PAGE, unsafe_allow_javascript=True)
 
 
 def navigation() -> StreamlitPage:

@@ -22,6 +22,7 @@ button[data-variant="pills"][data-selected="true"] p {
 [data-testid="stMetricValue"], td, th { font-variant-numeric: tabular-nums; }
 [data-testid="stTable"] :is(td, th):first-child { padding-left: 0; }
 [data-testid="stTable"] :is(td, th):first-child ~ * { text-align: right !important; }
+.stElementContainer:has(> .stHtml > script) { position: absolute; } /* it takes no room */
 .stPageLink { margin-left: -0.5rem; } /* its text, not the shade below it, stands at the edge */
 @media (max-width: 640px) { /* where buttons take several rows, each stands alone */
   .stButtonGroup [role="radiogroup"] { gap: 0.375rem; }

@@ -61,6 +61,25 @@ def test_pages_switch_without_a_reload(start_server, tab) -> None:
         assert tab.get_by_role("dialog").count() == 0
 
 
+def test_each_step_back_changes_something(app_url, tab) -> None:
+    tab.goto(app_url)
+    tab.get_by_role("link", name="Train", exact=True).click()
+    for key in ("ArrowLeft", "ArrowLeft"):
+        before = tab.evaluate("location.search")
+        tab.locator(".st-key-budget input").first.press(key)
+        tab.wait_for_function("before => location.search != before", arg=before)
+    chosen = tab.evaluate("location.search")
+    for page in ("Data", "Train"):
+        tab.get_by_role("link", name=page, exact=True).click()
+        tab.get_by_role("heading", name=page, level=1).wait_for()
+    tab.wait_for_function("chosen => location.search == chosen", arg=chosen)
+    for heading in ("Data", "Train", "What will a little compute buy?"):
+        tab.go_back()
+        tab.get_by_role("heading", name=heading, level=1).wait_for()
+        if heading == "Train":
+            tab.wait_for_function("chosen => location.search == chosen", arg=chosen)
+
+
 # --- on a wall ------------------------------------------------------------------------------------
 
 

@@ -18,8 +18,8 @@ from lm.runs.config import RunConfig
 from lm.runs.frontier import Frontier
 from lm.runs.guess import read_guess
 from lm.runs.presets import PRESETS
-from pages.common import drafts, shell
-from pages.common.train import curve
+from pages.common import drafts, shell, wording
+from pages.common.train import curve, queue
 from pages.common.train.guess import verdict
 from pages.common.train.verdict import judge
 from tests.pages.conftest import widget
@@ -251,6 +251,71 @@ def test_a_guess_beside_a_run_that_trains_is_for_the_next(train, idle) -> None:
     assert widget(app.number_input, "guess").label.startswith("Your guess: ")
     app.button(key="start").click().run()
     assert widget(app.number_input, "guess").label.startswith("Your guess for the next run")
+
+
+def test_a_page_follows_the_run_that_its_address_names_and_no_other(train, idle, tmp_path) -> None:
+    train(**SMALL, budget="1e9").button(key="start").click().run()
+    (run,) = RunStore(tmp_path / "runs").list()
+    other = train(**SMALL, architecture="mlp", budget="1e9")
+    assert "run" not in other.query_params
+    assert not [button for button in other.button if button.key in ("restart", "stop", "pause")]
+    assert other.button(key="start").proto.type == "primary"
+    (line,) = other.get("page_link")
+    assert line.proto.label.startswith(f"{wording.plain(run.name)} is next in the queue and begins")
+    assert line.proto.query_string == f"run={run.run_id}"
+    watching = train(run=run.run_id)
+    assert "Restart" in watching.button(key="restart").label
+    assert ": " not in watching.button(key="restart").label  # nothing has been changed
+    primary = [button.key for button in watching.button if button.proto.type == "primary"]
+    assert primary == ["start"]
+
+
+def test_another_run_that_is_chosen_sets_the_form(train, idle, tmp_path: Path) -> None:
+    train(**SMALL, budget="1e9").button(key="start").click().run()
+    app = train(**SMALL, architecture="mlp", budget="2e9")
+    app.button(key="start").click().run()
+    (first,) = (r for r in RunStore(tmp_path / "runs").list() if r.config.training.budget == 1e9)
+    widget(app.selectbox, "show_run").set_value(first.run_id).run()
+    assert app.query_params["run"] == first.run_id
+    assert widget(app.select_slider, "budget").value == 1e9
+    assert app.button(key="restart").label == "Restart"
+
+
+@pytest.mark.parametrize(
+    ("active", "waiting", "begins"),
+    [
+        ([(1, 30.0)], [(1, 9.0)], [0]),  # there is room
+        ([(2, 30.0)], [(1, 9.0), (1, 5.0), (1, 5.0)], [30, 30, 35]),
+        ([(1, 30.0), (1, 10.0)], [(2, 60.0), (1, 1.0)], [30, 90]),  # in order
+        ([(2, 30.0)], [(8, 1.0), (1, 1.0)], [30, 31]),  # more than there are, alone
+    ],
+)
+def test_each_run_in_the_queue_begins_when_those_before_it_leave_room(
+    active, waiting, begins
+) -> None:
+    assert queue.begin_in(active, waiting, cores=2) == begins
+
+
+def test_a_long_queue_is_said_in_few_lines(train, idle, tmp_path: Path) -> None:
+    app = train(**SMALL, budget="1e9")
+    for _ in range(5):
+        app.button(key="start").click().run()
+    lines = [link.proto.label for link in app.get("page_link")]
+    assert len(lines) == queue.MOST_WAITING
+    assert "is number 2 in the queue and begins in about" in lines[1]
+    said = [caption.value for caption in app.caption]
+    assert any(text.startswith("This run is number 5 in the queue and begins") for text in said)
+    assert any(text.startswith("5 runs wait in all; the last begins in about") for text in said)
+
+
+def test_a_guess_and_opened_settings_are_there_after_another_page(train) -> None:
+    app = train(**SMALL)
+    widget(app.number_input, "guess").set_value(1.6).run()
+    for page in ("data", "train"):
+        app.query_params.clear()  # as a browser does
+        app.switch_page(f"pages/{page}.py").run()
+    assert widget(app.number_input, "guess").value == 1.6
+    assert widget(app.number_input, "data_seed").value == 0  # which stands under More settings
 
 
 def test_a_restart_leaves_the_curve_before_it_behind_the_new_one(

@@ -81,8 +81,12 @@ def test_run_lives_through_pause_step_reload_tabs_and_a_kill(live, tab) -> None:
     assert max((b - a for a, b in itertools.pairwise(updates)), default=0) < 5 * 2500
     assert tab.evaluate("document.querySelector('.st-key-loss-chart svg').same")
 
-    second = tab.context.new_page()  # another tab finds the same run, advancing
-    second.goto(f"{url}/train")
+    second = tab.context.new_page()  # another tab is told of the run, and finds it advancing
+    second.goto(f"{url}/train?architecture=mlp")
+    second.locator(".st-key-queue a", has_text="is training").wait_for()
+    assert "run=" not in second.url
+    assert second.get_by_test_id("stProgress").count() == 0
+    second.locator(".st-key-queue a").click()
     second.get_by_test_id("stProgress").wait_for()
     assert shown_run(second, store).run_id == shown_run(tab, store).run_id
     wait_for_step(second, step(second))

@@ -14,15 +14,23 @@ from lm.architectures import ARCHITECTURES
 from lm.base.flops import flops_text
 from lm.base.settings import Setting, Switch
 from lm.datasets import DATASETS
+from lm.runs import Run
 from lm.runs.presets import DEFAULT, PRESETS
-from pages.common import corpora, drafts, forms, wording
+from pages.common import corpora, drafts, forms, links, wording
 from pages.common.drafts import Draft
 
 CHOICES = forms.Choices("train")
+_MORE_IS_OPEN = "more_is_open"  # which the expander forgets when another page is visited
 
 
-def show(draft: Draft) -> DeltaGenerator:
-    """Architecture and corpus; the budget; the preset; the basic settings; the rest.
+def follow(run: Run) -> None:
+    """Show a run, and set the form as that run is."""
+    CHOICES.values.clear()
+    CHOICES.values.update({links.RUN: run.run_id, **drafts.choices_of(run.config)})
+
+
+def dials(draft: Draft) -> DeltaGenerator:
+    """Architecture, corpus and budget.
 
     Returns the place below the budget where `counting` says what needs no training.
     """
@@ -40,7 +48,11 @@ def show(draft: Draft) -> DeltaGenerator:
     st.caption(architecture.sentence)
     _dataset(draft)
     _budget(draft)
-    below_budget = st.empty()
+    return st.empty()
+
+
+def settings(draft: Draft) -> None:
+    """The preset, the basic settings, the rest."""
     _preset(draft)
     model, training = drafts.model_settings(draft.architecture), drafts.training_settings()
     basics = [s for s in {**model, **training}.values() if s.basic]
@@ -49,7 +61,10 @@ def show(draft: Draft) -> DeltaGenerator:
             _switch(draft, setting, setting.switch)
     basics = [setting.name for setting in basics if setting.switch is None]
     _controls(draft, {**model, **training}, basics)
+    if "more" not in st.session_state:
+        st.session_state["more"] = st.session_state.get(_MORE_IS_OPEN, False)
     more = st.expander("More settings", key="more", on_change="rerun")
+    st.session_state[_MORE_IS_OPEN] = bool(more.open)
     if more.open:  # thirty controls, which would be drawn anew with every other one
         rooms = {"Corpus": drafts.data_settings(), "Model": model, "Training": training}
         with more:
@@ -64,7 +79,6 @@ def show(draft: Draft) -> DeltaGenerator:
             on_click=CHOICES.reset,
             args=tuple(by_hand),
         )
-    return below_budget
 
 
 def counting(place: DeltaGenerator, draft: Draft) -> None:

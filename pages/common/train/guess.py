@@ -28,6 +28,7 @@ def ask(moving: bool) -> None:
         key=_key(),
         placeholder="optional",
         width=360,
+        persist_state="session",
         help="Of the validation loss at the end, in nats per token; lower is better. The dashed "
         "lines show what guessing the next token costs. Your guess is drawn into the chart, and "
         "judged at the end.",

@@ -20,7 +20,7 @@ NAMED = 2  # settings in a run's name, at most
 
 
 def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
-    """Start the drafted run, or restart the one that is training with what has changed."""
+    """Start the drafted run, or restart the run that the page shows with what has changed."""
     if draft.problem:
         st.error(wording.plain(draft.problem))
     ready = draft.problem is None
@@ -28,19 +28,17 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     changed = (
         drafts.differences(run.config, draft.config) if run and moving and draft.config else []
     )
-    start = restart = False
+    restart = False
     with st.container(horizontal=True, vertical_alignment="bottom", key="start-row"):
         guess.ask(moving)
+        start = st.button("Start", type="primary", disabled=not ready, key="start")
         if moving:
             label = f"Restart with: {listed(changed, most=2)}" if changed else "Restart"
             restart = st.button(
-                wording.plain(label), type="primary", disabled=not ready, key="restart",
+                wording.plain(label), disabled=not ready, key="restart",
                 help="Stop this run, keeping its checkpoint, and begin anew. The same settings "
                 "and seed give the same curve.",
             )  # fmt: skip
-            start = st.button("Start another", disabled=not ready, key="start")
-        else:
-            start = st.button("Start", type="primary", disabled=not ready, key="start")
         if ready:
             with st.popover("How the FLOPs add up", key="breakdown"):
                 bill.breakdown(draft)

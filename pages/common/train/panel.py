@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -25,28 +25,28 @@ POINTS_OF_A_LINE = 2
 
 def show(
     run: Run,
-    names: Mapping[str, str],
-    choose: Callable[[str], None],
+    runs: Sequence[Run],
+    choose: Callable[[Run], None],
     set_dials: Callable[[Mapping[str, Any]], None],
 ) -> None:
     """The panel. It renews itself while the run trains, and reruns the page when that ends.
 
     Args:
         run: What is shown.
-        names: The runs to choose from, id -> name.
-        choose: Called with the id of another run.
+        runs: The runs to choose from.
+        choose: Called with another run.
         set_dials: Called with what to change in the form, name -> value, to try something next.
     """
     every = SECONDS_BETWEEN_UPDATES if busy(run) else None
     panel = st.fragment(_panel, run_every=every, key="panel")
-    panel(run.run_id, every is not None, names, choose, set_dials)
+    panel(run.run_id, every is not None, runs, choose, set_dials)
 
 
 def _panel(
     run_id: str,
     was_busy: bool,
-    names: Mapping[str, str],
-    choose: Callable[[str], None],
+    runs: Sequence[Run],
+    choose: Callable[[Run], None],
     set_dials: Callable[[Mapping[str, Any]], None],
 ) -> None:
     if st.session_state.pop("run_chosen", run_id) != run_id:
@@ -61,7 +61,7 @@ def _panel(
         st.rerun()  # the timer is the page's to start and to end
     left, right = layout.run()
     with left:
-        _heading(run, now, names, choose)
+        _heading(run, now, runs, choose)
         metrics = _first_metrics(run) if now in ("starting", "running") else run.metrics()
         verdict.show(run, set_dials)
         curve.show(run, metrics, scoring=now == "evaluating")
@@ -91,12 +91,13 @@ def _first_metrics(run: Run) -> pd.DataFrame:
     return metrics
 
 
-def _heading(run: Run, now: str, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
+def _heading(run: Run, now: str, runs: Sequence[Run], choose: Callable[[Run], None]) -> None:
     color, text = BADGES[now]
+    names, by_id = wording.names(runs), {each.run_id: each for each in runs}
 
     def choose_another(run_id: str) -> None:
         st.session_state["run_chosen"] = run_id
-        choose(run_id)
+        choose(by_id[run_id])
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run-heading"):
         st.selectbox(
@@ -111,26 +112,9 @@ def _heading(run: Run, now: str, names: Mapping[str, str], choose: Callable[[str
     if (message := st.session_state.pop("panel_problem", None)) is not None:
         st.error(wording.plain(message))
     silence.show(run, now)
-    _others(run, names, choose)
     problem = run.reason or caches.jobs().error(run)
     if problem and now not in BUSY and now != "complete":
         st.warning(wording.plain(problem))
-
-
-def _others(run: Run, names: Mapping[str, str], choose: Callable[[str], None]) -> None:
-    """Links to the other runs that train or wait."""
-    queue = caches.jobs()
-    others = [(other, "training") for other in queue.active() if other != run.run_id]
-    others += [(other, "waiting") for other in queue.waiting() if other != run.run_id]
-    if not others:
-        return
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="queue"):
-        st.caption("Also in the queue:", width="content")
-        for run_id, state in others:
-            label = f"{wording.plain(names.get(run_id, run_id))} · {state}"
-            if st.button(label, key=f"queue-{run_id}", type="tertiary"):
-                choose(run_id)
-                st.rerun()
 
 
 def _buttons(run: Run, now: str) -> None:
