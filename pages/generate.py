@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from pages.common import caches, first_run, shell, wording, writing
+from pages.common import caches, first_run, shell, writing
 from pages.common.components.bars import next_token_bars
-from pages.common.generate import texts
+from pages.common.generate import prompts, texts
 from pages.common.generate.form import SAMPLING_KEYS, Request, form
 
 
@@ -23,7 +23,6 @@ def act(request: Request) -> list[texts.Text]:
 def show_next_tokens(request: Request) -> None:
     """Next-token bars for every checkpoint; they follow the sliders in the browser."""
     if not request.runs:
-        st.info("Choose at least one checkpoint.")
         return
     st.header("The next token", anchor=False)
     st.markdown(
@@ -34,12 +33,7 @@ def show_next_tokens(request: Request) -> None:
         zip(st.columns(len(request.runs)), request.runs, strict=True)
     ):
         with column:
-            try:
-                with st.spinner("Loading the checkpoint …"):
-                    likeliest, log_probabilities = caches.next_token(run, request.prompt)
-            except (ValueError, OSError) as error:
-                st.error(wording.plain(str(error)))
-                continue
+            likeliest, log_probabilities = caches.next_token(run, request.prompt)
             next_token_bars(
                 run.name,
                 likeliest,
@@ -56,7 +50,7 @@ shell.page(
 )
 runs = caches.trained_runs()
 if runs:
-    request = form(runs)
+    request = prompts.read(form(runs))
     written = act(request)
     with st.container():  # so that what stands below keeps its place as they grow
         texts.show(written)

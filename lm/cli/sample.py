@@ -31,11 +31,15 @@ def sample(call: Call, options: SampleOptions, run: str, prompt: str) -> None:
     sampling = Sampling(**options.model_dump(exclude={"tokens", "texts"}))
     writer = call.store.get(run)
     tokenizer = writer.tokenizer()
-    from lm.writing.generation import generate, generate_several, prompt_ids, text_pieces
+    from lm.writing.generation import generate, generate_several, text_pieces
     from lm.writing.loading import load_decoder
+    from lm.writing.prompts import read_prompt
 
-    token_ids = prompt_ids(tokenizer, prompt)
     decoder = load_decoder(writer)
+    begun = read_prompt(prompt, tokenizer, decoder)
+    for note in begun.notes:
+        click.echo(note, err=True)
+    token_ids = begun.token_ids
     with contextlib.suppress(AttributeError):
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] - a TextIOWrapper
     begin = tokenizer.decode(token_ids) if prompt else ""

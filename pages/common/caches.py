@@ -14,8 +14,9 @@ from lm.architectures import Decoder
 from lm.datasets.tokenizers import Tokenizer
 from lm.jobs import JobQueue
 from lm.runs import STUDY, Run, RunStore, read_run
-from lm.writing.generation import next_token_logits, prompt_ids
+from lm.writing.generation import next_token_logits
 from lm.writing.loading import load_decoder
+from lm.writing.prompts import Prompt, read_prompt
 from pages.common.components.bars import MOST_BARS
 
 
@@ -63,9 +64,14 @@ def tokenizer(run: Run) -> Tokenizer:
     return _tokenizer(str(run.path), _stamp(run.tokenizer_path))
 
 
-def next_token(run: Run, prompt: str) -> tuple[list[str], np.ndarray]:
+def prompt(run: Run, typed: str) -> Prompt:
+    """A prompt as the run's model reads it. Raises `CheckpointError` or `UnknownTokenError`."""
+    return read_prompt(typed, tokenizer(run), decoder(run))
+
+
+def next_token(run: Run, typed: str) -> tuple[list[str], np.ndarray]:
     """The likeliest next tokens, and (V,) natural log-probabilities of all tokens, falling."""
-    return _next_token(str(run.path), _stamp(run.weights_path), prompt)
+    return _next_token(str(run.path), _stamp(run.weights_path), typed)
 
 
 def last_sample(run: Run, prompt: str) -> tuple[list[str], list[float]] | None:
@@ -99,10 +105,10 @@ def _tokenizer(path: str, stamp: int) -> Tokenizer:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _next_token(path: str, stamp: int, prompt: str) -> tuple[list[str], np.ndarray]:
+def _next_token(path: str, stamp: int, typed: str) -> tuple[list[str], np.ndarray]:
     run = store().get(path)
     encoder = tokenizer(run)
-    logits = next_token_logits(decoder(run), prompt_ids(encoder, prompt))
+    logits = next_token_logits(decoder(run), prompt(run, typed).token_ids)
     order = np.argsort(-logits, kind="stable")
     falling = logits[order] - logits.max()
     likeliest = [encoder.token_text(int(token_id)) for token_id in order[:MOST_BARS]]

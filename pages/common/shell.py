@@ -26,15 +26,22 @@ NAME = "Small language models"
 FOLDER = Path(__file__).parents[1]
 LONGEST_LOADING = 20  # seconds; after them, visitors come first
 
-# Streamlit enters every address that a page writes into the browser's history. Going back to the
-# one before, on the same page, would change nothing that can be seen.
+# Streamlit enters every address that a page writes into the browser's history, and on the way to
+# another page one without parameters. Going back to these would change nothing, or lose settings.
 _ONE_STEP_A_PAGE = """<script>
 if (!window.oneStepAPage) {
   window.oneStepAPage = true
   const push = history.pushState.bind(history)
+  let emptied = {}
   history.pushState = (state, unused, url) => {
-    const samePage = new URL(url, location.href).pathname === location.pathname
-    samePage ? history.replaceState(state, unused, url) : push(state, unused, url)
+    const to = new URL(url, location.href)
+    if (to.pathname === location.pathname) {
+      emptied = to.search ? {} : { url: location.href, at: Date.now() }
+      history.replaceState(state, unused, url)
+    } else {
+      if (Date.now() - emptied.at < 1000) history.replaceState(state, unused, emptied.url)
+      push(state, unused, url)
+    }
   }
 }
 </script>"""

@@ -10,6 +10,7 @@ import streamlit as st
 
 from lm.architectures import ARCHITECTURES, n_table_params
 from lm.base.flops import flops_text
+from lm.datasets.tokenizers import TOKENIZERS
 from lm.runs import Run
 from pages.common import corpora
 
@@ -65,6 +66,15 @@ def parameters(n_params: int, n_in_tables: int) -> str:
     return f"{text}, {count(n_in_tables)} of them in tables of n-grams" if n_in_tables else text
 
 
+def vocabulary(run: Run) -> str:
+    """What a run's tokens are, and how many there are: "a vocabulary of 65 characters"."""
+    data, tokenizer = run.config.data, TOKENIZERS[run.config.data.tokenizer]
+    text = f"a vocabulary of {count(run.vocab_size)} {tokenizer.title}"
+    if tokenizer.sized and run.vocab_size < data.bpe_vocab_size:
+        text += f" (of {count(data.bpe_vocab_size)} asked for: the text has no more)"
+    return text
+
+
 def axis(name: str) -> str:
     """The label of a button that chooses the x-axis of a training curve."""
     return {"step": "steps", "flops": "FLOPs"}.get(name, name)
@@ -103,6 +113,7 @@ def run_facts(run: Run) -> str:
         f"{architecture(run.config.model.architecture)} of "
         + parameters(run.n_params, in_tables(run)),
         plain(corpora.title(run.config.data)),
+        vocabulary(run),
         f"{flops_text(run.status.flops.total)} training FLOPs",
     ]
     if run.status.test:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from lm.datasets.tokenizers import Tokenizer
 from lm.runs import Run
-from lm.writing.generation import GeneratedToken, generate, prompt_ids, text_pieces
+from lm.writing.generation import GeneratedToken, generate, text_pieces
 from lm.writing.sampling import Sampling
 from pages.common import caches
 
@@ -33,6 +33,11 @@ class Lane:
         return [token.probability for token in self.tokens]
 
     @property
+    def text(self) -> str:
+        """The prompt and what was written after it."""
+        return self.prompt + "".join(self.texts)
+
+    @property
     def writing(self) -> bool:
         """Whether there is more to come."""
         return self._pieces is not None
@@ -45,11 +50,16 @@ def begin(runs: Sequence[Run], prompt: str, n_tokens: int, sampling: Sampling) -
         lane = Lane(run, prompt)
         try:
             tokenizer = caches.tokenizer(run)
-            token_ids = prompt_ids(tokenizer, prompt)
+            begun = caches.prompt(run, prompt)
+            lane.prompt = begun.text
             drawn = generate(
-                caches.decoder(run), token_ids, n_tokens, sampling, n_alternatives=N_ALTERNATIVES
+                caches.decoder(run),
+                begun.token_ids,
+                n_tokens,
+                sampling,
+                n_alternatives=N_ALTERNATIVES,
             )
-            lane._pieces = text_pieces(tokenizer, token_ids, _noted(lane, tokenizer, drawn))
+            lane._pieces = text_pieces(tokenizer, begun.token_ids, _noted(lane, tokenizer, drawn))
         except (ValueError, OSError) as error:
             lane.problem = str(error)
         lanes.append(lane)

@@ -164,7 +164,16 @@ def test_another_page_can_choose_the_run(app_url, tab) -> None:
     open_page(tab, app_url, "?run=shipped-transformer")
     assert tab.locator("caption").all_inner_texts() == ["odd transformer"]
     assert tab.get_by_label("Prompt").input_value() == "ROMEO:"
-    assert "run=" not in tab.url.replace("runs=", "")
+    tab.wait_for_function("location.search == '?runs=odd+transformer'")  # to be copied
+
+
+def test_a_text_is_saved_to_the_letter(app_url, tab) -> None:
+    open_page(tab, app_url, ODD_QUERY.replace("&runs=odd%20mlp", ""))
+    (text,) = generate(tab, len("ROMEO:") + 180)
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="Save text").click()
+    assert download.value.suggested_filename == "odd_transformer.txt"
+    assert Path(download.value.path()).read_text(encoding="utf-8") == text
 
 
 def test_impossible_settings_in_the_link_fall_back(app_url, tab) -> None:
@@ -225,12 +234,49 @@ def test_unknown_character_in_the_prompt_is_named(app: AppTest) -> None:
     app.run().switch_page("pages/generate.py").run()
     app.text_area(key="prompt").set_value("ROMEO: ж").run()
     assert not app.exception
-    assert "'ж'" in app.error[0].value.replace("\\", "")
+    (error,) = app.error
+    assert "'ж'" in error.value.replace("\\", "")
+    assert app.button(key="generate").disabled
 
 
-def test_the_first_prompt_is_one_that_the_model_can_read(app: AppTest, tmp_path: Path) -> None:
+def test_what_is_read_otherwise_than_typed_is_said_once(app: AppTest) -> None:
     app.run().switch_page("pages/generate.py").run()
-    assert app.text_area(key="prompt").value == "ROMEO:\nO"
+    both = app.multiselect(key="runs").options[:2]
+    app.multiselect(key="runs").set_value(both)
+    app.text_area(key="prompt").set_value("ROMEO:\r\nO").run()
+    said = [caption.value for caption in app.caption if "Carriage returns" in caption.value]
+    assert len(said) == 1
+    assert said[0].startswith(", ".join(both))
+    app.text_area(key="prompt").set_value("R" * 5001).run()
+    assert app.text_area(key="prompt").value == "R" * 5000
+    said = [caption.value for caption in app.caption]
+    assert sum("had 5,001 characters; its last 5,000 are kept" in text for text in said) == 1
+    assert sum("of the prompt's 5,000 tokens" in text for text in said) == 2  # which differ
+
+
+def test_a_model_that_is_not_here_is_named(app: AppTest) -> None:
+    app.run().switch_page("pages/generate.py")
+    app.query_params["runs"] = "no*such"
+    app.run()
+    assert [w.value for w in app.warning] == ["There is no trained model named no\\*such here."]
+    assert len(app.multiselect(key="runs").value) == 1
+
+
+def test_the_form_is_as_it_was_after_another_page(app: AppTest) -> None:
+    app.run().switch_page("pages/generate.py").run()
+    app.text_area(key="prompt").set_value("ROMEO").run()
+    app.slider(key="temperature").set_value(0.3).run()
+    for page in ("data", "generate"):
+        app.query_params.clear()  # as a browser does
+        app.switch_page(f"pages/{page}.py").run()
+    assert app.text_area(key="prompt").value == "ROMEO"
+    assert app.slider(key="temperature").value == 0.3
+
+
+def test_the_prompt_that_is_offered_is_of_the_models_own_text(app: AppTest, tmp_path: Path) -> None:
+    app.run().switch_page("pages/generate.py").run()
+    assert app.text_area(key="prompt").value == "ROMEO:"
+    first = app.multiselect(key="runs").value
     config = RunConfig(
         data=DataConfig(dataset="known_entropy", n_chars=2_000),  # it has no capital letters
         model=LinearConfig(context_length=4),
@@ -243,6 +289,11 @@ def test_the_first_prompt_is_one_that_the_model_can_read(app: AppTest, tmp_path:
     assert app.text_area(key="prompt").value == run.samples().iloc[-1]["prompt"]
     assert not app.error
     assert not app.exception
+    app.multiselect(key="runs").set_value(first).run()  # it follows the model
+    assert app.text_area(key="prompt").value == "ROMEO:"
+    app.text_area(key="prompt").set_value("O").run()  # until something is typed
+    app.multiselect(key="runs").set_value([run.name]).run()
+    assert app.text_area(key="prompt").value == "O"
 
 
 def written(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> dict:
@@ -278,6 +329,8 @@ def test_text_learnt_by_heart_is_not_new_and_is_quoted(
     assert copied["spans"][0][:2] == [40, place]
     assert copied["span_of"] == [0] * 40
     assert copied["quote"][2] == text
+    (save,) = app.get("download_button")
+    assert save.proto.label == "Save text"
 
 
 def test_without_the_corpus_a_sentence_says_that_copies_cannot_be_told(

@@ -67,6 +67,19 @@ def test_the_address_is_all_that_is_printed(project: Path, started, tab) -> None
     tab.locator(".st-key-run-heading").get_by_text("complete", exact=True).wait_for(timeout=120_000)
     states = [run.state for run in RunStore(project / "checkpoints").list() if not run.shipped]
     assert states == ["complete"]
+    tab.locator(".st-key-to-generate button").click()  # other pages by their links
+    tab.get_by_role("heading", name="Generate", level=1).wait_for()
+    prompt = tab.get_by_label("Prompt")
+    prompt.fill("a" * 5001)
+    prompt.press("Control+Enter")
+    tab.get_by_text("its last 5,000 are kept").wait_for()
+    tab.get_by_role("button", name="Generate", exact=True).click()
+    tab.get_by_role("button", name="Save text").wait_for()
+    tab.get_by_role("link", name="Train", exact=True).click()
+    tab.locator(".st-key-to-compare button").click()
+    tab.locator(".st-key-runs-table").wait_for()
+    tab.locator(".st-key-watch button").click()
+    tab.locator(".st-key-to-generate button").wait_for()
     expected = ["You can now view your Streamlit app in your browser.", f"URL: {url}"]
     assert printed(terminal) == expected
     tab.goto("about:blank")

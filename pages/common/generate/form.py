@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
-from lm.datasets.tokenizers import UnknownTokenError
 from lm.runs import Run
 from lm.writing.sampling import Sampling
 from pages.common import links, wording
 
 MOST_RUNS = 4
-ROMEO = "ROMEO:\nO"
+MOST_CHARS = 5000  # of a prompt: the address holds it
 SAMPLING_KEYS = ("temperature", "top_k", "top_p", "min_p")
 
 
@@ -29,26 +27,44 @@ class Request:
 
 
 def _arrive(by_label: dict[str, Run]) -> None:
-    """A link from another page chooses its run, and the prompt that it was tried with."""
+    """Choose the run that a link from another page names, with a prompt of that run's own.
+
+    A run that the address names and that is not here is said.
+    """
     wanted = links.take_run_to_write()
     for label, run in by_label.items():
         if run.run_id == wanted:
-            samples = run.samples()
-            st.session_state["runs"] = [label]
-            if not samples.empty:
-                st.session_state["prompt"] = samples.iloc[-1]["prompt"]
+            for key in ("runs", "prompt"):
+                st.session_state.pop(key, None)
+            links.Link("generate", {"runs": label}).follow()  # as the page itself writes it
+    for name in filter(None, [wanted, *st.query_params.get_all("runs")]):
+        if name not in by_label:
+            st.warning(f"There is no trained model named {wording.plain(name)} here.")
 
 
-def _opening(runs: list[Run]) -> str:
-    """A prompt to begin with, of characters that the first run knows."""
-    for run in runs:
-        with contextlib.suppress(UnknownTokenError):
-            run.tokenizer().encode(ROMEO)
-            return ROMEO
-        samples = run.samples()
-        if not samples.empty:
-            return samples.iloc[-1]["prompt"]
-    return ROMEO
+def _opening(run: Run | None) -> str:
+    """The prompt of a run's own samples: a line of its text."""
+    samples = run.samples() if run else None
+    return "" if samples is None or samples.empty else samples.iloc[-1]["prompt"]
+
+
+def _prompt(run: Run | None) -> str:
+    """The field for the prompt. What is offered follows the first run until something is typed."""
+    opening, state = _opening(run), st.session_state
+    before, typed = state.get("prompt_offered", opening), state.get("prompt")
+    state["prompt_offered"] = value = opening
+    if typed and len(typed) > MOST_CHARS:
+        state["prompt"], value = typed[-MOST_CHARS:], None  # a value is set by one or the other
+        state["prompt_cut"] = state["prompt"], len(typed)
+    elif before != opening and typed == before:
+        state["prompt"], value = opening, None
+    prompt = st.text_area(
+        "Prompt", value, key="prompt", bind="query-params", persist_state="session", height=122
+    )
+    kept, n_typed = state.get("prompt_cut", ("", 0))
+    if n_typed and prompt == kept:
+        st.caption(f"The prompt had {n_typed:,} characters; its last {MOST_CHARS:,} are kept.")
+    return prompt or ""
 
 
 def form(runs: list[Run]) -> Request:
@@ -56,44 +72,42 @@ def form(runs: list[Run]) -> Request:
     by_label = {label: run for run, label in zip(runs, wording.names(runs).values(), strict=True)}
     _arrive(by_label)
     left, right = st.columns([3, 2], gap="medium")
-    prompt = left.text_area(
-        "Prompt", _opening(runs[:1]), key="prompt", bind="query-params", height=122, max_chars=5000
-    )
     labels = right.multiselect(
         f"Checkpoints, up to {MOST_RUNS}",
         list(by_label),
-        default=list(by_label)[:1],
+        list(by_label)[:1],
         key="runs",
         bind="query-params",
+        persist_state="session",
         max_selections=MOST_RUNS,
         placeholder="Choose one or more",
     )
+    with left:
+        prompt = _prompt(by_label[labels[0]] if labels else None)
+    kept: Any = {"bind": "query-params", "persist_state": "session", "on_change": "ignore"}
     with right.container(horizontal=True, gap="small"):
         n_tokens = st.number_input(
-            "Tokens", 1, 2000, 300, 50, key="n_tokens",
-            bind="query-params", on_change="ignore",
+            "Tokens", 1, 2000, 300, 50, key="n_tokens", **kept,
         )  # fmt: skip
         seed = st.number_input(
-            "Seed", 0, 2**31 - 1, 0, key="text_seed",
-            bind="query-params", on_change="ignore",
+            "Seed", 0, 2**31 - 1, 0, key="text_seed", **kept,
             help="The same seed writes the same text, and gives every checkpoint the same luck.",
         )  # fmt: skip
-    ignore: Any = {"bind": "query-params", "on_change": "ignore"}
     columns = st.columns(4, gap="medium")
     temperature = columns[0].slider(
-        "Temperature (T)", 0.0, 2.0, 0.8, 0.05, key="temperature", **ignore,
+        "Temperature (T)", 0.0, 2.0, 0.8, 0.05, key="temperature", **kept,
         help="Sharper below 1, flatter above; 0 always takes the likeliest token.",
     )  # fmt: skip
     top_k = columns[1].slider(
-        "Likeliest tokens kept (top-k; 0: all)", 0, 100, 0, key="top_k", **ignore,
+        "Likeliest tokens kept (top-k; 0: all)", 0, 100, 0, key="top_k", **kept,
         help="Keep this many of the likeliest tokens; 0 keeps all.",
     )  # fmt: skip
     top_p = columns[2].slider(
-        "Probability kept (top-p; 1: all)", 0.01, 1.0, 1.0, 0.01, key="top_p", **ignore,
+        "Probability kept (top-p; 1: all)", 0.01, 1.0, 1.0, 0.01, key="top_p", **kept,
         help="Keep the fewest likeliest tokens whose probabilities reach this sum; 1 keeps all.",
     )  # fmt: skip
     min_p = columns[3].slider(
-        "Least share of the top (min-p; 0: all)", 0.0, 1.0, 0.0, 0.01, key="min_p", **ignore,
+        "Least share of the top (min-p; 0: all)", 0.0, 1.0, 0.0, 0.01, key="min_p", **kept,
         help="Drop tokens less probable than this share of the likeliest one; 0 keeps all.",
     )  # fmt: skip
     return Request(
@@ -101,6 +115,6 @@ def form(runs: list[Run]) -> Request:
         prompt=prompt,
         n_tokens=n_tokens,
         sampling=Sampling(
-            temperature=temperature, top_k=top_k or None, top_p=top_p, min_p=min_p, seed=seed
+            temperature=temperature, top_k=top_k or None, top_p=top_p, min_p=min_p, seed=int(seed)
         ),
     )

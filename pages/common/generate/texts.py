@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pages.common.writing import Lane
 
 SLICE_SECONDS = 0.12
 COLOUR_KEY = "colour"
+FILE_NAME = re.compile(r"[^\w.,+-]+")  # what a name of a run has that a name of a file should not
 
 
 @dataclass
@@ -88,6 +90,16 @@ def _show(texts: Sequence[Text], timed: bool) -> None:
                 copied=text.copied,
                 colour_key=COLOUR_KEY,
             )
+            if not lane.writing:
+                st.download_button(
+                    "Save text",
+                    lane.text,
+                    f"{FILE_NAME.sub('_', lane.run.name)}.txt",
+                    "text/plain",
+                    key=f"save-{index}",
+                    icon=":material/download:",
+                    on_click="ignore",
+                )
     if was_writing:
         st.button("Stop writing", on_click=writing.stop, args=([text.lane for text in texts],))
     if timed and not any(text.busy for text in texts):

@@ -34,6 +34,7 @@ def facts(run: Run) -> None:
         f"{wording.architecture(run.config.model.architecture)} of "
         f"{wording.parameters(run.n_params, wording.in_tables(run))} · "
         f"{wording.plain(corpora.title(run.config.data))} · "
+        f"{wording.vocabulary(run)} · "
         f"seed {run.config.training.seed} · {threads} thread{'s'[: threads > 1]} · "
         f"{engine} · "
         f"{wording.plain(run.run_id)}"
