@@ -21,7 +21,7 @@ from lm.runs.plan import plan
 from lm.runs.presets import DEFAULT
 from pages.common import corpora, ladders, wording
 
-SPANS = {"10 seconds": 10.0, "A minute": 60.0, "Ten minutes": 600.0}  # of training
+SPANS = {"Within 10 seconds": 10.0, "Within a minute": 60.0, "Within ten minutes": 600.0}
 LEAST_CHARACTERS = 12  # of a line that shows what a model writes
 HEIGHT = 470  # pixels of the picture
 Y_TITLE = "Perplexity on validation"
@@ -51,9 +51,7 @@ def offers(every: Sequence[Run]) -> list[Offer]:
             texts.setdefault(text, []).append(run)
     rungs: dict[tuple[str, float], list[Run]] = {}
     for run in max(texts.values(), key=len, default=[]):
-        config = run.config
-        budget = config.training.budget or run.status.flops.total
-        rungs.setdefault((config.model.architecture, budget), []).append(run)
+        rungs.setdefault((run.config.model.architecture, _budget(run)), []).append(run)
     return [
         Offer(
             run=runs[0],
@@ -65,10 +63,17 @@ def offers(every: Sequence[Run]) -> list[Offer]:
 
 
 def bought(ladder: Sequence[Offer]) -> dict[str, Offer]:
-    """Span -> the best offer that fits into it."""
+    """Span -> the best offer that fits into it, of those that lead at their budget.
+
+    Predicted times change with every run. So they decide which budget fits into a span, and which
+    architecture is best for a budget is decided by losses alone.
+    """
+    leaders: dict[float, Offer] = {}
+    for offer in sorted(ladder, key=lambda offer: offer.perplexity):
+        leaders.setdefault(_budget(offer.run), offer)
     found = {}
     for span, limit in SPANS.items():
-        fitting = [offer for offer in ladder if offer.seconds <= limit]
+        fitting = [offer for offer in leaders.values() if offer.seconds <= limit]
         if fitting:
             found[span] = min(fitting, key=lambda offer: offer.perplexity)
     return found
@@ -137,6 +142,10 @@ def sample_line(run: Run) -> str:
 def text_of(answers: Mapping[str, Offer]) -> str:
     """Which text the runs learnt, in words."""
     return corpora.title(next(iter(answers.values())).run.config.data)
+
+
+def _budget(run: Run) -> float:
+    return run.config.training.budget or run.status.flops.total
 
 
 def _architecture(offer: Offer) -> str:

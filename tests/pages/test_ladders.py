@@ -258,7 +258,7 @@ def test_the_first_page_says_what_seconds_buy(page, store, corpus) -> None:
         shipped.append(of_ladder.ship(run, f"shipped-{run.run_id}", weights=False))
     try:
         app = page("start")
-        assert "##### 10 seconds" in texts(app)
+        assert "##### Within 10 seconds" in texts(app)
         assert "Perplexity **" in texts(app)
     finally:
         for run in shipped:

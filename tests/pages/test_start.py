@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
@@ -11,8 +12,9 @@ from streamlit.testing.v1 import AppTest
 from lm.architectures import DEFAULT
 from lm.datasets import load
 from lm.datasets.config import DataConfig
-from lm.runs import forecast, recipes
+from lm.runs import RunStore, forecast, recipes
 from lm.runs.plan import plan
+from pages.common import first_answer
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,6 +78,26 @@ def test_a_corpus_that_cannot_be_read_is_named_where_the_button_is_pressed(
     app = button.click().run()
     assert not app.exception
     assert "Tiny Shakespeare" in app.error[0].value
+
+
+def test_estimates_that_move_do_not_change_which_architecture_is_best_for_a_budget() -> None:
+    def answer(*seconds: float) -> str:
+        rungs = [
+            first_answer.Offer(run=run, seconds=each, perplexity=perplexity)
+            for run, each, perplexity in zip(runs, seconds, (4.01, 4.00, 5.0), strict=True)
+        ]
+        return first_answer.bought(rungs)["Within a minute"].run.run_id
+
+    store = RunStore(ROOT / "checkpoints")
+    first, second = (store.get(f"shipped-{name}-1e12") for name in ("attention", "transformer"))
+    training = first.config.training.replace(budget=1e11)
+    runs = [
+        first,
+        second,
+        replace(first, run_id="less", config=first.config.replace(training=training)),
+    ]
+    assert answer(10, 50, 5) == answer(50, 10, 5) == second.run_id
+    assert answer(10, 70, 5) == "less"  # what leads at 1e12 does not fit any more
 
 
 def first_button():

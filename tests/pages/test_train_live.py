@@ -159,6 +159,17 @@ def test_figures_stand_beside_the_curve_on_a_wide_screen_and_below_it_on_a_narro
     assert b["y"] >= a["y"] + a["height"]
 
 
+def test_on_a_phone_the_start_comes_right_after_the_budget(live, tab) -> None:
+    url, _ = live
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.goto(f"{url}/train?dataset=known_entropy")
+    tab.locator(".st-key-loss-chart").wait_for()
+    keys = ("budget", "start", "bill", "loss-chart", "preset")
+    tops = [tab.locator(f"[class*=st-key-{key}]").first.bounding_box()["y"] for key in keys]
+    assert tops == sorted(tops)
+    assert tops[1] < 844  # on the first screen
+
+
 def test_a_fifth_architecture_fits_into_the_form(start_server, tab, tmp_path: Path) -> None:
     app = tmp_path / "app.py"
     app.write_text(f"""

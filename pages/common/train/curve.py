@@ -37,11 +37,12 @@ def axis_controls() -> tuple[str, bool]:
 
 def show(run: Run, metrics: pd.DataFrame, *, scoring: bool) -> None:
     """How far the run is, and its curve."""
-    done = run.status.step / run.n_steps
-    text = f"Step {run.status.step:,} of {run.n_steps:,}"
-    if scoring:
-        text += " · scoring every token of validation and test"
-    st.progress(min(1.0, done), text=text)
+    if run.state != "complete":
+        done = run.status.step / run.n_steps
+        text = f"Step {run.status.step:,} of {run.n_steps:,}"
+        if scoring:
+            text += " · scoring every token of validation and test"
+        st.progress(min(1.0, done), text=text)
     x, log_x = axis_controls()
     steps = plan(run.config, run.vocab_size, run.facts.n_train_tokens)
     parent = run_before(run)

@@ -1,8 +1,8 @@
 """Where things stand on the Train page: form, curve, and beside the curve its figures.
 
 On a wide screen they are three columns, on one of middle width two. On a phone they stand one below
-another, and what starts a run comes right after the budget, before the many settings that may stay
-as they are.
+another, and the button that starts a run comes right after the budget, before the many settings
+that may stay as they are.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _CSS = """
 .st-key-queue .stPageLink a * { font-weight: 400; }
 .st-key-train-page { display: grid; grid-template-columns: minmax(0, 1fr); }
 .st-key-figures { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); }
+@media (max-width: 640px) { .st-key-run > :has(> .st-key-start-row) { order: -1; } }
 @media (min-width: 641px) {
   .st-key-train-page {
     grid-template: "dials run" auto "settings run" 1fr / minmax(0, 5fr) minmax(0, 8fr);

@@ -63,9 +63,9 @@ def _panel(
     with left:
         _heading(run, now, runs, choose)
         metrics = _first_metrics(run) if now in ("starting", "running") else run.metrics()
-        verdict.show(run, set_dials)
         curve.show(run, metrics, scoring=now == "evaluating")
     with right:
+        verdict.show(run, set_dials)
         guess.judge(run)
         figures.show(run, metrics, now in BUSY)
         samples.show(run)
