@@ -78,8 +78,6 @@ def test_the_address_is_all_that_is_printed(project: Path, started, tab) -> None
     tab.get_by_role("link", name="Train", exact=True).click()
     tab.locator(".st-key-to-compare button").click()
     tab.locator(".st-key-runs-table").wait_for()
-    tab.locator(".st-key-watch button").click()
-    tab.locator(".st-key-to-generate button").wait_for()
     expected = ["You can now view your Streamlit app in your browser.", f"URL: {url}"]
     assert printed(terminal) == expected
     tab.goto("about:blank")

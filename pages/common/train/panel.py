@@ -124,8 +124,8 @@ def _buttons(run: Run, now: str) -> None:
         _button("Pause", "pause", queue.pause, run, ":material/pause:")
         _button("Stop", "stop", queue.stop, run, ":material/stop:")
     if run.resumable and now not in BUSY:
-        start = "Start" if run.state == "created" else "Resume"
-        _button(start, "resume", queue.resume, run, ":material/play_arrow:", primary=True)
+        start = "Start this run" if run.state == "created" else "Resume"
+        _button(start, "resume", queue.resume, run, ":material/play_arrow:")
         if run.status.step < run.n_steps:
             _button("Step", "step", queue.step, run, ":material/skip_next:")
 
@@ -141,14 +141,11 @@ def _onward(run: Run, now: str) -> None:
             links.to_compare([run]).follow()
 
 
-def _button(
-    label: str, key: str, act: Callable[[Run], None], run: Run, icon: str, primary: bool = False
-) -> None:
+def _button(label: str, key: str, act: Callable[[Run], None], run: Run, icon: str) -> None:
     st.button(
         label,
         key=key,
         icon=icon,
-        type="primary" if primary else "secondary",
         on_click=_attempt,
         args=(act, run),
     )
