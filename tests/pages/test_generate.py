@@ -164,7 +164,10 @@ def test_another_page_can_choose_the_run(app_url, tab) -> None:
     open_page(tab, app_url, "?run=shipped-transformer")
     assert tab.locator("caption").all_inner_texts() == ["odd transformer"]
     assert tab.get_by_label("Prompt").input_value() == "ROMEO:"
-    tab.wait_for_function("location.search == '?runs=odd+transformer'")  # to be copied
+    tab.wait_for_function("location.search == ''")  # it is the first, which needs no name
+    open_page(tab, app_url, "?run=shipped-mlp")
+    assert tab.locator("caption").all_inner_texts() == ["odd mlp"]
+    tab.wait_for_function("location.search == '?runs=odd+mlp'")  # to be copied
 
 
 def test_a_text_is_saved_to_the_letter(app_url, tab) -> None:

@@ -94,7 +94,7 @@ def test_estimates_that_move_do_not_change_which_architecture_is_best_for_a_budg
     runs = [
         first,
         second,
-        replace(first, run_id="less", config=first.config.replace(training=training)),
+        replace(first, path=Path("less"), config=first.config.replace(training=training)),
     ]
     assert answer(10, 50, 5) == answer(50, 10, 5) == second.run_id
     assert answer(10, 70, 5) == "less"  # what leads at 1e12 does not fit any more
