@@ -1,4 +1,4 @@
-"""Lists as they stand in a sentence."""
+"""Lists, counts and numbers as they stand in a sentence or a table."""
 
 from __future__ import annotations
 
@@ -18,3 +18,18 @@ def listed(items: Iterable[object], last: str = "and", most: int | None = None) 
         return f"{', '.join(names[:most])} and {len(names) - most:,} more"
     *first, end = names
     return f"{', '.join(first)} {last} {end}" if first else end
+
+
+def counted(number: int, noun: str) -> str:
+    """How many: "1 run", "5,000 runs"; the noun takes an s."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def decimal(value: float, digits: int = 4) -> str:
+    """A number to so many decimals: "1,234.5000", and "0.0000" for what is just below 0."""
+    return f"{value:z,.{digits}f}"
+
+
+def signed(value: float) -> str:
+    """A number with three decimals, and with a true minus sign."""
+    return decimal(value, 3).replace("-", "−")

@@ -18,14 +18,13 @@ from lm.charts.looks import PALETTE, SHAPES, few_looks, of_architecture, run_loo
 from lm.charts.loss import describe_loss, loss_chart
 from lm.charts.printing import SVG, to_png, to_svg
 from lm.charts.results import describe_results, results_chart
-from lm.charts.spread import LEAST_SEEDS, SPREAD_READING, Panel, spread_figure, spread_plots
+from lm.charts.spread import SPREAD_READING, Panel, spread_figure, spread_plots
 from lm.charts.theme import use_theme
 from lm.charts.times import Answer, describe_time, time_chart
 
 __all__ = [
     "BAND_READING",
     "COMPARED",
-    "LEAST_SEEDS",
     "MOST_POINTS",
     "PALETTE",
     "SHAPES",

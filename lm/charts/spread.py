@@ -28,8 +28,8 @@ from lm.charts.axes import (
 from lm.charts.data import span
 from lm.charts.looks import look_scale
 from lm.charts.printing import PLOT_WIDTH, print_title
+from lm.runs.intervals import LEAST_SEEDS
 
-LEAST_SEEDS = 3  # from which on a mean is drawn solid, and a difference may be claimed
 MOST_TICKS = 9  # with more values, round numbers are the ticks
 TICKS = 6
 GAP = 70  # pixels between panels, for the axis of the second

@@ -7,23 +7,34 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lm.base.records import StepRecord
+from lm.base.wording import decimal
 
 if TYPE_CHECKING:
     from lm.jobs.sweeps import SweepProgress
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON."""
-    print(json.dumps(value, allow_nan=False))
+    """One line of JSON, with null for a number that is infinite or not a number."""
+    print(json.dumps(_finite(value), allow_nan=False))
 
 
-def print_values(values: Mapping[str, Any]) -> None:
-    """A line for each value."""
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in cast(Mapping[str, Any], value).items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in cast(Sequence[Any], value)]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_values(values: Mapping[str, Any], units: Mapping[str, str] | None = None) -> None:
+    """A line for each value, with its unit if it has one."""
+    width = max(map(len, values))
     for name, value in values.items():
-        print(f"{name:18}  {plain(value)}")
+        unit = (units or {}).get(name, "") if value is not None else ""
+        print(f"{name:{width}}  {plain(value)} {unit}".rstrip())
 
 
 def print_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -31,7 +42,7 @@ def print_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     rows = [heading, *rows]
     columns = list(zip(*rows, strict=True))
     widths = [max(map(len, column)) for column in columns]
-    numeric = [all(cell == "-" or cell[0].isdigit() for cell in column[1:]) for column in columns]
+    numeric = [all(cell == "-" or cell[:1].isdigit() for cell in column[1:]) for column in columns]
     for row in rows:
         cells = [
             f"{cell:>{width}}" if to_right else f"{cell:<{width}}"
@@ -53,7 +64,7 @@ def plain(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.4f}"
+        return decimal(value)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -109,7 +120,7 @@ def show_training(bar: Bar, record: StepRecord, n_steps: int) -> None:
         left = seconds * (n_steps - record.step) / record.step
         done = record.step == n_steps
         return (
-            f"step {record.step:,}/{n_steps:,}  loss {record.train_loss:.4f}  "
+            f"step {record.step:,}/{n_steps:,}  loss {decimal(record.train_loss)}  "
             f"{si(record.tokens / seconds)}tokens/s  {si(record.flops / seconds)}FLOP/s  "
             f"{'scoring the splits' if done else 'ETA ' + clock(left)}"
         )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import click
 
+from lm.base.flops import flops_text
 from lm.cli.command import Call, command
 from lm.cli.options import json_option
-from lm.cli.printing import note, plain, print_json, print_table
-from lm.runs.table import json_row
+from lm.cli.printing import note, print_json, print_table
+from lm.cli.working import LOSSES, LOSSES_READING, loss_cells
+from lm.datasets.tokenizers import TOKENIZERS
+from lm.runs import Run
+from lm.runs.table import json_row, text_title
 
-COLUMNS = ("run_id", "state", "n_params", "steps", "flops", "val_loss", "test_loss", "name")
+HEADING = ("run_id", "state", "text", "tokenizer", "parameters", "steps", "FLOPs", *LOSSES, "name")
 
 
 @command("runs", "List the runs.")
@@ -33,6 +37,22 @@ def runs(call: Call, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif rows:
-        print_table(COLUMNS, [[plain(row[column]) for column in COLUMNS] for row in rows])
+        print_table(HEADING, map(_cells, scan.runs))
+        note(LOSSES_READING)
     else:
         print(f"There are no runs in {call.store.root} yet. Train one: python -m lm train")
+
+
+def _cells(run: Run) -> list[str]:
+    data, flops = run.config.data, run.status.flops.total
+    return [
+        run.run_id,
+        run.outcome,
+        text_title(data),
+        TOKENIZERS[data.tokenizer].title,
+        f"{run.n_params:,}",
+        f"{run.status.step:,}",
+        flops_text(flops) if flops else "0",
+        *loss_cells(run),
+        "" if run.name == run.run_id else run.name,
+    ]

@@ -6,18 +6,31 @@ from typing import Any
 
 import click
 
+from lm.base.flops import flops_text
+from lm.base.wording import counted
 from lm.cli.command import FAILED, INTERRUPTED, Call, command
 from lm.cli.options import config_options, json_option, load_corpus
-from lm.cli.printing import note, plain, print_json, print_table, si
-from lm.cli.working import Destination, dry_run_option, go_on_with, say_why, sending
+from lm.cli.printing import note, print_json, print_table, si
+from lm.cli.working import (
+    LOSSES,
+    LOSSES_READING,
+    Destination,
+    dry_run_option,
+    go_on_with,
+    loss_cells,
+    say_why,
+    sending,
+)
 from lm.jobs.sweeps import (
     Estimate,
     Sweep,
     SweepResult,
+    conclusion,
     estimate,
     expand,
     in_words,
     remembered,
+    run_names,
     run_sweep,
     value_of,
 )
@@ -52,6 +65,7 @@ def sweep(
             on_progress=sent.show,
             should_stop=lambda: sent.interrupted,
             load=load,
+            names=run_names(plan, configs),
         )
     _print_results(plan, done, call.store, as_json)
     say_why(done.failed | done.unfinished)
@@ -68,11 +82,15 @@ def _plan_sentence(plan: Sweep, planned: Estimate) -> str:
     """What a sweep is and what is left of it to train."""
     n_runs = len(planned.runs)
     if not planned.n_left:
-        return f"{plan.name}: {n_runs:,} run{'s' * (n_runs != 1)}, and nothing left to train."
+        return (
+            f"{plan.name}: {counted(n_runs, 'run')}, and nothing left to train. "
+            f"{'It' if n_runs == 1 else 'They'} took {si(planned.flops_spent)}FLOPs and "
+            f"{forecast.in_words(planned.seconds_spent)} of training."
+        )
     done = f", {n_runs - planned.n_left:,} of them done" if planned.n_left < n_runs else ""
     speed = "of earlier runs here" if planned.measured else "assumed, for nothing was trained here"
     return (
-        f"{plan.name}: {n_runs:,} run{'s' * (n_runs != 1)}{done}. To come: "
+        f"{plan.name}: {counted(n_runs, 'run')}{done}. To come: "
         f"{si(planned.flops_left)}FLOPs, {si(planned.bytes_left)}bytes on disk, about "
         f"{forecast.in_words(planned.seconds_left)} with {planned.n_at_once:,} at a time "
         f"(at the speed {speed})."
@@ -98,13 +116,13 @@ def _print_plan(plan: Sweep, planned: Estimate, as_json: bool) -> None:
         print_json({"sweep": plan.name, **sums, "runs": rows})
         return
     print_table(
-        ["run_id", "state", *plan.varied, "parameters", "steps", "FLOPs", "time", "disk"],
+        ["run_id", "state", *plan.varied, "parameters", "steps", "FLOPs", "time left", "disk left"],
         [
             [
                 *map(in_words, head.values()),
                 f"{run.n_params:,}",
                 f"{run.n_steps:,}",
-                f"{run.flops:.3g}",
+                flops_text(run.flops),
                 forecast.in_words(run.seconds_left) if run.share_left else "-",
                 f"{si(run.bytes_left)}B" if run.bytes_left else "-",
             ]
@@ -116,25 +134,26 @@ def _print_plan(plan: Sweep, planned: Estimate, as_json: bool) -> None:
 
 def _print_results(plan: Sweep, done: SweepResult, store: RunStore, as_json: bool) -> None:
     runs = [store.get(run_id) for run_id in done.complete]
-    heads = [_head(plan, run.run_id, run.state, run.config) for run in runs]
-    results = [json_row(run) for run in runs]
+    heads = [_head(plan, run.run_id, run.outcome, run.config) for run in runs]
+    found = conclusion(plan, runs)
     if as_json:
-        rows = [{**head, **values} for head, values in zip(heads, results, strict=True)]
-        rest = {"failed": done.failed, "unfinished": done.unfinished}
+        rows = [{**head, **json_row(run)} for head, run in zip(heads, runs, strict=True)]
+        rest = {"failed": done.failed, "unfinished": done.unfinished, "conclusion": found}
         print_json({"sweep": plan.name, "runs": rows, **rest})
     elif runs:
         print_table(
-            ["run_id", "state", *plan.varied, "FLOPs", "val_loss", "test_loss"],
+            ["run_id", "state", *plan.varied, "FLOPs", *LOSSES],
             [
                 [
                     *map(in_words, head.values()),
-                    f"{values['flops']:.3g}",
-                    plain(values["val_loss"]),
-                    plain(values["test_loss"]),
+                    flops_text(run.status.flops.total),
+                    *loss_cells(run),
                 ]
-                for head, values in zip(heads, results, strict=True)
+                for head, run in zip(heads, runs, strict=True)
             ],
         )
+        print("\n" + "\n".join(found))
+        note(LOSSES_READING)
 
 
 def _head(plan: Sweep, run_id: str, state: str, config: RunConfig) -> dict[str, Any]:

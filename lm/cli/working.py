@@ -11,13 +11,25 @@ from typing import Annotated
 
 import click
 
+from lm.architectures import ARCHITECTURES
 from lm.base.settings import Config, one_of, setting
+from lm.base.wording import counted
 from lm.cli.command import INTERRUPTED, Call
-from lm.cli.printing import Bar, note, print_json, print_values, show_sweep, show_training, si
+from lm.cli.printing import (
+    Bar,
+    note,
+    plain,
+    print_json,
+    print_values,
+    show_sweep,
+    show_training,
+    si,
+)
 from lm.jobs.executors import EXECUTORS, Executor, open_executor
 from lm.jobs.sweeps import SweepProgress
 from lm.runs import Run
-from lm.runs.table import json_row
+from lm.runs.remarks import remarks
+from lm.runs.table import COLUMNS, json_row, row
 from lm.training import execute
 
 
@@ -46,9 +58,11 @@ def interruptible() -> Iterator[list[str]]:
 
 def train_here(run: Run, call: Call, as_json: bool) -> int | None:
     """Train a run to its end and print its results; returns the exit status."""
+    facts = run.facts
     note(
-        f"{run.run_id}: {run.config.model.architecture} of {run.n_params:,} parameters, "
-        f"{run.n_steps:,} steps of {si(run.facts.flops_per_step.total)}FLOPs"
+        f"{run.run_id}: {ARCHITECTURES[run.config.model.architecture].title} of "
+        f"{counted(facts.n_params, 'parameter')}, {counted(facts.n_steps, 'step')} of "
+        f"{si(facts.flops_per_step.total)}FLOPs"
     )
     training = run.config.training
     if training.unspent:
@@ -114,7 +128,7 @@ class Sending:
         """Show the progress of a sweep. Each stage that has a name has a bar of its own."""
         if stage not in self.bars:
             if stage:
-                note(f"{stage}: {progress.n_runs:,} runs")
+                note(f"{stage}: {counted(progress.n_runs, 'run')}")
             self.bars[stage] = Bar()
         show_sweep(self.bars[stage], progress)
 
@@ -148,6 +162,33 @@ def go_on_with(argv: Sequence[str]) -> str:
     return f"Go on with: {shlex.join(['python', '-m', 'lm', *argv])}"
 
 
+# --- results ----------------------------------------------------------------------------------
+
+# Columns of a table of runs, by the heading that each has there.
+LOSSES = {
+    "val_loss": "val_loss",
+    "test_loss": "test_loss",
+    "val_bits/char": "val_bits_per_char",
+    "test_bits/char": "test_bits_per_char",
+}
+LOSSES_READING = (
+    "val_loss and test_loss are in nats per token, which compare within one text and one "
+    "tokenizer; bits per character compare across the tokenizers of a text."
+)
+
+
+def loss_cells(run: Run) -> list[str]:
+    """What a run scored, in the cells under `LOSSES`."""
+    return [plain(value) for value in row(run, LOSSES.values()).values()]
+
+
 def print_result(run: Run, as_json: bool) -> None:
     """What a run came to, as `train` and `resume` print it at the end."""
-    (print_json if as_json else print_values)(json_row(run))
+    for sentence in remarks(run):
+        note(sentence)
+    if as_json:
+        print_json(json_row(run))
+        return
+    units = {entry.header or name: entry.unit for name, entry in COLUMNS.items()}
+    print_values(json_row(run), units)
+    note(f"The weights of the last step, {run.status.step:,}, are kept.")

@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from lm.runs.intervals import LEAST_SEEDS
 from lm.runs.run import Run
-
-LEAST_SEEDS = 3  # from which on the seeds of a budget say how much chance decides
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+import math
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -40,6 +41,7 @@ TOKENIZER = "tokenizer.json"
 TOKENIZERS = "tokenizers"  # a folder beside runs that ship, whose tokenizers are alike
 
 RESUMABLE: tuple[State, ...] = ("created", "paused", "stopped", "interrupted")
+GUESSING_MARGIN = 1.1  # times ln V: less may be a training that has only just begun
 _LONGEST_REASON = 300  # characters of what is wrong with a file
 
 
@@ -120,6 +122,18 @@ class Run:
         return self.state in RESUMABLE and not self.shipped
 
     @property
+    def worse_than_guessing(self) -> bool:
+        """Whether its validation loss is clearly above ln V, which it costs to give each of the V
+        tokens the same probability."""
+        valid = self.status.valid
+        return valid is not None and valid.loss > GUESSING_MARGIN * math.log(self.vocab_size)
+
+    @property
+    def outcome(self) -> str:
+        """Its state in a word or a few: "complete", or "complete, worse than guessing"."""
+        return f"{self.state}, worse than guessing" if self.worse_than_guessing else self.state
+
+    @property
     def reason(self) -> str | None:
         """Why the run is not running or complete, as a sentence."""
         if self.state != "interrupted":
@@ -197,7 +211,7 @@ class Run:
         status = self.status
         summary = {
             "Run": self.name,
-            "State": f"{self.state}, step {status.step:,} of {self.n_steps:,}",
+            "State": f"{self.outcome}, step {status.step:,} of {self.n_steps:,}",
             "Architecture": self.config.model.architecture,
             "Corpus": f"{self.config.data.dataset}, tokenizer {self.config.data.tokenizer}",
             "Parameters": f"{self.n_params:,}",

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 STUDY, LADDER, SWEEPS = "study", "ladder", "sweeps"
 SHIPPED_ROWS = 60  # of metrics.jsonl, for a run that ships without its weights
 _WHOLE_FILES = ("metrics.jsonl", "samples.jsonl")
+LONGEST_NAME = 80  # characters
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is read as another
 _MOST_PREVIEWED = 10  # rows of a store's table in a notebook
 
@@ -311,6 +312,8 @@ def _holds_run(path: Path) -> bool:
 
 def _checked_name(name: str) -> str:
     name = name.strip()
-    if not (1 <= len(name) <= 80 and name.isprintable()):
-        raise RunError(f"A name must be 1 to 80 characters on one line. Received: {name!r}.")
+    if not (1 <= len(name) <= LONGEST_NAME and name.isprintable()):
+        raise RunError(
+            f"A name must be 1 to {LONGEST_NAME} characters on one line. Received: {name!r}."
+        )
     return name

@@ -6,13 +6,17 @@ A column is added by one line in `BUILT_IN`, or by `COLUMNS.add`. It then stands
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lm.base.records import Evaluation
 from lm.base.registry import Registry, must_be_one_of
 from lm.base.settings import ConfigError
+from lm.datasets import DATASETS
+from lm.datasets.config import DataConfig
 from lm.runs.run import Run
 
 if TYPE_CHECKING:
@@ -48,6 +52,11 @@ class Column:
         return self.unit.endswith("per token")
 
 
+def text_title(data: DataConfig) -> str:
+    """What a text is called: a corpus by its title, a file by its name."""
+    return Path(data.text_path).name if data.text_path else DATASETS[data.dataset].title
+
+
 def _detail(
     name: str, title: str, value: Callable[[Run], Any], unit: str = "", heads: bool = False
 ) -> Column:
@@ -61,7 +70,8 @@ def _scored(part: Literal["val", "test"], title: str) -> tuple[Column, ...]:
     def of(figure: Callable[[Evaluation], float]) -> Callable[[Run], float | None]:
         def value(run: Run) -> float | None:
             result = run.status.valid if part == "val" else run.status.test
-            return None if result is None else figure(result)
+            number = math.inf if result is None else figure(result)
+            return number if math.isfinite(number) else None  # a perplexity may be too large
 
         return value
 
@@ -112,6 +122,8 @@ BUILT_IN: tuple[Column, ...] = (
     _detail("architecture", "Architecture", lambda run: run.config.model.architecture, heads=True),
     _detail("preset", "Preset", lambda run: run.config.preset, heads=True),
     _detail("dataset", "Corpus", lambda run: run.config.data.dataset, heads=True),
+    _detail("text", "Text", lambda run: text_title(run.config.data), heads=True),
+    _detail("tokenizer", "Tokenizer", lambda run: run.config.data.tokenizer, heads=True),
     _detail("path", "Folder", lambda run: str(run.path.absolute()), heads=True),
     Column(
         name="n_params",
@@ -216,6 +228,9 @@ JSON_COLUMNS = (
     "seconds",
     "operations",
     "bytes",
+    "text",
+    "tokenizer",
+    "test_bits_per_char",
 )
 
 

@@ -5,11 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 
-def signed(value: float) -> str:
-    """A number with three decimals, and with a true minus sign."""
-    return f"{value:.3f}".replace("-", "−")
-
-
 def sentence(text: str) -> str:
     """`text` with a capital at its start and a full stop at its end."""
     return f"{text[:1].upper()}{text[1:]}."

@@ -7,7 +7,7 @@ again goes on where they are.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
@@ -60,11 +60,15 @@ class Work:
 
 
 def train(
-    key: str, configs: Sequence[RunConfig], store: RunStore, weights: Weights = "every"
+    key: str,
+    configs: Sequence[RunConfig],
+    store: RunStore,
+    weights: Weights = "every",
+    names: Mapping[RunConfig, str] | None = None,
 ) -> None:
     """Start the work `key`: train these runs of a folder, by the server's one queue.
 
-    `weights` says whose are kept.
+    `weights` says whose are kept, and `names` what new runs are called.
     """
     jobs = caches.jobs()
 
@@ -77,6 +81,7 @@ def train(
             on_progress=report,
             should_stop=stopped,
             load=remembered(datasets.load),
+            names=names,
         )
         return result.failed | ({} if stopped() else result.unfinished)
 

@@ -95,6 +95,12 @@ class Sweep:
         points = itertools.chain.from_iterable(self.axes.values())
         return list(dict.fromkeys(name for point in points for name in point))
 
+    @property
+    def differing(self) -> list[str]:
+        """The settings in which its runs differ: those of axes with several points."""
+        several = [point for axis in self.axes.values() if len(axis) > 1 for point in axis]
+        return [name for name in self.varied if any(name in point for point in several)]
+
     def points(self) -> Iterator[tuple[Point, Point]]:
         """Every combination: what the axes say of it, and with the base's settings below."""
         for combination in itertools.product(*self.axes.values()):

@@ -28,6 +28,7 @@ class PlannedRun:
     n_steps: int
     flops: int  # of the whole run
     seconds: float  # of the whole run
+    seconds_spent: float  # of training, so far
     share_left: float  # 0 if it is complete or has failed
     bytes_left: int
 
@@ -54,6 +55,16 @@ class Estimate:
     def flops_left(self) -> float:
         """Training FLOPs to spend."""
         return sum(run.share_left * run.flops for run in self.runs)
+
+    @property
+    def flops_spent(self) -> float:
+        """Training FLOPs of what is done."""
+        return sum((1 - run.share_left) * run.flops for run in self.runs)
+
+    @property
+    def seconds_spent(self) -> float:
+        """Seconds of training of what is done, summed over the runs."""
+        return sum(run.seconds_spent for run in self.runs)
 
     @property
     def bytes_left(self) -> int:
@@ -99,10 +110,11 @@ def _planned(
     """A run as it is, and what is left of it; `keeps` its weights, or not."""
     vocab_size = corpus.tokenizer.vocab_size
     steps = plan(config, vocab_size, corpus.train.n_tokens)
-    state, done, there = "damaged", 1.0, True
+    state, done, there, spent = "damaged", 1.0, True, 0.0
     with contextlib.suppress(RunError):
         run = find(store, config, corpus.sha256)
         state = run.state if run else "new"
+        spent = run.status.seconds if run else 0.0
         over = state in ("complete", "failed")
         done = 1.0 if over else share_done(run) if run else 0.0
         there = bool(run and run.training_state_path.exists())
@@ -114,6 +126,7 @@ def _planned(
         n_steps=steps.n_steps,
         flops=steps.flops.total,
         seconds=forecast.whole_seconds(config, steps, vocab_size, corpus.n_scored_tokens, history),
+        seconds_spent=spent,
         share_left=1 - done,
         bytes_left=0
         if there or done == 1

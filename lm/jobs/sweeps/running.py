@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lm.datasets import load
@@ -50,6 +50,7 @@ def run_sweep(
     on_progress: Callable[[SweepProgress], None] = lambda progress: None,
     should_stop: Callable[[], bool] = lambda: False,
     load: Loader = load,
+    names: Mapping[RunConfig, str] | None = None,
 ) -> SweepResult:
     """Train what is not trained yet, and return when nothing is left to do.
 
@@ -58,12 +59,12 @@ def run_sweep(
     says so, everything is checkpointed and left; the same call then goes on from there.
 
     `weights` says whose are kept, of the runs that this call completes; those that are complete
-    already keep what they have.
+    already keep what they have. `names` are what new runs are called, by default their ids.
 
     Raises `ConfigError`, with nothing begun, where a new run asks for more threads than the
     executor has to give.
     """
-    sweeping = _Sweeping(configs, store, executor, weights, remembered(load))
+    sweeping = _Sweeping(configs, store, executor, weights, remembered(load), names or {})
     stopping = False
     while sweeping.open:
         if not stopping and should_stop():
@@ -86,6 +87,7 @@ class _Sweeping:
         executor: Executor,
         weights: Weights,
         load: Loader,
+        names: Mapping[RunConfig, str],
     ) -> None:
         self.executor = executor
         self._kept = Kept(weights, store)
@@ -108,7 +110,12 @@ class _Sweeping:
             try:
                 run = find(store, config, corpus.sha256)
                 self.open[run_id] = run or prepare(
-                    config, store, corpus=corpus, run_id=run_id, most_threads=most_threads
+                    config,
+                    store,
+                    names.get(config),
+                    corpus,
+                    run_id=run_id,
+                    most_threads=most_threads,
                 )
                 self._kept.there(self.open[run_id])
             except RunError as error:

@@ -8,7 +8,8 @@ from typing import cast
 import pandas as pd
 
 from lm.base.wording import listed
-from lm.study.claims import Difference, Interval, difference, few_seeds, intervals
+from lm.runs.intervals import Difference, Interval, difference
+from lm.study.claims import few_seeds, intervals
 from lm.study.results import Results
 
 CONTEXT = "context-length/context"  # the hyperparameter that every architecture has

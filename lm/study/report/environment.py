@@ -8,10 +8,10 @@ from pathlib import Path
 import jinja2
 
 from lm.base.flops import flops_text
-from lm.base.wording import listed
+from lm.base.wording import listed, signed
 from lm.datasets import DATASETS
 from lm.study.sections import ARCHITECTURES, CHARACTERS, SECTIONS
-from lm.study.wording import sentence, signed, table
+from lm.study.wording import sentence, table
 
 
 @functools.cache

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lm.datasets import DATASETS
-from lm.study.claims import Difference, Interval, difference, few_seeds, intervals
+from lm.runs.intervals import Difference, Interval, difference
+from lm.study.claims import few_seeds, intervals
 from lm.study.knobs import KNOBS, Knob
 from lm.study.report.comparing import (
     CONTEXT,

@@ -8,15 +8,16 @@ from typing import Any, cast
 import pandas as pd
 
 from lm.base.flops import flops_text
+from lm.base.wording import signed
 from lm.datasets import DATASETS
-from lm.study.claims import LOG_LIKELIHOOD, Interval, difference, few_seeds, intervals
+from lm.runs.intervals import Interval, difference
+from lm.study.claims import LOG_LIKELIHOOD, few_seeds, intervals
 from lm.study.knobs import KNOBS, Knob
 from lm.study.published import PUBLISHED, Published
 from lm.study.report.comparing import by_budget, compared, knob_intervals, leader_of
 from lm.study.report.tables import learning_rates
 from lm.study.results import Results, meter_rows
 from lm.study.sections import ALL_POSITIONS, ARCHITECTURES, LAST_POSITION, WORDS
-from lm.study.wording import signed
 
 
 def sections(results: Results) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from lm.base.flops import flops_text
 from lm.base.wording import listed
-from lm.study.claims import difference, few_seeds, intervals
+from lm.runs.intervals import difference
+from lm.study.claims import few_seeds, intervals
 from lm.study.knobs import KNOBS
 from lm.study.published import PUBLISHED_RATES
 from lm.study.report.comparing import (

@@ -10,8 +10,8 @@ import streamlit as st
 
 from lm import charts
 from lm.runs import Run
+from lm.runs.intervals import Interval
 from lm.runs.table import COLUMNS, offered
-from lm.study.claims import Interval
 from pages.common import runs_table, theme, wording
 from pages.common.choosing import keep_among
 from pages.common.components.chart import place

@@ -11,8 +11,9 @@ import streamlit as st
 
 from lm.base.flops import flops_text
 from lm.base.settings import ConfigError
+from lm.base.wording import counted
 from lm.datasets import DatasetError
-from lm.jobs.sweeps import Estimate, Sweep, Weights, estimate
+from lm.jobs.sweeps import Estimate, Sweep, estimate, run_names
 from lm.runs import Run, RunError, forecast
 from lm.runs.config import RunConfig
 from pages.common import background, caches, corpora, links, wording
@@ -39,8 +40,9 @@ def show() -> None:
         try:
             planned = estimate(configs, caches.store(), weights=sweep.weights, load=corpora.load)
             work = background.works().get(_key(configs))
-            _cost(planned)
-            _act(definition, sweep.weights, configs, planned, work)
+            names = run_names(sweep, configs)
+            _cost(planned, names)
+            _act(definition, sweep, names, configs, planned, work)
             every = SECONDS_BETWEEN_UPDATES if work and work.running else None
             st.fragment(_progress, run_every=every, key="sweep")(sweep, configs, every is not None)
         except RunError as error:
@@ -52,33 +54,18 @@ def _key(configs: Sequence[RunConfig]) -> str:
     return f"sweep-{hash(tuple(configs))}"
 
 
-def _cost(planned: Estimate) -> None:
+def _cost(planned: Estimate, names: Mapping[RunConfig, str]) -> None:
     with st.container(horizontal=True, gap="medium", key="cost"):
         st.metric("Runs", wording.count(len(planned.runs)), width="content")
-        st.metric("To train", wording.count(planned.n_left), width="content")
-        st.metric(
-            "FLOPs to come",
-            flops_text(planned.flops_left) if planned.n_left else "0",
-            width="content",
-            help=f"Training FLOPs. {wording.NOT_COUNTED}",
-        )
-        st.metric(
-            "Time here, about",
-            forecast.in_words(planned.seconds_left) if planned.n_left else "–",
-            width="content",
-            help=f"{planned.n_at_once} at a time, "
-            + (
-                "predicted from the runs that were trained on this machine."
-                if planned.measured
-                else "a rough guess: nothing has been trained on this machine yet."
-            ),
-        )
-        st.metric("Disk", f"{wording.short(planned.bytes_left)}B", width="content")
+        if planned.n_left:
+            _metrics_to_come(planned)
+        else:
+            _metrics_spent(planned)
     with st.expander("All runs"):
         st.dataframe(
             pd.DataFrame(
                 {
-                    "Run": run.run_id,
+                    "Run": names[run.config],
                     "Parameters": run.n_params,
                     "Steps": run.n_steps,
                     "FLOPs": flops_text(run.flops),
@@ -97,9 +84,47 @@ def _cost(planned: Estimate) -> None:
         )
 
 
+def _metrics_to_come(planned: Estimate) -> None:
+    st.metric("To train", wording.count(planned.n_left), width="content")
+    st.metric(
+        "FLOPs to come",
+        flops_text(planned.flops_left),
+        width="content",
+        help=f"Training FLOPs. {wording.NOT_COUNTED}",
+    )
+    st.metric(
+        "Time here, about",
+        forecast.in_words(planned.seconds_left),
+        width="content",
+        help=f"{planned.n_at_once} at a time, "
+        + (
+            "predicted from the runs that were trained on this machine."
+            if planned.measured
+            else "a rough guess: nothing has been trained on this machine yet."
+        ),
+    )
+    st.metric("Disk", f"{wording.short(planned.bytes_left)}B", width="content")
+
+
+def _metrics_spent(planned: Estimate) -> None:
+    st.metric(
+        "FLOPs spent",
+        flops_text(planned.flops_spent),
+        width="content",
+        help=f"Training FLOPs of all runs. {wording.NOT_COUNTED}",
+    )
+    st.metric(
+        "Training time",
+        forecast.in_words(planned.seconds_spent),
+        width="content",
+        help="The sum over all runs, of training alone.",
+    )
+
+
 def _act(
     definition: Mapping[str, Any],
-    weights: Weights,
+    sweep: Sweep,
+    names: Mapping[RunConfig, str],
     configs: Sequence[RunConfig],
     planned: Estimate,
     work: Work | None,
@@ -110,13 +135,13 @@ def _act(
         if work and work.running:
             background.pause_button(work)
         elif planned.n_left:
-            runs = f"{planned.n_left} run{'s'[: planned.n_left > 1]}"
+            runs = counted(planned.n_left, "run")
             label = f"Resume: {runs} left" if begun else f"Start {runs}"
             if st.button(label, type="primary", key="sweep-start"):
                 sweeps.save(definition)
                 quick = sorted(planned.runs, key=lambda run: run.seconds)  # the chart fills at once
                 ordered = [run.config for run in quick]
-                background.train(_key(configs), ordered, caches.store(), weights)
+                background.train(_key(configs), ordered, caches.store(), sweep.weights, names)
                 st.rerun()
         st.download_button(
             "Save as file",

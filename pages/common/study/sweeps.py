@@ -12,13 +12,12 @@ import streamlit as st
 
 from lm.architectures import ARCHITECTURES
 from lm.base.files import PROJECT
-from lm.base.flops import flops_text
 from lm.base.settings import ConfigError, Setting, rule
 from lm.jobs import sweeps as jobs_sweeps
 from lm.jobs.sweeps import Sweep
 from lm.runs import SWEEPS, Run, table
 from lm.runs.config import RunConfig
-from pages.common import caches, corpora, drafts, forms, wording
+from pages.common import caches, corpora, drafts, forms
 
 MOST_RUNS = 400  # that a page starts; the command line has no such limit
 BUDGET = "budget"
@@ -130,12 +129,7 @@ def runs_of(configs: Sequence[RunConfig]) -> dict[RunConfig, Run]:
 
 def varied(sweep: Sweep) -> list[str]:
     """The settings in which the runs of a sweep differ, seeds left out."""
-    several = [name for name, entries in sweep.axes.items() if len(entries) > 1]
-    return [
-        name
-        for name in sweep.varied
-        if name != "seed" and any(name in entry for axis in several for entry in sweep.axes[axis])
-    ]
+    return [name for name in sweep.differing if name != "seed"]
 
 
 def frame(runs: Mapping[RunConfig, Run], names: Sequence[str]) -> pd.DataFrame:
@@ -152,23 +146,9 @@ def frame(runs: Mapping[RunConfig, Run], names: Sequence[str]) -> pd.DataFrame:
 
 def series(row: Mapping[str, Any], names: Sequence[str]) -> str:
     """The name of a run's line in a chart: the settings `names`, with their values."""
-    parts = [
-        wording.architecture(row[name])
-        if name == "architecture"
-        else f"{short(name)} {_text(row[name])}"
-        for name in names
-    ]
-    return ", ".join(parts) or "all runs"
+    return jobs_sweeps.settings_text({name: row[name] for name in names}) or "all runs"
 
 
 def short(name: str) -> str:
     """A setting's name without its section: d_model of model.d_model."""
     return name.rpartition(".")[2]
-
-
-def _text(value: Any) -> str:
-    return (
-        flops_text(value)
-        if isinstance(value, float) and value >= 1e6
-        else jobs_sweeps.in_words(value)
-    )

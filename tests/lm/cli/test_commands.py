@@ -1,6 +1,7 @@
 """What each command prints."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from lm.architectures import ARCHITECTURES
 from lm.architectures.transformer.config import TransformerConfig
 from lm.base.settings import settings
 from lm.cli import main
+from lm.cli.printing import print_json, print_values
 from lm.datasets.config import DataConfig
 from lm.runs import RunStore
 from lm.runs.prepare import prepare
@@ -219,3 +221,27 @@ def test_help_names_every_setting(capsys):
     ):
         for name in settings(config):
             assert f"{section}.{name}: " in text
+
+
+def test_json_has_null_for_a_number_that_is_infinite(capsys):
+    print_json({"perplexity": math.inf, "rows": [{"loss": math.nan}, 1.5], "pair": (1, -math.inf)})
+    assert last_json(capsys.readouterr().out) == {
+        "perplexity": None,
+        "rows": [{"loss": None}, 1.5],
+        "pair": [1, None],
+    }
+
+
+def test_runs_say_which_text_and_tokens_their_losses_are_of(say):
+    status, out, err = say("runs")
+    heading, *rows = out.splitlines()
+    assert status == 0
+    assert heading.split()[:4] == ["run_id", "state", "text", "tokenizer"]
+    assert "val_loss  test_loss  val_bits/char  test_bits/char" in heading
+    assert all("Known entropy  characters" in row for row in rows)
+    assert "nats per token" in err
+
+
+def test_numbers_just_below_zero_have_no_sign(capsys):
+    print_values({"log_likelihood": -1e-9, "loss": 1e-9})
+    assert capsys.readouterr().out.split() == ["log_likelihood", "0.0000", "loss", "0.0000"]

@@ -23,14 +23,15 @@ import pytest
 from lm import charts, datasets
 from lm.architectures import ARCHITECTURES as REGISTERED
 from lm.base.flops import flops_text
+from lm.base.wording import signed
 from lm.cli.app import main
 from lm.cli.command import BAD_INPUT
 from lm.datasets import Corpus
 from lm.datasets.config import DataConfig
 from lm.runs import RunStore
+from lm.runs.intervals import Interval, difference
 from lm.study import figures, running
 from lm.study.choices import Validated, best_checkpoints, choose, choose_each, tuned_factors
-from lm.study.claims import Interval, difference
 from lm.study.families import Label, Study
 from lm.study.knobs import KNOBS
 from lm.study.published import PUBLISHED
@@ -39,7 +40,6 @@ from lm.study.report.comparing import against_others
 from lm.study.results import gather
 from lm.study.scales import SCALES
 from lm.study.sections import ARCHITECTURES, CORPORA, SECTIONS
-from lm.study.wording import signed
 from tests.lm.toys.architecture import BIGRAM
 
 ROOT = Path(__file__).parents[3]
