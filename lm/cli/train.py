@@ -18,10 +18,11 @@ from lm.updates.config import TrainingConfig
 @json_option
 @click.pass_obj
 def train(call: Call, request: Request, name: str | None, as_json: bool) -> int | None:
+    data = request.data
     TrainingConfig(**request.given["training"])  # before a corpus is read
-    corpus = load_corpus(request.data)
+    corpus = load_corpus(data)
     config = request.resolve(
-        data=request.data,
+        data=data,
         vocab_size=corpus.tokenizer.vocab_size,
         n_train_tokens=corpus.train.n_tokens,
     )

@@ -64,6 +64,8 @@ def train_here(run: Run, call: Call, as_json: bool) -> int | None:
         f"{counted(facts.n_params, 'parameter')}, {counted(facts.n_steps, 'step')} of "
         f"{si(facts.flops_per_step.total)}FLOPs"
     )
+    if run.status.checkpoint_step:
+        note(f"It goes on from step {run.status.checkpoint_step:,}, its last checkpoint.")
     training = run.config.training
     if training.unspent:
         note(

@@ -108,9 +108,14 @@ class DataConfig(Config, frozen=True):
                 f"Received: dataset='{self.dataset}'."
             )
         if dataset.needs_path != (self.text_path is not None):
+            if self.text_path is None:
+                raise ValueError(
+                    f"dataset '{self.dataset}' is a text of your own: name its file as text_path, "
+                    "or as --text FILE on the command line."
+                )
             owners = _owners(lambda other: other.needs_path)
             raise ValueError(
-                f"text_path goes with dataset {owners}, and only with it. "
+                f"text_path goes with dataset {owners} alone. "
                 f"Received: dataset='{self.dataset}', text_path={self.text_path!r}."
             )
         return self

@@ -28,6 +28,7 @@ FILES = (
 )
 MOST_BYTES = 500_000_000  # unpacked
 MOST_ENTRIES = 64
+ZIP_BEGINS = b"PK\x03\x04"
 LONGEST_HEADER = 10_000_000  # of the weights, bytes
 LONGEST_ID = 120  # characters: file systems take 255 bytes
 
@@ -65,6 +66,10 @@ def unpack(content: bytes, store: RunStore) -> Run:
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except zipfile.BadZipFile:
+        if content.startswith(ZIP_BEGINS):
+            raise ArchiveError(
+                "The zip is not whole: its end is missing. Copy or download it again."
+            ) from None
         raise ArchiveError(
             "This is not a zip file. Export a run here to see what one is."
         ) from None

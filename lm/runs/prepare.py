@@ -17,6 +17,7 @@ from lm.runs.run import Run, RunError
 from lm.runs.scale import scale_at
 from lm.runs.status import Facts
 from lm.runs.store import RunStore
+from lm.runs.table import text_title
 
 
 def prepare(
@@ -76,8 +77,8 @@ def corpus_of(run: Run, corpus: Corpus | None = None) -> Corpus:
     Raises `DatasetError`, or `RunError` if its text is no longer the same.
     """
     changed = RunError(
-        f"The text of {run.config.data.dataset} is not the one that {run.name} was made for "
-        f"(of sha256 {run.facts.sha256[:12]}…). Put that text back, or train a new run on this one."
+        f"{text_title(run.config.data)} has changed since {run.name} was made from it: its sha256 "
+        f"no longer begins with {run.facts.sha256[:12]}. Put the old text back, or train a new run."
     )
     try:
         corpus = corpus or load(run.config.data, run.tokenizer())
@@ -103,14 +104,15 @@ def check_threads(config: RunConfig, most: int) -> None:
 
 def check_length(config: RunConfig, corpus: Corpus) -> None:
     """Raises `ConfigError` where a split is too short to train on or to score."""
-    needed = config.model.lookback + config.sequence_length + 1
-    if corpus.train.n_tokens < needed:
+    lookback, n_tokens = config.model.lookback, corpus.train.n_tokens
+    needed = lookback + config.sequence_length + 1
+    if n_tokens < needed:
         settings = f"context_length={config.model.context_length}"
         if config.sequence_length != config.model.context_length:
             settings += f", sequence_length={config.sequence_length}"
         raise ConfigError(
             f"The train split must hold at least {needed:,} tokens for {settings}. "
-            f"Received: {corpus.train.n_tokens:,}. Use a longer text, or lower context_length."
+            f"Received: {n_tokens:,}. Use a longer text, or lower {_shorter(lookback, n_tokens)}."
         )
     for name, split in corpus.splits.items():
         if split.n_tokens < 2:
@@ -118,3 +120,12 @@ def check_length(config: RunConfig, corpus: Corpus) -> None:
                 f"The {name} split must hold at least 2 tokens. Received: {split.n_tokens}. "
                 "Use a longer text."
             )
+
+
+def _shorter(lookback: int, n_tokens: int) -> str:
+    """Settings with which a row fits into a split of `n_tokens`."""
+    longest = n_tokens - 1 - lookback
+    if longest >= 1:
+        return f"training.sequence_length to {longest:,}"
+    half = max(1, n_tokens // 2)
+    return f"model.context_length to {half:,} and training.sequence_length to {half:,}"

@@ -160,6 +160,21 @@ class Run:
         return self.path / "model.safetensors"
 
     @property
+    def why_no_weights(self) -> str:
+        """What to tell whoever wants its weights where there are none: a sentence."""
+        if self.state == "failed":
+            return f"{self.name} has failed and has no weights. {self.reason or ''}".strip()
+        if self.shipped:
+            return f"{self.name} came with the program as results alone, without weights."
+        if self.state == "complete":
+            return (
+                f"The weights of {self.name} are not here: its folder has no model.safetensors, as "
+                "after a sweep that keeps the weights of the best alone. Train it again."
+            )
+        at = f"step {self.status.step:,} of {self.n_steps:,}"
+        return f"{self.name} has no trained weights yet: it is {self.state} at {at}."
+
+    @property
     def training_state_path(self) -> Path:
         """All that is needed to go on from the last checkpoint."""
         return self.path / "training_state.safetensors"

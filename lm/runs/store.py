@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 STUDY, LADDER, SWEEPS = "study", "ladder", "sweeps"
 SHIPPED_ROWS = 60  # of metrics.jsonl, for a run that ships without its weights
 _WHOLE_FILES = ("metrics.jsonl", "samples.jsonl")
+WEIGHT_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".npz")  # that others use, too
 LONGEST_NAME = 80  # characters
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is read as another
 _MOST_PREVIEWED = 10  # rows of a store's table in a notebook
@@ -133,13 +134,14 @@ class RunStore:
         if matches:
             ids = listed((run.run_id for run in matches), "or", most=5)
             raise RunNotFoundError(f"{text!r} could be any of {ids}. Give more of the id.")
-        names = {run.run_id for run in runs} | {run.name for run in runs}
-        near = did_you_mean(text, names)
-        hint = f"Did you mean {near}?" if near else ""
-        if not near:
-            ids = listed((run.run_id for run in runs), most=5)
-            hint = f"There are {ids}." if runs else "There are no runs yet."
-        raise RunNotFoundError(f"No run in {self.root} is called {text!r}. {hint}")
+        names = list(dict.fromkeys(run.name for run in runs))
+        near = did_you_mean(text, names) or did_you_mean(text, [run.run_id for run in runs])
+        hint = f"Did you mean {near!r}?" if near else "There are no runs yet."
+        if names and not near:
+            hint = f"There {'is' if len(names) == 1 else 'are'} {listed(map(repr, names), most=5)}."
+        raise RunNotFoundError(
+            _what_else(Path(text)) or f"No run in {self.root} is called {text!r}. {hint}"
+        )
 
     def create(
         self,
@@ -308,6 +310,24 @@ def _holds_run(path: Path) -> bool:
         return (path / "config.json").is_file()
     except (OSError, ValueError):  # not a path at all
         return False
+
+
+def _what_else(path: Path) -> str | None:
+    """What a path is that is no folder of a run, in a sentence; None for what is no path."""
+    if path.suffix in WEIGHT_SUFFIXES:
+        of = f" Give {path.parent}." if _holds_run(path.parent) else ""
+        return (
+            f"{path} is a file of weights. A run is the folder that has its settings and its "
+            f"tokenizer beside them.{of}"
+        )
+    try:
+        if path.suffix == ".zip" and path.is_file():
+            return f"{path} is an exported run. Import it on the page Compare, then give its name."
+        if path.name and len(path.parts) > 1 and path.is_dir():
+            return f"The folder {path} is not a run: it has no config.json."
+    except (OSError, ValueError):  # not a path at all
+        pass
+    return None
 
 
 def _checked_name(name: str) -> str:

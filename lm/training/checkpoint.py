@@ -14,7 +14,7 @@ def load_model(run: Trained, device: str = "cpu") -> LanguageModel:
     """A run's model with its trained weights, in evaluation mode. Raises `CheckpointError`."""
     path = run.weights_path
     if not path.is_file():
-        raise CheckpointError(f"There are no trained weights yet: {path} is missing.")
+        raise CheckpointError(run.why_no_weights)
     model = build_model(run.config.model, run.vocab_size)
     try:
         load_weights(model, load_file(path))

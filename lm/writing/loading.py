@@ -26,13 +26,15 @@ class Trained(Protocol):
     def vocab_size(self) -> int: ...
     @property
     def weights_path(self) -> Path: ...
+    @property
+    def why_no_weights(self) -> str: ...
 
 
 def load_decoder(run: Trained) -> Decoder:
     """A run's model with its trained weights, to write with. Raises `CheckpointError`."""
     path, vocab_size = run.weights_path, run.vocab_size
     if not path.is_file():
-        raise CheckpointError(f"There are no trained weights yet: {path} is missing.")
+        raise CheckpointError(run.why_no_weights)
     try:
         arrays = load_file(path)
         size, expected = (

@@ -218,6 +218,7 @@ def test_what_is_no_run_does_not_land(tmp_path: Path, corpora, monkeypatch) -> N
 
     bad = {
         "not a zip file": b"hello",
+        "zip is not whole": archive.pack(run)[:-100],
         "no config.json": zipped({"readme.txt": b"hi"}),
         "leads out": zipped({**good, "../../evil.txt": b"x"}),
         "leads out of it": zipped({**good, "/etc/evil": b"x"}),

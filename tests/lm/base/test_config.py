@@ -81,8 +81,10 @@ def test_rules_between_settings():
         TrainingConfig()
     with pytest.raises(ConfigError, match="belongs to dataset 'tiny_shakespeare'"):
         DataConfig(dataset="ptb", split="nanogpt")
-    with pytest.raises(ConfigError, match="text_path goes with dataset 'text'"):
+    with pytest.raises(ConfigError, match="'text' is a text of your own: name its file"):
         DataConfig(dataset="text")
+    with pytest.raises(ConfigError, match="text_path goes with dataset 'text'"):
+        DataConfig(dataset="ptb", text_path="mine.txt")
 
 
 def run_config(model, **training):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import lm
 from lm.architectures import ARCHITECTURES
 from lm.architectures.transformer.config import TransformerConfig
 from lm.base.settings import settings
@@ -15,6 +16,7 @@ from lm.datasets.config import DataConfig
 from lm.runs import RunStore
 from lm.runs.prepare import prepare
 from lm.runs.presets import PRESETS
+from lm.training import execute
 from lm.updates.config import TrainingConfig
 from tests.lm.cli.said import CORPUS, TINY, TRAIN_KEYS, last_json
 
@@ -245,3 +247,14 @@ def test_runs_say_which_text_and_tokens_their_losses_are_of(say):
 def test_numbers_just_below_zero_have_no_sign(capsys):
     print_values({"log_likelihood": -1e-9, "loss": 1e-9})
     assert capsys.readouterr().out.split() == ["log_likelihood", "0.0000", "loss", "0.0000"]
+
+
+def test_resume_says_from_which_step_it_goes_on(say, tmp_path):
+    data = DataConfig(dataset="known_entropy", n_chars=3_000)
+    config = lm.resolve(data, "linear", steps=6, context_length=4, batch_size=2, threads=1)
+    execute(prepare(config, RunStore(tmp_path), "halfway"), until_step=4)
+    status, _, err = say("resume", "halfway", runs_dir=tmp_path)
+    assert status == 0
+    assert "Linear of " in err
+    assert "It goes on from step 4, its last checkpoint." in err
+    assert err.endswith("The weights of the last step, 6, are kept.\n")

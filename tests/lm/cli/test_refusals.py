@@ -2,15 +2,21 @@
 
 import errno
 import os
+import re
 import shutil
 
 import pytest
 
+import lm
+from lm.architectures import ARCHITECTURES
 from lm.architectures.transformer.config import TransformerConfig
+from lm.base.files import PROJECT
 from lm.base.machine import n_cores
-from lm.base.settings import settings
+from lm.base.settings import ConfigError, settings
 from lm.cli import main, working
+from lm.datasets import load
 from lm.runs import RunStore
+from lm.runs.prepare import check_length
 from lm.updates.config import TrainingConfig
 from tests.lm.cli.said import CORPUS, TINY, refused
 
@@ -60,7 +66,11 @@ def test_numbers_out_of_range(say, section, field):
         ([*TRAIN, "--steps", "3", "--tokenizer", "morse"], "tokenizer must be one of"),
         ([*TRAIN, "--steps", "3", "--split", "nanogpt"], "split 'nanogpt' belongs to"),
         (["train", "--steps", "3", "--dataset", "klingon"], "dataset must be one of"),
-        (["train", "--steps", "3", "--dataset", "text"], "text_path goes with"),
+        (
+            ["train", "--dataset", "text"],
+            "a text of your own: name its file as text_path, or as --text",
+        ),
+        (["ngram", "--dataset", "text"], "name its file"),
         ([*TRAIN, "--steps", "3", "--text", "x.txt"], "text_path goes with"),
         (["train", "--steps", "3", "--text", "no/such.txt"], "There is no file"),
         ([*TRAIN, "--steps", "3", "--set", "n_layers=2"], "SECTION.NAME=VALUE"),
@@ -84,8 +94,10 @@ def test_numbers_out_of_range(say, section, field):
         ),
         (["train", "--prompt=-x"], "no option '--prompt'"),
         (["train", "--steps", "--json"], "--steps needs a value"),
-        (["resume", "nobody"], "No run in"),
-        (["evaluate", "frist"], "Did you mean first?"),
+        (["resume", "nobody"], "There is 'first'."),
+        (["sample", "ckpt.pt"], "ckpt.pt is a file of weights. A run is the folder"),
+        (["sample", str(PROJECT / "lm")], "is not a run: it has no config.json"),
+        (["evaluate", "frist"], "Did you mean 'first'?"),
         (["evaluate", "first", "--split-part", "train"], "one of valid, test"),
         (["sample", "first", "--tokens", "0"], "tokens must be a whole number from 1"),
         (["sample", "first", "--temperature", "-1"], "temperature must be a number from 0"),
@@ -130,6 +142,29 @@ def test_bad_texts_are_one_sentence(say, tmp_path, content, words):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("given", [{}, {"context_length": 64}, {"sequence_length": 48}])
+@pytest.mark.parametrize("n_chars", [20, 40, 79])
+def test_what_is_advised_for_a_short_text_makes_it_long_enough(
+    tmp_path, architecture, given, n_chars
+):
+    file = tmp_path / "short.txt"
+    file.write_text("abcd" * (n_chars // 4 + 1))
+    if "sequence_length" in given and ARCHITECTURES[architecture].config().longest_row:
+        given = {**given, "context_length": 48}
+    corpus = load(lm.resolve(file, architecture, steps=1).data)
+
+    def check(**settings):
+        check_length(lm.resolve(file, architecture, steps=1, **settings), corpus)
+
+    try:
+        check(**given)
+    except ConfigError as error:
+        advised = re.findall(r"(?:model|training)\.(\w+) to ([\d,]+)", str(error))
+        assert advised
+        check(**{**given, **{name: int(value) for name, value in advised}})
+
+
 @pytest.mark.parametrize("now", ["the dog sat on the cat. ", "other letters, too! "])
 def test_a_run_is_not_scored_on_another_text(say, tmp_path, now):
     file, runs_dir = tmp_path / "own.txt", tmp_path / "runs"
@@ -138,7 +173,7 @@ def test_a_run_is_not_scored_on_another_text(say, tmp_path, now):
     assert say(*command, "--name", "cats", runs_dir=runs_dir)[0] == 0
     assert say("evaluate", "cats", runs_dir=runs_dir)[0] == 0
     file.write_text(now * 40)
-    words = "The text of text is not the one that cats was made for"
+    words = "own.txt has changed since cats was made from it"
     assert words in refused(say("evaluate", "cats", runs_dir=runs_dir))
 
 
@@ -198,3 +233,23 @@ def test_a_diverging_training_says_so(say, tmp_path):
     assert (status, out) == (1, "")
     assert "Lower the learning rate" in err.splitlines()[-1]
     assert say("resume", RunStore(tmp_path).list()[0].run_id, runs_dir=tmp_path)[0] == 2
+
+
+def test_a_run_that_failed_is_said_to_have_failed(say, tmp_path):
+    command = [
+        "train",
+        *CORPUS,
+        *TINY,
+        "--architecture",
+        "linear",
+        "--steps",
+        "60",
+        "--name",
+        "wild",
+    ]
+    wild = ["--set", "training.learning_rate=100", "--set", "training.grad_clip=0"]
+    assert say(*command, *wild, runs_dir=tmp_path)[0] == 1
+    for command in ("evaluate", "sample"):
+        error = refused(say(command, "wild", runs_dir=tmp_path))
+        assert error.startswith("wild has failed and has no weights. ")
+        assert "Lower the learning rate" in error

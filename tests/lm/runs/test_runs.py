@@ -179,8 +179,10 @@ def test_an_ambiguous_or_unknown_name_is_a_sentence_with_candidates(store):
     with pytest.raises(RunNotFoundError, match="could be any of") as caught:
         store.get("linear")
     assert all(run.run_id in str(caught.value) for run in runs)
-    with pytest.raises(RunNotFoundError, match="Did you mean alpha"):
+    with pytest.raises(RunNotFoundError, match="Did you mean 'alpha'"):
         store.get("alpa")
+    with pytest.raises(RunNotFoundError, match=r"There are 'beta' and 'alpha'\.$"):
+        store.get("zzz")
     for ref in ("", ".", "..", "zzz", "a\0b", "x" * 9_999):
         with pytest.raises(RunNotFoundError, match=r"is called|could be"):
             store.get(ref)

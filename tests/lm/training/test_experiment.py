@@ -271,7 +271,7 @@ def test_a_changed_text_is_refused_and_put_back_is_trained(store, tmp_path):
     data = DataConfig(dataset="text", text_path=str(path))
     run = execute(prepare(config(data=data), store), until_step=3)
     path.write_text(text.replace("cat", "tac"))
-    with pytest.raises(RunError, match="is not the one that"):
+    with pytest.raises(RunError, match="has changed since"):
         execute(run)
     stopped = run.reload()
     assert (stopped.state, stopped.resumable) == ("stopped", True)

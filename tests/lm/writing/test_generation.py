@@ -353,6 +353,7 @@ def trained_run(tmp_path, config):
         config=RunConfig(data=DataConfig(), model=config, training=TrainingConfig(steps=1)),
         vocab_size=VOCAB_SIZE,
         weights_path=tmp_path / "model.safetensors",
+        why_no_weights="There is no model.safetensors.",
     )
     save_file(weights(build(config)), run.weights_path)
     return run
