@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lm.datasets.config import DataConfig
-    from lm.notebook import chart, resolve, sample, table, train
+    from lm.notebook import chart, evaluate, resolve, sample, table, train
     from lm.runs import Run, RunStore, read_run
     from lm.runs.config import RunConfig
     from lm.runs.prepare import prepare
@@ -31,6 +31,7 @@ _HOMES = {
     "RunStore": "lm.runs",
     "Sampling": "lm.writing.sampling",
     "chart": "lm.notebook",
+    "evaluate": "lm.notebook",
     "execute": "lm.training",
     "generate": "lm.writing.generation",
     "load_model": "lm.training.checkpoint",
@@ -50,6 +51,7 @@ __all__ = [
     "RunStore",
     "Sampling",
     "chart",
+    "evaluate",
     "execute",
     "generate",
     "load_model",

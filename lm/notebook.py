@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lm.architectures import DEFAULT
 from lm.architectures import architecture as architecture_named
+from lm.base.records import Evaluation
 from lm.base.registry import did_you_mean, must_be_one_of
 from lm.base.settings import Config, ConfigError, settings
 from lm.datasets import DATASETS, OWN_TEXT, Corpus, load
@@ -207,6 +208,20 @@ def chart(
         y_title=result.label,
         log_x=x in tables.COLUMNS,
     )
+
+
+def evaluate(run: Run | str | Path, on: str | Path = "test") -> Evaluation:
+    """The score of a run's weights: `.loss` in nats per token, `.bits_per_char`, and more.
+
+    `run` may be an id or a name in `RunStore()`; `on` is "valid", "test", or the path of a text
+    file in UTF-8, all of which is then scored, by the run's own tokenizer. Raises
+    `CheckpointError` for a run without weights, and `UnknownTokenError` for a text with characters
+    or words that its tokenizer cannot express.
+    """
+    from lm.training.scoring import score, score_text  # loads torch, which takes over a second
+
+    run = run if isinstance(run, Run) else RunStore().get(run)
+    return score(run, str(on)) if on in ("valid", "test") else score_text(run, on)
 
 
 def sample(run: Run | str | Path, prompt: str = "", n_tokens: int = 200, **how: Any) -> str:

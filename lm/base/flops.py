@@ -57,5 +57,7 @@ class Scale:
 
 def flops_text(flops: float, digits: int = 3) -> str:
     """FLOPs as the command line reads a budget, to so many digits: 1e12, 2.5e11."""
+    if not flops:
+        return "0"
     mantissa, _, exponent = f"{flops:.{digits - 1}e}".partition("e")
     return f"{float(mantissa):g}e{int(exponent)}"

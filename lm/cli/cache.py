@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from lm.base.wording import counted
 from lm.cli.command import command
 from lm.cli.printing import si
 from lm.runs import programs
@@ -13,6 +14,5 @@ from lm.runs import programs
 @click.option("--clear", is_flag=True, help="remove them; runs compile what they need again")
 def cache(clear: bool) -> None:
     count, n_bytes = programs.clear() if clear else programs.size()
-    done = "Removed" if clear else "There are"
-    noun = "program" if count == 1 else "programs"
-    print(f"{done} {count} {noun} of {si(n_bytes)}B in {programs.folder()}")
+    done = "Removed" if clear else "There is" if count == 1 else "There are"
+    print(f"{done} {counted(count, 'program')} of {si(n_bytes)}B in {programs.folder()}")

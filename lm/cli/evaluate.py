@@ -6,18 +6,31 @@ import click
 
 from lm.base.records import Evaluation
 from lm.base.registry import must_be_one_of
+from lm.base.wording import counted
 from lm.cli.command import Call, command
 from lm.cli.options import json_option, run_argument
-from lm.cli.printing import print_json, print_values
-from lm.runs import Run
-from lm.runs.prepare import corpus_of
+from lm.cli.printing import note, print_json, print_values
+from lm.runs.table import PER_TOKEN
 
 PARTS = ("valid", "test")
+ALL = "all of the file"
+UNITS = {
+    "loss": PER_TOKEN,
+    "log_likelihood": PER_TOKEN,
+    "perplexity": "per token",
+    "total_nats": "nats",
+}
 
 
-@command("evaluate", "Score a checkpoint on a whole split.")
+@command("evaluate", "Score a checkpoint on a whole split, or on any text.")
 @run_argument
-@click.option("--split-part", default="valid", metavar="PART", help=" or ".join(PARTS))
+@click.option("--split-part", metavar="PART", help=f"{' or '.join(PARTS)} (default: {PARTS[0]})")
+@click.option(
+    "--text",
+    "text_path",
+    metavar="FILE",
+    help="all of another text, in UTF-8, by the run's own tokenizer: what did it only memorise?",
+)
 @click.option(
     "--hybrid",
     is_flag=True,
@@ -29,60 +42,57 @@ PARTS = ("valid", "test")
 @json_option
 @click.pass_obj
 def evaluate(
-    call: Call, run: str, split_part: str, hybrid: bool, blocks: bool, as_json: bool
+    call: Call,
+    run: str,
+    split_part: str | None,
+    text_path: str | None,
+    hybrid: bool,
+    blocks: bool,
+    as_json: bool,
 ) -> None:
-    if split_part not in PARTS:
+    if split_part is not None and split_part not in PARTS:
         raise click.ClickException(must_be_one_of("--split-part", split_part, PARTS))
+    if text_path is not None and (split_part is not None or hybrid):
+        other = "--hybrid" if hybrid else "--split-part"
+        raise click.ClickException(
+            f"--text scores all of a file, so {other} does not go with it. Leave one out."
+        )
     scored = call.store.get(run)
-    score = _score(scored, split_part, hybrid, blocks)
-    (print_json if as_json else print_values)(
-        {
-            "run_id": scored.run_id,
-            "category": "hybrid" if hybrid else "neural",
-            "protocol": "blocks" if blocks else "half-stride",
-            "dataset": scored.config.data.dataset,
-            "split_part": split_part,
-            "step": scored.status.checkpoint_step,
-            "loss": score.loss,
-            "log_likelihood": score.log_likelihood,
-            "perplexity": score.perplexity,
-            "bits_per_char": score.bits_per_char,
-            "spelling_bits_per_char": score.spelling_bits_per_char,
-            "total_nats": score.total_nats,
-            "n_tokens": score.n_tokens,
-            "n_chars": score.n_chars,
-        }
-    )
+    from lm.training.scoring import score, score_text
+
+    if text_path is None:
+        part = split_part or PARTS[0]
+        result = score(scored, part, hybrid=hybrid, blocks=blocks)
+    else:
+        part = ALL
+        result = score_text(scored, text_path, blocks=blocks)
+        note(
+            f"All of {text_path} is scored: {counted(result.n_chars, 'character')}, "
+            f"{counted(result.n_tokens, 'token')}. None of it is held out."
+        )
+    values = {
+        "run_id": scored.run_id,
+        "category": "hybrid" if hybrid else "neural",
+        "protocol": "blocks" if blocks else "half-stride",
+        "dataset": scored.config.data.dataset if text_path is None else text_path,
+        "split_part": part,
+        "step": scored.status.checkpoint_step,
+        **_figures(result),
+    }
+    if as_json:
+        print_json(values)
+    else:
+        print_values(values, UNITS)
 
 
-def _score(run: Run, part: str, hybrid: bool, blocks: bool) -> Evaluation:
-    import torch
-
-    from lm.datasets.counting import hybrid as hybrids
-    from lm.training.checkpoint import load_model
-    from lm.training.device import DeviceError, resolve_device
-    from lm.training.evaluation import evaluate, token_nats
-
-    try:
-        device = resolve_device(run.status.device or "cpu")
-    except DeviceError:  # trained elsewhere
-        device = resolve_device("cpu")
-    torch.set_num_threads(run.facts.threads)
-    model = load_model(run, str(device))
-    corpus = corpus_of(run)
-    if part not in corpus.splits:
-        raise click.ClickException(f"The {run.config.data.split} split has no test part.")
-    if hybrid:
-        nats = {
-            name: token_nats(model, corpus.splits[name].token_ids, blocks=blocks)
-            for name in dict.fromkeys(["valid", part])
-        }
-        return hybrids.evaluate(corpus, nats)[part]
-    split = corpus.splits[part]
-    return evaluate(
-        model,
-        split.token_ids,
-        n_chars=split.n_chars,
-        spelling_nats=split.spelling_nats,
-        blocks=blocks,
-    )
+def _figures(result: Evaluation) -> dict[str, float]:
+    return {
+        "loss": result.loss,
+        "log_likelihood": result.log_likelihood,
+        "perplexity": result.perplexity,
+        "bits_per_char": result.bits_per_char,
+        "spelling_bits_per_char": result.spelling_bits_per_char,
+        "total_nats": result.total_nats,
+        "n_tokens": result.n_tokens,
+        "n_chars": result.n_chars,
+    }

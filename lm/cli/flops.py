@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from lm.architectures import modules, n_params
+from lm.architectures import ARCHITECTURES, modules, n_params
 from lm.base.flops import Cost, Scale
 from lm.base.settings import Config, setting
+from lm.base.wording import counted
 from lm.cli.command import command
 from lm.cli.options import Request, all_settings, config_options, json_option, run_options
 from lm.cli.printing import print_json, print_table
@@ -61,8 +62,8 @@ def flops(vocabulary: Vocabulary, request: Request, as_json: bool) -> None:
         print_json({**totals, "modules": rows})
         return
     print(
-        f"One step of {request.architecture} ({request.preset}) on "
-        f"{n_rows:,} rows of {length:,} tokens, "
+        f"One step of {ARCHITECTURES[request.architecture].title} ({request.preset}) on "
+        f"{counted(n_rows, 'row')} of {counted(length, 'token')}, "
         f"vocabulary {size:,}, {config.training.optimizer}:\n"
     )
     total = n_params(config.model, size)

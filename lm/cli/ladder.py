@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+from lm.architectures import ARCHITECTURES
+from lm.base.flops import flops_text
+from lm.base.wording import counted, decimal
 from lm.cli.command import FAILED, INTERRUPTED, Call, command
 from lm.cli.options import config_options, data_config, load_corpus
 from lm.cli.printing import note, print_table, si
@@ -63,7 +66,7 @@ def ladder(
         note(f"The ladder is not finished. {go_on_with(call.argv)}")
         return INTERRUPTED
     if ship:
-        note(f"{len(ladders.ship(configs, store, load)):,} runs shipped")
+        note(f"{counted(len(ladders.ship(configs, store, load)), 'run')} shipped")
     else:
         _print_rungs([store.get(run_id) for run_id in done.complete])
     return FAILED if done.failed or done.unfinished else None
@@ -72,9 +75,9 @@ def ladder(
 def _sentence(planned: Estimate) -> str:
     n_runs = len(planned.runs)
     if not planned.n_left:
-        return f"The ladder has {n_runs:,} runs, and nothing is left to train."
+        return f"The ladder has {counted(n_runs, 'run')}, and nothing is left to train."
     return (
-        f"The ladder has {n_runs:,} runs, {planned.n_left:,} of them to train: "
+        f"The ladder has {counted(n_runs, 'run')}, {planned.n_left:,} of them to train: "
         f"{si(planned.flops_left)}FLOPs, about {forecast.in_words(planned.seconds_left)} with "
         f"{planned.n_at_once:,} at a time."
     )
@@ -91,9 +94,9 @@ def _print_rungs(runs: list[Run]) -> None:
             [text.dataset, "budget", part, "least", "most", "seeds"],
             [
                 [
-                    name,
-                    f"{rung.budget:.3g}",
-                    *(f"{value:.4f}" for value in (rung.mean, rung.least, rung.most)),
+                    ARCHITECTURES[name].title,
+                    flops_text(rung.budget),
+                    *(decimal(value) for value in (rung.mean, rung.least, rung.most)),
                     f"{rung.n_seeds}",
                 ]
                 for name, line in frontier.lines.items()

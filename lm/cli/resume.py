@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from lm.base.wording import counted
 from lm.cli.command import Call, command
 from lm.cli.options import json_option, run_argument
 from lm.cli.printing import note
@@ -18,6 +19,6 @@ def resume(call: Call, run: str, as_json: bool) -> int | None:
     resumed = call.store.get(run)
     if resumed.state != "complete":
         return train_here(resumed, call, as_json)
-    note(f"{resumed.name} is complete: it took all of its {resumed.n_steps:,} steps.")
+    note(f"{resumed.name} is complete: it took all of its {counted(resumed.n_steps, 'step')}.")
     print_result(resumed, as_json)
     return None

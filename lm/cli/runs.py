@@ -44,7 +44,7 @@ def runs(call: Call, as_json: bool) -> None:
 
 
 def _cells(run: Run) -> list[str]:
-    data, flops = run.config.data, run.status.flops.total
+    data = run.config.data
     return [
         run.run_id,
         run.outcome,
@@ -52,7 +52,7 @@ def _cells(run: Run) -> list[str]:
         TOKENIZERS[data.tokenizer].title,
         f"{run.n_params:,}",
         f"{run.status.step:,}",
-        flops_text(flops) if flops else "0",
+        flops_text(run.status.flops.total),
         *loss_cells(run),
         "" if run.name == run.run_id else run.name,
     ]

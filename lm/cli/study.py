@@ -11,7 +11,9 @@ import click
 
 from lm import datasets
 from lm.base.files import PROJECT
+from lm.base.flops import flops_text
 from lm.base.machine import n_cores
+from lm.base.wording import counted
 from lm.cli.command import FAILED, INTERRUPTED, Call, Option, command, unknown
 from lm.cli.options import config_options
 from lm.cli.printing import note, print_table
@@ -98,7 +100,7 @@ def study(
     print(running.write_out(whole, store, out))
     if ship:
         shipped = running.ship(whole, store, RunStore(PROJECT / "checkpoints" / STUDY))
-        note(f"{len(shipped):,} runs shipped")
+        note(f"{counted(len(shipped), 'run')} shipped")
     return None
 
 
@@ -148,8 +150,8 @@ def _print_costs(costs: Sequence[Cost], workers: int | None) -> None:
             cost.title,
             f"{len(cost.runs):,}",
             f"{cost.n_left:,}",
-            f"{cost.flops:.3g}",
-            f"{cost.flops_left:.3g}",
+            flops_text(cost.flops),
+            flops_text(cost.flops_left),
             forecast.in_words(cost.seconds_left / at_once) if cost.n_left else "-",
         ]
         for cost in costs
@@ -158,8 +160,8 @@ def _print_costs(costs: Sequence[Cost], workers: int | None) -> None:
         "all",
         f"{sum(len(cost.runs) for cost in costs):,}",
         f"{sum(cost.n_left for cost in costs):,}",
-        f"{sum(cost.flops for cost in costs):.3g}",
-        f"{sum(cost.flops_left for cost in costs):.3g}",
+        flops_text(sum(cost.flops for cost in costs)),
+        flops_text(sum(cost.flops_left for cost in costs)),
         forecast.in_words(sum(cost.seconds_left for cost in costs) / at_once),
     ]
     heading = ["section", "runs", "to train", "FLOPs", "FLOPs to come", f"time, {at_once} at once"]

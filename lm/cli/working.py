@@ -28,7 +28,7 @@ from lm.cli.printing import (
 from lm.jobs.executors import EXECUTORS, Executor, open_executor
 from lm.jobs.sweeps import SweepProgress
 from lm.runs import Run
-from lm.runs.remarks import remarks
+from lm.runs.remarks import remarks, slow_tables
 from lm.runs.table import COLUMNS, json_row, row
 from lm.training import execute
 
@@ -73,6 +73,8 @@ def train_here(run: Run, call: Call, as_json: bool) -> int | None:
             f"what the text can teach it: {si(training.unspent)}FLOPs of the budget are left "
             "unspent. To spend them all the same, set training.budget_cap higher."
         )
+    if (slow := slow_tables(run.config, run.vocab_size)) is not None:
+        note(slow)
     bar, n_steps = Bar(), run.n_steps
     with interruptible() as reasons:
         try:

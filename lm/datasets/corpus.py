@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -132,7 +132,11 @@ def load_text(data: DataConfig) -> Splits:
 
 
 def load(
-    data: DataConfig, tokenizer: Tokenizer | None = None, *, for_choice: bool = False
+    data: DataConfig,
+    tokenizer: Tokenizer | None = None,
+    *,
+    for_choice: bool = False,
+    instead: str | None = None,
 ) -> Corpus:
     """A corpus as tokens, by the tokenizer of a run or by one made from the text.
 
@@ -142,6 +146,7 @@ def load(
         for_choice: For whoever chooses settings by what they come to. There is no test split then,
             and no cut is given whose validation text is the test text of another. An alphabet has
             the same characters, so that models are those that will be tested.
+        instead: Another text, which takes the place of the validation split; there is no test.
 
     Raises `DatasetError`, or `UnknownTokenError` if a given tokenizer does not fit the text.
     """
@@ -160,6 +165,8 @@ def load(
             [texts.valid, texts.test or ""],
             data.bpe_vocab_size,
         )
+    if instead is not None:
+        texts = replace(texts, valid=instead, test=None)
 
     @cache
     def spelling() -> Spelling:
@@ -181,7 +188,7 @@ def load(
             token_ids,
             len(text),
             spelling_nats(text),
-            dataset.source_nats(text),
+            dataset.source_nats(text) if instead is None else None,
         )
 
     return Corpus(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lm.base.flops import Cost
+from lm.base.wording import counted
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops
 
@@ -83,7 +84,8 @@ def plan(config: RunConfig, vocab_size: int, n_train_tokens: int) -> Plan:
         if n_steps == 0:
             raise BudgetError(
                 f"budget must pay for at least one step, {step.total:,} FLOPs for "
-                f"{shape[0]} rows of {shape[1]} predictions. Received: {budget:,.0f}. "
+                f"{counted(shape[0], 'row')} of {counted(shape[1], 'prediction')}. "
+                f"Received: {budget:,.0f}. "
                 "Raise the budget, or lower batch_size or the model's size."
             )
         if n_steps * step.total < 0.95 * budget:

@@ -71,8 +71,10 @@ def prepare(
     )
 
 
-def corpus_of(run: Run, corpus: Corpus | None = None) -> Corpus:
-    """The corpus that a run was made for; `corpus` saves loading it again.
+def corpus_of(run: Run, corpus: Corpus | None = None, instead: str | None = None) -> Corpus:
+    """The corpus that a run was made for.
+
+    `corpus` saves loading it again; `instead` is a text that takes the place of its validation.
 
     Raises `DatasetError`, or `RunError` if its text is no longer the same.
     """
@@ -81,7 +83,7 @@ def corpus_of(run: Run, corpus: Corpus | None = None) -> Corpus:
         f"no longer begins with {run.facts.sha256[:12]}. Put the old text back, or train a new run."
     )
     try:
-        corpus = corpus or load(run.config.data, run.tokenizer())
+        corpus = corpus or load(run.config.data, run.tokenizer(), instead=instead)
     except UnknownTokenError:
         raise changed from None
     if corpus.sha256 != run.facts.sha256:

@@ -1,4 +1,4 @@
-"""What a person should know of a finished run besides its figures, in sentences."""
+"""What a person should know of a run besides its figures, in sentences: before it and after."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from lm.architectures import ARCHITECTURES
+from lm.architectures import ARCHITECTURES, n_table_params
+from lm.base.settings import ConfigError
 from lm.base.wording import decimal
+from lm.runs.config import RunConfig
 from lm.runs.run import Run
+from lm.updates import UPDATES
 
 # An earlier step was better if its sampled loss was lower by this many standard deviations of the
 # scatter between neighbouring samples, and by more nats than anybody would care about.
@@ -65,6 +68,28 @@ def earlier_step(run: Run) -> EarlierStep | None:
     if gain <= max(LEAST_GAIN, DEVIATIONS * _scatter(losses[len(losses) // 2 :])):
         return None
     return EarlierStep(step=rows[best]["step"], gain=gain)
+
+
+def slow_tables(config: RunConfig, vocab_size: int) -> str | None:
+    """Why each step of a run will update every row of its tables, in sentences.
+
+    None where it updates the rows that it reads alone, where there are no tables, and where that
+    was chosen and need not be.
+    """
+    training = config.training
+    follows = "table_update" in UPDATES[training.optimizer].settings
+    if training.table_update != "every_row" or not follows:
+        return None
+    if not n_table_params(config.model, vocab_size):
+        return None
+    try:
+        training.replace(table_update="touched_rows")
+    except ConfigError as error:
+        return (
+            "Every step will update all rows of the tables of n-grams, which can take a hundred "
+            f"times as long as updating those that it reads. The reason: {error}"
+        )
+    return None
 
 
 def _scatter(losses: Sequence[float]) -> float:

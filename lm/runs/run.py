@@ -21,10 +21,12 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from filelock import FileLock, Timeout
 
+from lm.architectures import ARCHITECTURES
 from lm.base.checked import JsonError, JsonObject, parse_json
 from lm.base.files import refusals_as, replace_json
-from lm.base.flops import Scale
+from lm.base.flops import Scale, flops_text
 from lm.base.settings import ConfigError
+from lm.base.wording import decimal
 from lm.datasets.tokenizers import Tokenizer, tokenizer_from_dict
 from lm.runs.config import SCHEMA_VERSION, RunConfig
 from lm.runs.plan import plan
@@ -227,14 +229,14 @@ class Run:
         summary = {
             "Run": self.name,
             "State": f"{self.outcome}, step {status.step:,} of {self.n_steps:,}",
-            "Architecture": self.config.model.architecture,
+            "Architecture": ARCHITECTURES[self.config.model.architecture].title,
             "Corpus": f"{self.config.data.dataset}, tokenizer {self.config.data.tokenizer}",
             "Parameters": f"{self.n_params:,}",
-            "Training FLOPs": f"{status.flops.total:.3g}".replace("e+", "e"),
+            "Training FLOPs": flops_text(status.flops.total),
         }
         for title, scored in (("Validation loss", status.valid), ("Test loss", status.test)):
             if scored is not None:
-                summary[title] = f"{scored.loss:.3f} nats per token"
+                summary[title] = f"{decimal(scored.loss, 3)} nats per token"
         return summary
 
     def __repr__(self) -> str:

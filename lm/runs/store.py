@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from lm.base.files import PROJECT, json_bytes, replace_json
 from lm.base.records import StepRecord
 from lm.base.registry import did_you_mean
-from lm.base.wording import listed
+from lm.base.wording import counted, listed
 from lm.datasets.tokenizers import Tokenizer
 from lm.runs import table
 from lm.runs.config import SCHEMA_VERSION, RunConfig
@@ -277,11 +277,11 @@ class RunStore:
     def _repr_html_(self) -> str:
         """A small table of the newest runs, for a notebook."""
         scan = self.scan()
-        parts = [f"{len(scan.runs):,} runs in {self.root}"]
+        parts = [f"{counted(len(scan.runs), 'run')} in {self.root}"]
         if len(scan.runs) > _MOST_PREVIEWED:
             parts.append(f"the newest {_MOST_PREVIEWED} of them here")
         if scan.broken:
-            parts.append(f"{len(scan.broken):,} folders cannot be read")
+            parts.append(f"{counted(len(scan.broken), 'folder')} cannot be read")
         summaries = [run.summary() for run in scan.runs[:_MOST_PREVIEWED]]
         heading = list(dict.fromkeys(title for summary in summaries for title in summary))
         rows = [[summary.get(title, "") for title in heading] for summary in summaries]

@@ -262,8 +262,10 @@ def state(run: Run) -> str:
         return f"training {run.status.step / run.n_steps:.0%}"
     if run.shipped:
         return "shipped"
+    if now == "complete":
+        return run.outcome
     text = BADGES[now][1]
-    return text if now == "complete" or now in BUSY else f"{text} at step {run.status.step:,}"
+    return text if now in BUSY else f"{text} at step {run.status.step:,}"
 
 
 def columns(group: Group) -> dict[str, Any]:

@@ -198,6 +198,15 @@ def test_run_travels_as_a_zip(tmp_path: Path, corpora) -> None:
         archive.unpack(archive.pack(run), there)
 
 
+def test_a_run_that_is_worse_than_guessing_is_marked_in_the_table(
+    tmp_path: Path, corpora, monkeypatch
+) -> None:
+    monkeypatch.setattr(runs_table, "phase", lambda run: run.state)
+    good, lost = (finished_run(RunStore(tmp_path), corpora["char"], loss=loss) for loss in (2, 1e9))
+    assert runs_table.state(good) == "complete"
+    assert runs_table.state(lost) == "complete, worse than guessing"
+
+
 def zipped(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:

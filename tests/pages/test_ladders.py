@@ -13,6 +13,7 @@ from lm import datasets
 from lm.architectures import ARCHITECTURES
 from lm.base.files import PROJECT
 from lm.base.flops import Cost
+from lm.base.records import Evaluation
 from lm.datasets.config import DataConfig
 from lm.jobs.ladder import SMALL_BUDGETS, ladder_store, ship, shipped_ladder, small_ladder
 from lm.jobs.sweeps import expand, remembered
@@ -156,6 +157,24 @@ def test_a_verdict_compares_with_counting_and_with_ten_times_the_compute(run) ->
     assert "**1.950** on validation, 0.02 above counting 6-grams." in said.text
     assert "ten times the FLOPs buy **0.20** more" in said.text
     assert said.steps[0].choices == {"budget": 3e10}  # ten times the dial's 3e9
+
+
+def test_a_verdict_on_a_run_that_is_lost_says_so_and_offers_other_settings(run) -> None:
+    lost = Evaluation(total_nats=4.5e10, n_tokens=100, n_chars=100)
+    said = verdict.judge(
+        replace(run, status=replace(run.status, valid=lost)), {}, frontier(), "modern"
+    )
+    assert "450,000,000" in said.text
+    assert "It is worse than guessing" in said.text
+    assert "ten times the FLOPs" not in said.text
+    (step,) = said.steps
+    assert set(step.choices.values()) == {None}
+
+
+def test_a_verdict_says_what_is_to_be_known_of_a_run(run, monkeypatch) -> None:
+    monkeypatch.setattr(verdict, "remarks", lambda run: ["At *step* 40 it was better."])
+    said = verdict.judge(run, {}, frontier(), "modern")
+    assert r"At \*step\* 40 it was better\." in said.text
 
 
 def test_a_verdict_names_what_does_better_at_the_same_budget(run) -> None:

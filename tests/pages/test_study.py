@@ -216,12 +216,13 @@ def test_a_sweep_is_started_paused_resumed_and_drawn(tab, start_server, tmp_path
     tab.get_by_role("button", name="Pause").wait_for()
     chart = tab.locator("[data-testid=stVegaLiteChart]")
     chart.wait_for(timeout=120_000)
-    tab.get_by_text("To train").wait_for()
     deadline = time.monotonic() + 240
     while {run.state for run in store.list()} != {"complete"} and time.monotonic() < deadline:
         time.sleep(0.5)
     tab.get_by_role("button", name="Pause").wait_for(state="detached")
-    tab.get_by_text("To train").wait_for()
+    tab.get_by_text("FLOPs spent").wait_for()
+    assert tab.get_by_text("To train").count() == tab.get_by_text("Disk").count() == 0
+    assert all(run.name.startswith("Only linear: ") for run in store.list())
     tab.wait_for_function(
         "document.querySelectorAll('[data-testid=stVegaLiteChart] svg.marks').length === 1"
     )

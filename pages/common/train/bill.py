@@ -9,6 +9,7 @@ from lm.architectures import modules
 from lm.base.flops import Cost, flops_text
 from lm.runs import Run, forecast
 from lm.runs.flops import step_flops_by_module
+from lm.runs.remarks import slow_tables
 from lm.runs.scale import NOTHING, scale_at, step_scale_by_module
 from pages.common import theme, wording
 from pages.common.drafts import Draft
@@ -55,6 +56,8 @@ def show(draft: Draft, runs: list[Run]) -> None:
     )
     if draft.config.training.unspent:
         st.info(_capped(draft), icon=":material/savings:")
+    if (slow := slow_tables(draft.config, vocab_size)) is not None:
+        st.info(wording.plain(slow), icon=":material/hourglass_bottom:")
 
 
 def _capped(draft: Draft) -> str:

@@ -37,7 +37,8 @@ def facts(run: Run) -> None:
         f"{wording.vocabulary(run)} · "
         f"seed {run.config.training.seed} · {threads} thread{'s'[: threads > 1]} · "
         f"{engine} · "
-        f"{wording.plain(run.run_id)}"
+        + (f"weights of step {saved:,} · " if (saved := run.status.checkpoint_step) else "")
+        + f"{wording.plain(run.run_id)}"
     )
 
 

@@ -18,7 +18,7 @@ from lm.runs.prepare import prepare
 from lm.runs.presets import PRESETS
 from lm.training import execute
 from lm.updates.config import TrainingConfig
-from tests.lm.cli.said import CORPUS, TINY, TRAIN_KEYS, last_json
+from tests.lm.cli.said import CORPUS, TINY, TRAIN_KEYS, last_json, refused
 
 
 def test_train_prints_one_object(say, home):
@@ -258,3 +258,71 @@ def test_resume_says_from_which_step_it_goes_on(say, tmp_path):
     assert "Linear of " in err
     assert "It goes on from step 4, its last checkpoint." in err
     assert err.endswith("The weights of the last step, 6, are kept.\n")
+
+
+# --- any text, scored by a run --------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def readers(tmp_path_factory):
+    """A folder of runs by characters and by words of one text, and that text."""
+    folder = tmp_path_factory.mktemp("readers")
+    file = folder / "own.txt"
+    file.write_text("the cat sat on the mat and the dog sat on the <unk> rug.\n" * 60)
+    for tokenizer in ("char", "word"):
+        lm.train(
+            file, "linear", steps=3, context_length=4, batch_size=2, threads=1, name=tokenizer,
+            tokenizer=tokenizer, store=folder / "runs",
+        )  # fmt: skip
+    return folder / "runs", file
+
+
+def test_evaluate_scores_all_of_any_text(say, readers):
+    runs_dir, file = readers
+    status, out, err = say("evaluate", "char", "--text", str(file), "--json", runs_dir=runs_dir)
+    result = last_json(out)
+    n_chars = len(file.read_text())
+    assert status == 0
+    assert (result["n_chars"], result["n_tokens"]) == (n_chars, n_chars)
+    assert (result["dataset"], result["split_part"]) == (str(file), "all of the file")
+    assert f"All of {file} is scored: {n_chars:,} characters" in err
+    run = RunStore(runs_dir).get("char")
+    assert lm.evaluate(run, file).loss == result["loss"]
+    assert lm.evaluate(run, "test") == run.status.test
+
+
+def test_a_text_is_scored_where_the_runs_own_is_gone(say, readers, tmp_path):
+    runs_dir, file = readers
+    other, away = tmp_path / "other.txt", tmp_path / "away.txt"
+    other.write_text("the dog sat on the cat.\n")
+    file.rename(away)
+    try:
+        assert say("evaluate", "char", "--text", str(other), runs_dir=runs_dir)[0] == 0
+    finally:
+        away.rename(file)
+
+
+def test_unknown_words_are_spelt_and_unknown_characters_refused(say, readers, tmp_path):
+    runs_dir, _ = readers
+    other = tmp_path / "other.txt"
+    other.write_text("the dinosaur sat on the é.\n" * 3)
+    status, out, _ = say("evaluate", "word", "--text", str(other), "--json", runs_dir=runs_dir)
+    assert status == 0
+    assert last_json(out)["spelling_bits_per_char"] > 0
+    error = refused(say("evaluate", "char", "--text", str(other), runs_dir=runs_dir))
+    assert "'é'" in error
+    assert "not in this model's alphabet" in error
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--hybrid"], "so --hybrid does not go with it"),
+        (["--split-part", "test"], "so --split-part does not go with it"),
+        (["--text", "no/such.txt"], "There is no file"),
+    ],
+)
+def test_what_does_not_go_with_a_text_is_a_sentence(say, readers, flags, words):
+    runs_dir, file = readers
+    error = refused(say("evaluate", "char", "--text", str(file), *flags, runs_dir=runs_dir))
+    assert words in error

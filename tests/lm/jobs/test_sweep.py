@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from lm.datasets import load
 from lm.datasets.config import DataConfig
 from lm.jobs import JobQueue
 from lm.jobs.executors import EXECUTORS, open_executor
-from lm.jobs.sweeps import Sweep, estimate, expand, find, run_sweep, stable_id
+from lm.jobs.sweeps import Sweep, estimate, expand, find, run_names, run_sweep, stable_id
 from lm.jobs.sweeps.running import MOST_TRIES
 from lm.runs import Run, RunStore, RunWriter
 from lm.runs.plan import plan
@@ -262,6 +263,26 @@ def test_what_is_done_is_not_estimated_again(store):
     assert [run.share_left for run in planned.runs] == [0, 0.75, 1]
     assert planned.n_left == 2
     assert planned.flops_left == pytest.approx(1.75 * planned.runs[0].flops)
+    assert planned.flops_spent == pytest.approx(1.25 * planned.runs[0].flops)
+    assert planned.seconds_spent == sum(run.status.seconds for run in store.list())
+
+
+def test_a_sweep_that_is_done_says_what_it_took_and_what_it_found(file, tmp_path, capsys):
+    runs_dir, plan = tmp_path / "runs", Sweep.from_file(file)
+    run_sweep(expand(plan), RunStore(runs_dir), Here(), names=run_names(plan, expand(plan)))
+    command = ["sweep", str(file), "--runs-dir", str(runs_dir)]
+    assert main([*command, "--dry-run"]) == 0
+    assert re.search(
+        r"mine: 3 runs, and nothing left to train. They took [\d.]+ MFLOPs and",
+        capsys.readouterr().out,
+    )
+    assert main(command) == 0
+    table, _, sentence = capsys.readouterr().out.rpartition("\n\n")
+    assert "val_loss  test_loss  val_bits/char  test_bits/char" in table
+    assert "nats per token on validation" in sentence
+    assert "over 3 seeds" in sentence
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["conclusion"] == [sentence.strip()]
 
 
 def test_the_room_on_the_disk_is_predicted(store):

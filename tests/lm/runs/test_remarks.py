@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+import lm
 from lm.base.records import Evaluation
 from lm.jobs.sweeps import Sweep, expand
 from lm.runs import RunStore, table
 from lm.runs.prepare import prepare
-from lm.runs.remarks import earlier_step, remarks
+from lm.runs.remarks import earlier_step, remarks, slow_tables
 from lm.runs.run import Run
 
 BASE = {"dataset": "known_entropy", "data.n_chars": 3_000, "architecture": "mlp", "steps": 60}
@@ -81,3 +82,18 @@ def test_a_perplexity_that_is_too_large_is_no_number_in_any_table(run):
     row = table.row(scored(run, 1e6), table.COLUMNS)
     assert (row["val_loss"], row["val_perplexity"]) == (1e6, None)
     assert table.dataframe([scored(run, 1e6)])["test_perplexity"].isna().all()
+
+
+def test_a_rate_at_which_every_row_of_a_table_is_updated_is_said_beforehand():
+    def said(**given):
+        given = {"steps": 100, "preset": "modern", **given}
+        return slow_tables(lm.resolve("known_entropy", "mlp", **given), 27)
+
+    slow = said(learning_rate=10)
+    assert slow is not None
+    assert slow.startswith("Every step will update all rows of the tables of n-grams")
+    assert slow.endswith("Received: 0.1 and 10.")
+    assert said() is None
+    assert said(table_update="every_row") is None  # chosen
+    assert said(learning_rate=10, optimizer="sgd") is None  # has no such choice
+    assert said(learning_rate=10, preset="study") is None  # has no tables

@@ -1,0 +1,73 @@
+"""Scoring a run's weights again: on a split of its text, or on any other text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from lm.architectures.shared.model import LanguageModel
+from lm.base.records import Evaluation
+from lm.datasets import DatasetError, Split, read_text_file
+from lm.datasets.counting import hybrid as hybrids
+from lm.runs import Run, RunError
+from lm.runs.prepare import corpus_of
+from lm.training.checkpoint import load_model
+from lm.training.device import DeviceError, resolve_device
+from lm.training.evaluation import evaluate, token_nats
+
+
+def score(run: Run, part: str, *, hybrid: bool = False, blocks: bool = False) -> Evaluation:
+    """The score of a run's weights on a split of its own text.
+
+    Args:
+        run: It has weights, and its text is here.
+        part: "valid" or "test".
+        hybrid: Mixed with n-grams of the train split, by weights chosen on validation.
+        blocks: See `evaluate`.
+    """
+    model, corpus = load_model(run, _device(run)), corpus_of(run)
+    if part not in corpus.splits:
+        raise RunError(f"The {run.config.data.split} split has no {part} part.")
+    if hybrid:
+        nats = {
+            name: token_nats(model, corpus.splits[name].token_ids, blocks=blocks)
+            for name in dict.fromkeys(["valid", part])
+        }
+        return hybrids.evaluate(corpus, nats)[part]
+    return _evaluated(model, corpus.splits[part], blocks)
+
+
+def score_text(run: Run, path: str | Path, *, blocks: bool = False) -> Evaluation:
+    """The score of a run's weights on all of a text file, read by the run's own tokenizer.
+
+    Raises `UnknownTokenError` for characters or words that the tokenizer cannot express. A
+    tokenizer that leaves something out of a text, as words leave out how unknown ones are spelt,
+    needs the text of the run to price it.
+    """
+    model, text, tokenizer = load_model(run, _device(run)), read_text_file(path), run.tokenizer()
+    token_ids = tokenizer.encode(text)
+    if len(token_ids) < 2:
+        raise DatasetError(f"{path} must hold 2 tokens or more to be scored.")
+    if tokenizer.separator:
+        return _evaluated(model, corpus_of(run, instead=text).valid, blocks)
+    return _evaluated(model, Split(token_ids, len(text)), blocks)
+
+
+def _evaluated(model: LanguageModel, split: Split, blocks: bool) -> Evaluation:
+    return evaluate(
+        model,
+        split.token_ids,
+        n_chars=split.n_chars,
+        spelling_nats=split.spelling_nats,
+        blocks=blocks,
+    )
+
+
+def _device(run: Run) -> str:
+    """Where to score a run, with as many threads as it was trained with."""
+    torch.set_num_threads(run.facts.threads)
+    try:
+        return str(resolve_device(run.status.device or "cpu"))
+    except DeviceError:  # trained elsewhere
+        return "cpu"
