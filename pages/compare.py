@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import streamlit as st
 
 from lm import charts
@@ -26,15 +24,11 @@ def load() -> dict[str, Group]:
 
 def show(group: Group, checked: list[Run], looks: dict[str, charts.Look]) -> None:
     """Any quantity or setting against any result; training curves."""
-    labels = runs_table.labels(checked)
-    looks = {
-        run.run_id: dataclasses.replace(looks[run.run_id], label=labels[run.run_id])
-        for run in checked
-    }
+    colours = choice.colours(group)
     st.header("Anything against any result", anchor=False)
-    relate.show(group, checked, looks, choice.colours(group))
+    relate.show(group, checked, looks, colours)
     st.header("Training curves", anchor=False)
-    curves.show(group, checked, looks)
+    curves.show(group, checked, looks, colours)
 
 
 shell.page(
@@ -54,9 +48,9 @@ else:
     st.header("Runs", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="rows-of"):
         group = choice.with_ladder(group, recipe)
-        looks = choice.colouring(group) if group.runs else {}
-    if group.runs:
         checked = choice.checked_runs(group)
+        looks = choice.colouring(group, checked) if group.runs else {}
+    if group.runs:
         table.show(group, answer.distances(group))
         actions.act(group, checked)
         if checked:

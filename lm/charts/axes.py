@@ -10,7 +10,7 @@ import altair as alt
 import pandas as pd
 
 from lm.charts.labels import places
-from lm.charts.looks import MARKED, NEUTRAL
+from lm.charts.looks import MARKED, NEUTRAL, ink
 
 # What a run's progress can be measured in -> the axis's title.
 X_TITLES = {
@@ -26,7 +26,7 @@ COMPARED = {
     "bytes": "Bytes read and written in training",
 }
 HEIGHT = 380
-OF_AXIS = 55  # pixels of a chart's height that its x-axis takes
+AXIS_HEIGHT = 55  # pixels of a chart's height that its x-axis takes
 NEAR = 0.3  # a reference is drawn if it lies within this of the runs
 LARGE = 1e6  # from here on a number is written as a power of ten
 PLAIN_POWERS = "replace(datum.label, 'e+', 'e')"  # FLOPs as they are written elsewhere: 3e11
@@ -61,6 +61,7 @@ def loss_axis(references: Mapping[str, float], lowest: float | None = None) -> t
     bottom = math.floor(0.75 * best_guess / step) * step
     if lowest is not None and lowest < bottom:
         bottom = max(0.0, math.floor(lowest / (2 * step)) * 2 * step)
+    top = max(top, bottom + step)  # where there is one character, every guess costs nothing
     return bottom, top + 0.03 * (top - bottom)
 
 
@@ -81,19 +82,25 @@ def number_axis(title: str, log: bool, values: pd.Series) -> alt.Axis:
 
 
 def powers_of_ten(values: Sequence[float]) -> list[float]:
-    """The powers of ten that enclose `values`, which rise and are above 0."""
-    low, high = math.floor(math.log10(values[0])), math.ceil(math.log10(values[-1]))
+    """The powers of ten that enclose those of `values` that are above 0."""
+    positive = [value for value in values if value > 0]
+    if not positive:
+        return []
+    low, high = math.floor(math.log10(min(positive))), math.ceil(math.log10(max(positive)))
     return [10.0**power for power in range(low, high + 1)]
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Round numbers for a logarithmic axis: 1, 2, 5, 10, ..., and more on a short one."""
+    """Round numbers for a logarithmic axis: 1, 2, 5, 10, ..., and more on a short one.
+
+    Both ends are above 0. Where no round number lies between them, `low` is the one tick.
+    """
     steps: tuple[float, ...] = (1, 1.2, 1.5, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 5, 6, 7, 8, 9)
     if high / low > 4:
         steps = (1, 1.5, 2, 3, 4, 5, 7) if high / low < 15 else (1, 2, 5)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     numbers = [float(f"{step * 10.0**power:.3g}") for power in powers for step in steps]
-    return [number for number in numbers if low <= number <= high]
+    return [number for number in numbers if low <= number <= high] or [low]
 
 
 # --- references ---------------------------------------------------------------------------------
@@ -114,7 +121,9 @@ def between(references: Mapping[str, float], low: float, high: float) -> dict[st
     return {name: value for name, value in references.items() if low <= value <= high}
 
 
-def reference_lines(references: Mapping[str, float], scale: alt.Scale) -> list[alt.Chart]:
+def reference_lines(
+    references: Mapping[str, float], scale: alt.Scale, *, where: str = ""
+) -> list[alt.Chart]:
     """Dashed lines across a chart, named over their left ends, as layers of it.
 
     Names may lie on a curve here; `lines_apart` keeps them off one that is still to come.
@@ -122,13 +131,17 @@ def reference_lines(references: Mapping[str, float], scale: alt.Scale) -> list[a
     Args:
         references: What is written on a line -> its y.
         scale: That of the chart's y-axis.
+        where: A Vega expression: whether they are drawn. Empty: always.
     """
     if not references:
         return []
     rows = [{"reference": name, "y": value} for name, value in references.items()]
     base = alt.Chart(alt.Data(values=rows)).encode(y=alt.Y("y:Q", scale=scale))
+    base = base.transform_filter(where) if where else base
     rule = base.mark_rule(strokeDash=[4, 4], color=NEUTRAL, strokeWidth=1.2)
-    text = base.mark_text(color=NEUTRAL, fontSize=12, align="left", baseline="bottom", dx=4, dy=-3)
+    text = base.mark_text(
+        color=ink(NEUTRAL), fontSize=12, align="left", baseline="bottom", dx=4, dy=-3
+    )
     return [rule, text.encode(x=alt.value(0), text="reference:N")]
 
 
@@ -150,7 +163,7 @@ def lines_apart(
     low, high = domain
     marked = marked or {}
     every = {**references, **marked}
-    plot = height - OF_AXIS
+    plot = height - AXIS_HEIGHT
     tops = tuple(round((high - y) / (high - low) * plot, 1) for y in every.values())
     rows = [
         {"reference": name, "y": y, "end": place.end, "offset": place.offset}
@@ -167,7 +180,7 @@ def lines_apart(
             {"strokeWidth": 1.6} if own else {"strokeWidth": 1.2, "strokeDash": [4, 4]}
         )
         text = base.mark_text(
-            color=color,
+            color=ink(color),
             fontSize=12,
             fontWeight="bold" if own else "normal",
             baseline="middle",

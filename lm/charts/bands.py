@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from lm.charts.axes import X_TITLES, layered, powers_axis, powers_of_ten
-from lm.charts.data import span
+from lm.charts.data import padded, span
 from lm.charts.printing import PLOT_WIDTH, print_title
 
 TRAINING, VALIDATION = "training", "validation, sampled"
@@ -52,10 +52,11 @@ def _plot(
     widths = alt.Scale(domain=names, range=[thin, 2.6])
     width = alt.StrokeWidth("curve:N", scale=widths, legend=None)
     low, high = span(pd.concat([curves["low"], curves["high"]]))
+    bottom, top = padded(low, high, 0.04)
     y_scale = alt.Scale(
-        domain=[low - 0.04 * (high - low), high], nice=False, zero=False, clamp=True
+        domain=[bottom, high if high > low else top], nice=False, zero=False, clamp=True
     )
-    ticks = powers_of_ten(sorted(curves["flops"]))
+    ticks = powers_of_ten(curves["flops"].tolist())
     x = alt.X(
         "flops:Q",
         scale=alt.Scale(type="log", nice=False),

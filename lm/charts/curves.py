@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import altair as alt
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from lm.base.looks import Look
 from lm.charts import ends
 from lm.charts.axes import (
+    AXIS_HEIGHT,
     COMPARED,
     HEIGHT,
     NEAR,
@@ -17,9 +19,9 @@ from lm.charts.axes import (
     labelled,
     layered,
     number_axis,
-    scale_type,
+    reference_lines,
 )
-from lm.charts.data import MOST_POINTS, smooth, span, thin
+from lm.charts.data import smooth, span, thin
 from lm.charts.looks import look_scale
 
 
@@ -31,37 +33,50 @@ def training_curves(
     y: str = "sampled_val_loss",
     y_title: str = "Sampled validation loss (nats per token)",
     log_x: bool = True,
-    smoothing: float = 0.0,
+    smoothing: int = 0,
     references: Mapping[str, float] | None = None,
     height: int = HEIGHT,
 ) -> alt.LayerChart:
-    """A line for each run, over its training.
+    """A line for each run, over its training; a point where only one value was recorded.
 
     Args:
         metrics: Run id -> frame with the columns of `StepRecord`.
-        looks: Run id -> how the run is drawn and named; only these runs are drawn.
+        looks: Run id -> how the run is drawn and named; only these runs are drawn. Runs of one
+            name, such as seeds, are named once.
         x: A key of `COMPARED`.
         y: A column of losses, such as "train_loss".
         y_title: Title of the y-axis, with its unit.
         log_x: Draw x on a logarithmic axis.
-        smoothing: A share of each run, in (0, 1]: its running mean lies over the raw line. 0: none.
+        smoothing: Steps after which a loss counts for half as much in the mean that is drawn over
+            the raw line: see `smooth`. 0: no such mean.
         references: Name -> y of dashed lines, drawn where they lie near the runs.
-        height: Pixels.
+        height: Pixels of the chart without a legend, which adds to them.
 
-    Labels stand at the right ends of lines, if there are not too many to read.
+    Names stand at the right ends of lines, or in a legend where they would stand far from them.
     """
     rows = _rows(metrics, looks, x, y, log_x, smoothing)
     low, high = span(rows[y])
     near = between(references or {}, low - NEAR, high + NEAR)
-    y_domain = ends.padded(min([low, *near.values()]), max([high, *near.values()]))
-    y_scale = alt.Scale(domain=list(y_domain), zero=False, nice=False)
-    first, last = span(rows[x])
-    x_domain = ends.with_room(first, last, log_x)
-    x_scale = alt.Scale(type=scale_type(log_x), domain=list(x_domain), nice=False)
+    ys = pd.Series([low, high, *near.values()])
+    frame = ends.frame_of(rows[x], ys, log_x=log_x, height=height - AXIS_HEIGHT)
+    names = list(dict.fromkeys(look.label for look in looks.values()))
+    at_ends = _ends(rows, x)
+    labels: list[alt.Chart] = []
+    if len(at_ends) == len(names) and ends.lines_have_room(at_ends, labelled(near), frame):
+        room = ends.room_for([*names, *labelled(near)])
+        frame = replace(frame, room=room, or_legend=True)
+    horizontal = alt.X(f"{x}:Q", scale=frame.x_scale, axis=number_axis(COMPARED[x], log_x, rows[x]))
+    if frame.room:
+        x_of_labels = alt.X("x:Q", scale=frame.x_scale)
+        labels = ends.labels_of_lines(at_ends, labelled(near), x=x_of_labels, frame=frame)
+    no_names = f"!({frame.named})" if frame.room else ""
+    lines = reference_lines(labelled(near), frame.y_scale, where=no_names)
+    legend = ends.legend(looks.values(), frame)
     base = alt.Chart(rows).encode(
-        x=alt.X(f"{x}:Q", scale=x_scale, axis=number_axis(COMPARED[x], log_x, rows[x])),
-        color=alt.Color("run:N", scale=look_scale(looks.values(), "color"), legend=None),
-        strokeDash=alt.StrokeDash("run:N", scale=look_scale(looks.values(), "dash"), legend=None),
+        x=horizontal,
+        color=alt.Color("run:N", scale=look_scale(looks.values(), "color"), legend=legend),
+        strokeDash=alt.StrokeDash("run:N", scale=look_scale(looks.values(), "dash"), legend=legend),
+        detail="run_id:N",
         tooltip=[
             alt.Tooltip("run:N", title="Run"),
             alt.Tooltip("step:Q", title="Step", format=","),
@@ -71,34 +86,27 @@ def training_curves(
     )
 
     def vertical(column: str) -> alt.Y:
-        return alt.Y(f"{column}:Q", scale=y_scale, title=y_title)
+        return alt.Y(f"{column}:Q", scale=frame.y_scale, title=y_title)
 
     width, opacity = (1, 0.35) if smoothing else (2.2, 1)
     layers = [base.mark_line(strokeWidth=width, opacity=opacity).encode(y=vertical(y))]
     if smoothing:
         layers.append(base.mark_line(strokeWidth=2.4).encode(y=vertical("smoothed")))
-    labels = ends.labels_of_lines(
-        _ends(rows, looks, x),
-        labelled(near),
-        x=alt.X("x:Q", scale=x_scale),
-        y_domain=y_domain,
-        x_domain=x_domain,
-        last=last,
-        log_x=log_x,
-        height=height,
-    )
-    return layered(*labels, *layers).properties(height=height)
+    if len(alone := rows[~rows["run_id"].duplicated(keep=False)]):
+        points = base.mark_point(filled=True, size=70, opacity=1).properties(data=alone)
+        layers.append(points.encode(y=vertical(y), strokeDash=alt.Undefined))
+    return ends.under_legend(layered(*lines, *labels, *layers), frame)
 
 
-def _ends(rows: pd.DataFrame, looks: Mapping[str, Look], x: str) -> list[ends.End]:
-    """The last point of each line; none where there are too many to label."""
-    if len(looks) > ends.MOST:
-        return []
-    colors = {look.label: look.color for look in looks.values()}
-    last = rows.groupby("run", sort=False).tail(1)
+def _ends(rows: pd.DataFrame, x: str) -> list[ends.End]:
+    """The last point of each line; of several with one name, that of the line that ends last."""
+    last = rows.groupby("run_id", sort=False).tail(1)
+    last = last.sort_values(x, kind="stable").groupby("run", sort=False).tail(1)
     return [
-        ends.End(label=run, color=colors[run], x=at, y=value)
-        for run, at, value in zip(last["run"], last[x], last["smoothed"], strict=True)
+        ends.End(label=run, color=color, x=at, y=value)
+        for run, color, at, value in zip(
+            last["run"], last["color"], last[x], last["smoothed"], strict=True
+        )
     ]
 
 
@@ -108,24 +116,24 @@ def _rows(
     x: str,
     y: str,
     log_x: bool,
-    smoothing: float,
+    smoothing: int,
 ) -> pd.DataFrame:
-    """The thinned curves, one below the other: columns step, `x`, `y`, smoothed and run."""
+    """The thinned curves, one below the other.
+
+    Columns run_id, run (its name), color, step, `x`, `y` and smoothed.
+    """
     columns = list(dict.fromkeys(["step", x, y]))
-    if not looks:
-        return pd.DataFrame(columns=[*columns, "smoothed", "run"])
-    frames = [metrics[run_id][columns] for run_id in looks]
-    labels = [look.label for look in looks.values()]
-    rows = pd.concat(frames, keys=labels, names=["run", None]).reset_index("run")
-    rows = rows.dropna().astype({x: "float64"})
-    if log_x:
-        rows = rows[rows[x] > 0]
-    curves = rows.groupby("run", sort=False)
-    smoothed = curves[y].transform(smooth, smoothing) if smoothing else rows[y]
-    rows = rows.assign(smoothed=smoothed)
-    if curves.size().max() <= MOST_POINTS:
-        return rows
-    return pd.concat([thin(curve, y) for _, curve in rows.groupby("run", sort=False)])
+    frames = []
+    for run_id, look in looks.items():
+        frame = metrics[run_id][columns].dropna().astype({x: "float64", y: "float64"})
+        if log_x:
+            frame = frame[frame[x] > 0]
+        smoothed = smooth(frame[y], frame["step"], smoothing) if smoothing else frame[y]
+        frame = frame.assign(smoothed=smoothed, run_id=run_id, run=look.label, color=look.color)
+        frames.append(thin(frame, y))
+    if not frames:
+        return pd.DataFrame(columns=[*columns, "smoothed", "run_id", "run", "color"])
+    return pd.concat(frames)
 
 
 def describe_curves(
@@ -133,7 +141,8 @@ def describe_curves(
 ) -> str:
     """What a chart of training curves shows, as a sentence: the runs and where each ended."""
     ends = [
-        f"{look.label} ends at {metrics[run_id][y].dropna().iloc[-1]:.3f}"
+        f"{look.label} ends at {losses.iloc[-1]:.3f}"
         for run_id, look in looks.items()
+        if len(losses := metrics[run_id][y].dropna())
     ]
-    return f"{y_title}: {'; '.join(ends)}."
+    return f"{y_title}: {'; '.join(ends) or 'nothing recorded yet'}."

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 MOST_POINTS = 500
+FINE = 1e-6  # of a value: a smaller distance between the ends of an axis has no ticks to read
 
 
 def thin(frame: pd.DataFrame, y: str, most: int = MOST_POINTS) -> pd.DataFrame:
@@ -30,10 +31,24 @@ def log_spaced(end: int, most: int = 200) -> np.ndarray:
     return np.unique(np.geomspace(1, end, most).round().astype(int))
 
 
-def smooth(values: pd.Series, share: float) -> pd.Series:
-    """The centred running mean over a `share` of the series, in (0, 1]; shorter at its ends."""
-    width = max(1, round(share * len(values)))
-    return values.rolling(width, center=True, min_periods=1).mean()
+def smooth(values: pd.Series, steps: pd.Series, over: int) -> pd.Series:
+    """The mean of each value and those before it, less of them the longer they are ago.
+
+    Args:
+        values: A series of losses.
+        steps: When each was recorded, rising.
+        over: Steps after which a value counts for half as much.
+
+    The result at a step depends only on what was recorded up to it, so two runs with equal first
+    steps have equal first points, however long each of them went on.
+    """
+    losses, at = values.to_numpy(dtype=float), steps.to_numpy(dtype=float)
+    decay = 0.5 ** (np.diff(at, prepend=at[:1]) / over)
+    means, total, weight = np.empty(len(losses)), 0.0, 0.0
+    for i, loss in enumerate(losses):
+        total, weight = decay[i] * total + loss, decay[i] * weight + 1
+        means[i] = total / weight
+    return pd.Series(means, index=values.index)
 
 
 def sparkline(values: Sequence[float], points: int = 32) -> list[float]:
@@ -46,6 +61,25 @@ def sparkline(values: Sequence[float], points: int = 32) -> list[float]:
 
 
 def span(values: pd.Series) -> tuple[float, float]:
-    """The lowest and the highest value; 0 and 1 where there is none."""
-    values = values.dropna().astype(float)
-    return (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    """The lowest and the highest finite value; 0 and 1 where there is none."""
+    numbers = values.dropna().astype(float)
+    numbers = numbers[np.isfinite(numbers)]
+    return (float(numbers.min()), float(numbers.max())) if len(numbers) else (0.0, 1.0)
+
+
+def positive_span(values: pd.Series) -> tuple[float, float]:
+    """The same of the values above 0, as a logarithmic axis needs them; 1 and 10 for none."""
+    numbers = values[values.astype(float) > 0]
+    return span(numbers) if len(numbers) else (1.0, 10.0)
+
+
+def padded(low: float, high: float, share: float = 0.08) -> tuple[float, float]:
+    """The ends of an axis that shows everything from `low` to `high`, with a margin at each end.
+
+    `share` of the distance between them is each margin. Where they are equal, or as good as
+    equal, there is a margin too.
+    """
+    width = high - low
+    if width <= FINE * max(abs(low), abs(high)):
+        width = 0.25 * abs(high) or 1.0
+    return low - share * width, high + share * width

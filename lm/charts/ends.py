@@ -1,28 +1,43 @@
-"""Labels beside what they name, in place of a legend: at the ends of lines, and next to points."""
+"""Names beside what they name: at the ends of lines, and next to points.
+
+Where there is no room for them, a legend above the chart names the same things.
+"""
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import altair as alt
+import pandas as pd
 
-from lm.charts.looks import NEUTRAL
+from lm.base.looks import Look
+from lm.charts.axes import scale_type
+from lm.charts.data import padded, positive_span, span
+from lm.charts.looks import NEUTRAL, by_page, inks
 
-ROOM = 0.25  # of the width, kept free on the right for labels
-HEIGHT = 17  # pixels that a label needs
-NEAR = 0.2  # of the width: labels whose points are nearer than this must not overlap
-EARLY = 0.05  # of the width: a line that ends this much before others is labelled at its end
+MOST_SHARE = 0.3  # of the width, that names may take on the right
+LETTER = 7  # pixels, in a bold name
+HEIGHT = 17  # pixels that a name needs
+FAR = 2.6 * HEIGHT  # a name that is farther than this from its line cannot be told to belong to it
+NEAR = 0.2  # of the width: names whose points are nearer than this must not overlap
+EARLY = 0.05  # of the width: a line that ends this much before others is named at its end
 MOST_EARLY = 4  # more of these would lie on curves
-MOST = 12  # labels that can still be read in one chart
-AXIS_HEIGHT = 85  # pixels under a plot, of the chart's height
-_GAP = 8  # pixels between a point and its label
+MOST = 12  # names that can still be read in one chart
+MOST_IN_LEGEND = 24
+USUAL_WIDTH = 700  # pixels of a chart on a page, to tell which names would overlap
+LEGEND_COLUMNS = 4
+SYMBOL = 36  # pixels of a symbol in a legend, with its margins
+_GAP = 8  # pixels between a point and its name
 
 
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """What a label stands beside: the last point of a line, or a point."""
+    """What a name stands beside: the last point of a line, or a point."""
 
     label: str
     color: str
@@ -30,141 +45,263 @@ class End:
     y: float
 
 
-def with_room(first: float, last: float, log: bool) -> tuple[float, float]:
-    """The ends of an x-axis from `first` to `last`, with room for labels on the right."""
-    if log:
-        decades = max(0.5, math.log10(last / first))
-        return first / 10 ** (0.03 * decades), last * 10 ** (ROOM / (1 - ROOM) * decades)
-    width = (last - first) or abs(last) or 1.0
-    return first - 0.03 * width, last + ROOM / (1 - ROOM) * width
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """The axes of a chart, and the room that names have on its right.
+
+    Args:
+        x_domain, y_domain: The ends of the axes.
+        last: The largest x: there the names begin.
+        log_x: Whether x is logarithmic.
+        height: Pixels of the plot, without what stands above and below it.
+        room: Pixels for names on the right, if they are at most `MOST_SHARE` of the width.
+        or_legend: Whether a legend names the lines where names would take more than that.
+    """
+
+    x_domain: tuple[float, float]
+    y_domain: tuple[float, float]
+    last: float
+    log_x: bool
+    height: int
+    room: int = 0
+    or_legend: bool = False
+
+    @property
+    def named(self) -> str:
+        """A Vega expression: whether names are written at the ends of lines."""
+        return f"width * {MOST_SHARE} >= {self.room}" if self.or_legend else "true"
+
+    @property
+    def right(self) -> str:
+        """A Vega expression: the pixels on the right that are kept free."""
+        least = f"min({self.room}, width * {MOST_SHARE})"
+        return f"({self.named} ? {least} : 0)"
+
+    @property
+    def x_scale(self) -> alt.Scale:
+        """Its x-axis ends where the names begin."""
+        return alt.Scale(
+            type=scale_type(self.log_x),
+            domain=list(self.x_domain),
+            range=[0, alt.expr(f"width - {self.right}")] if self.room else alt.Undefined,
+            nice=False,
+            zero=False,
+        )
+
+    @property
+    def y_scale(self) -> alt.Scale:
+        """Its y-axis."""
+        return alt.Scale(domain=list(self.y_domain), nice=False, zero=False)
+
+    def share(self, x: float) -> float:
+        """Where a value lies on the x-axis, from 0 at its left end to 1 at its right."""
+        low, high = self.x_domain
+        if self.log_x:
+            return math.log(x / low) / math.log(high / low)
+        return (x - low) / (high - low)
+
+    def spread_out(self, values: Sequence[float]) -> list[float]:
+        """Places for names at rising `values` of y, so that none lies on another."""
+        low, high = self.y_domain
+        apart = HEIGHT / self.height * (high - low)
+        return spread_out(values, apart, low + apart / 2, high - apart / 2)
+
+    def pixels(self, y: float) -> float:
+        """How far up a value lies."""
+        low, high = self.y_domain
+        return (y - low) / (high - low) * self.height
 
 
-def padded(low: float, high: float) -> tuple[float, float]:
-    """The ends of a y-axis that shows everything from `low` to `high`, with a margin."""
-    margin = 0.08 * (high - low) or 0.02 * abs(high) or 0.1
-    return low - margin, high + margin
+def frame_of(xs: pd.Series, ys: pd.Series, *, log_x: bool, height: int) -> Frame:
+    """The frame that shows all of these values, with a margin; without room for names."""
+    low, high = positive_span(xs) if log_x else span(xs)
+    if log_x:
+        start, end = padded(math.log10(low), math.log10(high), 0.03)
+        start, end = min(start, math.log10(low) - 0.02), max(end, math.log10(high) + 0.02)
+        x_domain = 10**start, 10**end
+    else:
+        x_domain = padded(low, high, 0.03)
+    y_domain = padded(*span(ys))
+    return Frame(x_domain=x_domain, y_domain=y_domain, last=high, log_x=log_x, height=height)
+
+
+def room_for(names: Iterable[str]) -> int:
+    """The pixels that the longest of some names takes."""
+    return LETTER * max(map(len, names), default=0) + 2 * _GAP
+
+
+# --- whether names have room ----------------------------------------------------------------------
+
+
+def lines_have_room(ends: Sequence[End], references: Mapping[str, float], frame: Frame) -> bool:
+    """Whether every line can be named near its end."""
+    if len(ends) + len(references) > MOST or len(_early(ends, frame)) > MOST_EARLY:
+        return False
+    late = _late(ends, references, frame)
+    places = frame.spread_out([end.y for end in late])
+    return all(
+        abs(frame.pixels(at) - frame.pixels(end.y)) <= FAR
+        for at, end in zip(places, late, strict=True)
+    )
+
+
+def points_have_room(points: Sequence[End], frame: Frame) -> bool:
+    """Whether every point can be named next to it, on no other name."""
+    if len(points) > MOST:
+        return False
+    boxes = []
+    for point, at in _beside(points, frame):
+        left, middle = frame.share(point.x) * USUAL_WIDTH, frame.pixels(at)
+        boxes.append((left, left + room_for([point.label]), middle))
+        if abs(middle - frame.pixels(point.y)) > FAR:
+            return False
+    return not any(
+        abs(one[2] - other[2]) < HEIGHT - 1 and one[0] < other[1] and other[0] < one[1]
+        for one, other in itertools.combinations(boxes, 2)
+    )
+
+
+# --- names ----------------------------------------------------------------------------------------
 
 
 def labels_of_lines(
-    ends: Sequence[End],
-    references: Mapping[str, float],
-    *,
-    x: alt.X,
-    y_domain: tuple[float, float],
-    x_domain: tuple[float, float],
-    last: float,
-    log_x: bool,
-    height: int,
+    ends: Sequence[End], references: Mapping[str, float], *, x: alt.X, frame: Frame
 ) -> list[alt.Chart]:
-    """The labels of lines, one above the other in the free room, as layers of a chart.
+    """The names of lines, one above the other in the free room, as layers of a chart.
 
-    A line that ends well before the others is labelled beside its end, unless there are many.
+    A line that ends well before the others is named beside its end, unless there are many.
 
     Args:
         ends: The last point of each line.
         references: What is written beside a dashed line across the chart -> its y.
         x: The chart's own x, of a field "x".
-        y_domain: Lower and upper end of its y-axis.
-        x_domain: The ends of its x-axis.
-        last: The x where lines end at the latest: there the labels begin.
-        log_x: Whether x is logarithmic.
-        height: Pixels of the chart.
+        frame: Its axes.
 
-    A thin line leads from a line to its label where that had to make room.
+    A thin line leads from a line to its name where that had to make room.
     """
-
-    def is_early(end: End) -> bool:
-        return _share(last, x_domain, log_x) - _share(end.x, x_domain, log_x) > EARLY
-
-    before = [end for end in ends if is_early(end)]
+    before = _early(ends, frame)
     if len(before) > MOST_EARLY:
         before = []
-    early = labels_of_points(
-        before, x=x, y_domain=y_domain, x_domain=x_domain, log_x=log_x, height=height
-    )
-    every = [end for end in ends if end not in before]
-    every = [*every, *(End(label=n, color=NEUTRAL, x=last, y=v) for n, v in references.items())]
-    every.sort(key=lambda end: end.y)
-    places = spread_out([end.y for end in every], *_room(y_domain, height))
+    early = labels_of_points(before, x=x, frame=frame)
+    every = _late([end for end in ends if end not in before], references, frame)
+    is_early = [end in _early(ends, frame) for end in every]  # no line leads to one so far away
     rows = [
         {
-            "label": end.label,
-            "color": end.color,
-            "x": last if is_early(end) else end.x,  # no line leads to a label so far away
-            "y": at if is_early(end) else end.y,
-            "last": last,
+            **_written(end),
+            "x": frame.last if far else end.x,
+            "y": at if far else end.y,
+            "last": frame.last,
             "at": at,
         }
-        for end, at in zip(every, places, strict=True)
+        for end, far, at in zip(
+            every, is_early, frame.spread_out([end.y for end in every]), strict=True
+        )
     ]
     if not rows:
         return early
-    scale = alt.Scale(domain=list(y_domain), nice=False, zero=False)
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        x=x, color=alt.Color("color:N", scale=None, legend=None)
-    )
-    dashed = [_dashed(references, x, x_domain[0], last, scale)] if references else []
+    base = _rows(rows, frame).encode(x=x)
+    dashed = [_dashed(references, x, frame)] if references else []
     leader = base.mark_rule(strokeWidth=0.8, opacity=0.55).encode(
-        y=alt.Y("y:Q", scale=scale), x2="last:Q", y2="at:Q"
+        color=alt.Color("color:N", scale=None, legend=None),
+        y=alt.Y("y:Q", scale=frame.y_scale),
+        x2="last:Q",
+        y2="at:Q",
     )
-    text = _text(base).encode(x=_at_last(x), y=alt.Y("at:Q", scale=scale), text="label:N")
+    text = _text(base, frame).encode(
+        x=_at_last(x), y=alt.Y("at:Q", scale=frame.y_scale), text="label:N"
+    )
     return [*dashed, *early, leader, text]
 
 
-def _dashed(
-    references: Mapping[str, float], x: alt.X, first: float, last: float, scale: alt.Scale
-) -> alt.Chart:
-    """Dashed lines from the left edge to where the labels begin."""
-    rows = [{"y": value, "x": first, "last": last} for value in references.values()]
-    rules = alt.Chart(alt.Data(values=rows)).mark_rule(
-        strokeDash=[4, 4], color=NEUTRAL, strokeWidth=1.2
-    )
-    return rules.encode(x=x, x2="last:Q", y=alt.Y("y:Q", scale=scale))
-
-
-def labels_of_points(
-    points: Sequence[End],
-    *,
-    x: alt.X,
-    y_domain: tuple[float, float],
-    x_domain: tuple[float, float],
-    log_x: bool,
-    height: int,
-) -> list[alt.Chart]:
-    """A label next to each point, moved up or down where points lie close, as layers of a chart."""
-    rows = []
-    waiting = sorted(points, key=lambda point: point.x)
-    while waiting:
-        left = _share(waiting[0].x, x_domain, log_x)
-        near = [p for p in waiting if _share(p.x, x_domain, log_x) - left < NEAR]
-        waiting = waiting[len(near) :]
-        near.sort(key=lambda point: point.y)
-        places = spread_out([point.y for point in near], *_room(y_domain, height))
-        rows += [
-            {"label": point.label, "color": point.color, "x": point.x, "at": at}
-            for point, at in zip(near, places, strict=True)
-        ]
+def labels_of_points(points: Sequence[End], *, x: alt.X, frame: Frame) -> list[alt.Chart]:
+    """A name next to each point, moved up or down where points lie close, as layers of a chart."""
+    rows = [{**_written(point), "x": point.x, "at": at} for point, at in _beside(points, frame)]
     if not rows:
         return []
-    scale = alt.Scale(domain=list(y_domain), nice=False, zero=False)
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        x=x, color=alt.Color("color:N", scale=None, legend=None)
+    text = _text(_rows(rows, frame).encode(x=x), frame)
+    return [text.encode(y=alt.Y("at:Q", scale=frame.y_scale), text="label:N")]
+
+
+def legend(looks: Iterable[Look], frame: Frame | None = None) -> alt.Legend | None:
+    """A legend above a chart, in as many columns as there is room for; None for one name.
+
+    With a `frame`, it names only what has no name in the chart.
+    """
+    names = list(dict.fromkeys(look.label for look in looks if look.label))
+    if len(names) < 2:
+        return None
+    each = SYMBOL + room_for(names)
+    shown = {}
+    if frame is not None and frame.room:
+        shown = {"values": alt.expr(f"{frame.named} ? [] : {json.dumps(names)}")}
+    return alt.Legend(
+        title=None,
+        orient="top",
+        columns=alt.expr(f"clamp(floor(width / {each}), 1, {LEGEND_COLUMNS})"),
+        symbolLimit=MOST_IN_LEGEND,
+        **shown,
     )
-    return [_text(base).encode(y=alt.Y("at:Q", scale=scale), text="label:N")]
 
 
-def _share(value: float, domain: tuple[float, float], log: bool) -> float:
-    """Where a value lies on an axis, from 0 at its left end to 1 at its right."""
-    low, high = domain
-    if log:
-        return math.log(value / low) / math.log(high / low)
-    return (value - low) / (high - low)
+def under_legend(chart: alt.LayerChart, frame: Frame) -> alt.LayerChart:
+    """The chart, higher by its legend, which on a phone takes a row for each name."""
+    growing = alt.AutoSizeParams(type="fit-x", contains="padding")
+    return chart.properties(height=frame.height, autosize=growing)
 
 
-def _text(base: alt.Chart) -> alt.Chart:
-    limit = alt.expr(f"width * {ROOM} - {_GAP}")
+def _early(ends: Sequence[End], frame: Frame) -> list[End]:
+    last = frame.share(frame.last)
+    return [end for end in ends if last - frame.share(end.x) > EARLY]
+
+
+def _late(ends: Sequence[End], references: Mapping[str, float], frame: Frame) -> list[End]:
+    """The ends that are named in the free room, rising: with the references, without early ones."""
+    early = _early(ends, frame)
+    late = ends if len(early) > MOST_EARLY else [end for end in ends if end not in early]
+    lines = [End(label=name, color=NEUTRAL, x=frame.last, y=y) for name, y in references.items()]
+    return sorted([*late, *lines], key=lambda end: end.y)
+
+
+def _beside(points: Sequence[End], frame: Frame) -> list[tuple[End, float]]:
+    """Each point with the height of its name."""
+    placed = []
+    waiting = sorted(points, key=lambda point: point.x)
+    while waiting:
+        left = frame.share(waiting[0].x)
+        near = [p for p in waiting if frame.share(p.x) - left < NEAR]
+        waiting = waiting[len(near) :]
+        near.sort(key=lambda point: point.y)
+        placed += zip(near, frame.spread_out([point.y for point in near]), strict=True)
+    return placed
+
+
+def _written(end: End) -> dict[str, Any]:
+    on_light, on_dark = inks(end.color)
+    return {"label": end.label, "color": end.color, "on_light": on_light, "on_dark": on_dark}
+
+
+def _rows(rows: list[dict[str, Any]], frame: Frame) -> alt.Chart:
+    base = alt.Chart(alt.Data(values=rows))
+    return base.transform_filter(frame.named) if frame.or_legend else base
+
+
+def _dashed(references: Mapping[str, float], x: alt.X, frame: Frame) -> alt.Chart:
+    """Dashed lines from the left edge to where the names begin."""
+    first, last = frame.x_domain[0], frame.last
+    rows = [{"y": value, "x": first, "last": last} for value in references.values()]
+    rules = _rows(rows, frame).mark_rule(strokeDash=[4, 4], color=NEUTRAL, strokeWidth=1.2)
+    return rules.encode(x=x, x2="last:Q", y=alt.Y("y:Q", scale=frame.y_scale))
+
+
+def _text(base: alt.Chart, frame: Frame) -> alt.Chart:
     return base.mark_text(
-        align="left", baseline="middle", dx=_GAP, fontSize=12, fontWeight=600, limit=limit
+        align="left",
+        baseline="middle",
+        color=by_page("datum.on_light", "datum.on_dark"),
+        dx=_GAP,
+        fontSize=12,
+        fontWeight=600,
+        limit=alt.expr(f"{frame.right} - {_GAP}"),
     )
 
 
@@ -173,12 +310,6 @@ def _at_last(x: alt.X) -> alt.X:
     copy = x.copy()
     copy.shorthand = "last:Q"
     return copy
-
-
-def _room(y_domain: tuple[float, float], height: int) -> tuple[float, float, float]:
-    """How far labels must be apart, and the lowest and the highest place for one."""
-    apart = HEIGHT / (height - AXIS_HEIGHT) * (y_domain[1] - y_domain[0])
-    return apart, y_domain[0] + apart / 2, y_domain[1] - apart / 2
 
 
 def spread_out(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import altair as alt
 import pandas as pd
 
 from lm.base.looks import Look
 from lm.charts.axes import (
+    AXIS_HEIGHT,
     HEIGHT,
     LARGE,
     between,
@@ -19,8 +20,8 @@ from lm.charts.axes import (
     powers_axis,
     powers_of_ten,
 )
-from lm.charts.data import span
-from lm.charts.ends import End, labels_of_lines, padded, with_room
+from lm.charts.data import positive_span, span
+from lm.charts.ends import End, frame_of, labels_of_lines, room_for
 from lm.charts.looks import series_scale
 
 NEAR = 0.1  # references this near to what is shown are drawn, too
@@ -78,16 +79,20 @@ def frontier_chart(
     if references:
         best = max(references, key=lambda name: references[name])
         near[best] = references[best]
-    y_domain = padded(min([low, *near.values()]), max([high, *near.values()]))
-    y_scale = alt.Scale(domain=list(y_domain), nice=False, zero=False)
-    first, last = span(pd.concat([rungs["x"], marks["x"]]))
-    x_domain = with_room(first, last, log=True)
-    ticks = [tick for tick in powers_of_ten([first, last]) if x_domain[0] <= tick <= last * 1.05]
+    xs = pd.concat([rungs["x"], marks["x"]]).astype(float)
+    first, last = positive_span(xs)
+    frame = frame_of(
+        xs, pd.Series([low, high, *near.values()]), log_x=True, height=height - AXIS_HEIGHT
+    )
+    at_ends = _ends(rungs, looks)
+    names = [*(end.label for end in at_ends), *labelled(near)]
+    frame = replace(frame, room=room_for(names) if names else 0)
+    ticks = [tick for tick in powers_of_ten([first, last]) if first / 1.05 <= tick <= last * 1.05]
     if len(ticks) < 2:
         ticks = log_ticks(first, last * 1.05)
     x = alt.X(
         "x:Q",
-        scale=alt.Scale(type="log", domain=list(x_domain), nice=False),
+        scale=frame.x_scale,
         axis=powers_axis(x_title, values=ticks, labelOverlap=True)
         if last >= LARGE
         else alt.Axis(title=x_title, values=ticks, format=",~g"),
@@ -97,7 +102,7 @@ def frontier_chart(
     shape = alt.Shape("series:N", scale=series_scale(looks, "shape"), legend=None)
 
     def y(name: str) -> alt.Y:
-        return alt.Y(f"{name}:Q", scale=y_scale, title=y_title)
+        return alt.Y(f"{name}:Q", scale=frame.y_scale, title=y_title)
 
     over = alt.Tooltip("x:Q", title=x_title, format=".3~e" if last >= LARGE else ",.3~r")
     tooltip = [
@@ -127,16 +132,7 @@ def frontier_chart(
         .mark_point(filled=False, opacity=1, size=HOLLOW_SIZE, strokeWidth=1.8)
         .encode(y=y("mean"), shape=shape, tooltip=tooltip)
     )
-    labels = labels_of_lines(
-        _ends(rungs, looks),
-        labelled(near),
-        x=x,
-        y_domain=y_domain,
-        x_domain=x_domain,
-        last=last,
-        log_x=True,
-        height=height,
-    )
+    labels = labels_of_lines(at_ends, labelled(near), x=x, frame=frame)
     runs = (
         alt.Chart(marks)
         .mark_point(

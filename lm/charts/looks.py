@@ -7,6 +7,7 @@ can be read on white and on black.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -19,10 +20,16 @@ from lm.base.looks import Look
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A7B00", "#7F7F7F")
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (9, 3, 2, 3), (2, 2))
 MORE_DASHES = ((4, 2), (12, 4), (9, 3, 2, 3, 2, 3), (1, 4), (14, 3, 5, 3))
+STAR = (
+    "M0,-1L0.25,-0.35L0.95,-0.31L0.4,0.13L0.59,0.81"
+    "L0,0.42L-0.59,0.81L-0.4,0.13L-0.95,-0.31L-0.25,-0.35Z"
+)
 SHAPES = ("circle", "square", "diamond", "triangle-up")
-MORE_SHAPES = ("cross", "triangle-down", "triangle-right", "triangle-left", "wedge")
-NEUTRAL = "#7c8088"  # of reference lines: it can be read on a light and on a dark page
-MARKED = "#8a63d2"  # of a line that a person drew, likewise; no architecture has it
+MORE_SHAPES = ("cross", "triangle-down", "triangle-right", "triangle-left", STAR)
+NEUTRAL = "#7c8088"  # of reference lines, on a light and on a dark page
+MARKED = "#8a63d2"  # of a line that a person drew; no architecture has it
+PAGES = ("#fffefb", "#14171b")  # the background of a light page and of a dark one
+CONTRAST = 4.5  # of small type against its background, as WCAG 2.2 asks for
 
 
 def of_architecture(name: str, label: str = "") -> Look:
@@ -51,7 +58,6 @@ def run_looks(groups: Mapping[str, str], labels: Mapping[str, str]) -> dict[str,
     ranks: dict[str, int] = {}
     by_run = {}
     for run_id, group in groups.items():
-        rank = ranks[group] = ranks.get(group, -1) + 1
         place = order.index(group)
         first = Look(
             PALETTE[place % len(PALETTE)], DASHES[place % len(DASHES)], SHAPES[place % len(SHAPES)]
@@ -59,6 +65,7 @@ def run_looks(groups: Mapping[str, str], labels: Mapping[str, str]) -> dict[str,
         if by_architecture:
             first = of_architecture(group)
             place = SHAPES.index(first.shape) if first.shape in SHAPES else 0
+        rank = ranks[first.color] = ranks.get(first.color, -1) + 1
         by_run[run_id] = Look(
             color=first.color,
             dash=_cue(first.dash, more_dashes, place, rank),
@@ -84,6 +91,56 @@ def few_looks(names: Iterable[str]) -> dict[str, Look]:
         name: Look(PALETTE[place], shape=SHAPES[place], label=name)
         for place, name in enumerate(names)
     }
+
+
+# --- text ---------------------------------------------------------------------------------------
+
+
+def inks(color: str) -> tuple[str, str]:
+    """What text in a colour is written in on a light page and on a dark one: shades of it."""
+    return _readable(color, PAGES[0], 0), _readable(color, PAGES[1], 255)
+
+
+def ink(color: str) -> Any:
+    """The same as a property of a mark or of an axis, which the browser works out."""
+    return by_page(*(f"'{shade}'" for shade in inks(color)))
+
+
+def by_page(on_light: str, on_dark: str) -> Any:
+    """A Vega expression that is one of two others, by the background of the chart."""
+    return alt.expr(f"luminance(background) < 0.2 ? {on_dark} : {on_light}")
+
+
+@functools.lru_cache(maxsize=128)
+def _readable(color: str, page: str, towards: int) -> str:
+    """The colour, mixed with black (0) or white (255) until it has `CONTRAST` on a page."""
+    channels = _channels(color)
+    for percent in range(101):
+        share = percent / 100
+        mixed = [round(c + share * (towards - c)) for c in channels]
+        shade = "#" + "".join(f"{c:02x}" for c in mixed)
+        if contrast(shade, page) >= CONTRAST:
+            return shade
+    raise ValueError(f"No shade of {color} can be read on {page}.")
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours, from 1 to 21, as WCAG 2.2 defines it."""
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(color: str) -> float:
+    shares = [channel / 255 for channel in _channels(color)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def _channels(color: str) -> list[int]:
+    """Red, green and blue of "#0072b2", or of "#07b", each from 0 to 255."""
+    digits = color.removeprefix("#")
+    size = len(digits) // 3
+    return [int((digits[i : i + size] * 2)[:2], 16) for i in range(0, 3 * size, size)]
 
 
 # --- scales ---------------------------------------------------------------------------------------

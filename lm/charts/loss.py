@@ -18,7 +18,7 @@ from lm.charts.axes import (
     lines_apart,
 )
 from lm.charts.data import thin
-from lm.charts.looks import NEUTRAL
+from lm.charts.looks import NEUTRAL, ink
 
 TRAIN, VALIDATION = "train", "validation, sampled"
 BEFORE = "before"
@@ -55,6 +55,7 @@ def loss_chart(
     calls this again with more rows gives the browser new data for the same chart.
     """
     low, high = y_domain
+    x_end = x_end or 1.0  # a run may be over before its clock has moved
     x_scale = alt.Scale(domain=[x_end / 1000, x_end], type="log", clamp=True, nice=False)
     if not log_x:
         x_scale = alt.Scale(domain=[0, x_end], nice=False)
@@ -82,6 +83,9 @@ def loss_chart(
     lines = labelled(between(references, low, high))
     guesses = lines_apart(lines, y_domain, height, marked=labelled(marked or {}))
     layers = [*guesses, line, dots.encode(strokeWidth=alt.value(0))]
+    if log_x:
+        metrics = metrics[metrics[x] > 0]
+        before = None if before is None else before[before[x] > 0]
     datasets: dict[str, list[dict[str, float | str]]] = {"curve": _rows(metrics, x)}
     if before is not None:
         earlier = _rows_before(before, x, x_end)
@@ -122,7 +126,7 @@ def _line_before(
     )
     encoded = alt.Chart(data).encode(x=curve.encoding.x, y=curve.encoding.y)
     line = encoded.mark_line(color=NEUTRAL, strokeWidth=2, opacity=0.6, clip=True)
-    name = encoded.mark_text(color=NEUTRAL, fontSize=12, baseline="middle", **place)
+    name = encoded.mark_text(color=ink(NEUTRAL), fontSize=12, baseline="middle", **place)
     name = name.transform_joinaggregate(last="max(x)").transform_filter("datum.x === datum.last")
     return [line, name.encode(text=alt.value(BEFORE))]
 

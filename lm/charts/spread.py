@@ -25,7 +25,7 @@ from lm.charts.axes import (
     reference_lines,
     scale_type,
 )
-from lm.charts.data import span
+from lm.charts.data import padded, span
 from lm.charts.looks import look_scale
 from lm.charts.printing import PLOT_WIDTH, print_title
 from lm.runs.intervals import LEAST_SEEDS
@@ -159,7 +159,7 @@ def _plot(panel: Panel, looks: Mapping[str, Look], live: bool = False) -> alt.La
 
 def _legend(looks: Mapping[str, Look], live: bool) -> alt.Legend | None:
     """The legend above a plot; on a page, in as many columns as there is room for."""
-    if len(looks) == 1:
+    if len(looks) < 2:
         return None
     settings: dict[str, Any] = {"columns": LEGEND_COLUMNS}
     if live:
@@ -183,14 +183,15 @@ def _tooltip(panel: Panel, rows: pd.DataFrame, **titles: str) -> list[alt.Toolti
 
 def _vertical(panel: Panel, rows: pd.DataFrame) -> tuple[alt.Axis, alt.Scale]:
     low, high = span(pd.concat([rows["y"], pd.Series(panel.references or {}, dtype=float)]))
-    margin = 0.07 * (high - low) or 0.05
-    domain = panel.y_domain or (low - margin, high + margin)
+    domain = panel.y_domain or padded(low, high, 0.07)
     decimals = max(2, math.ceil(math.log10(TICKS / (domain[1] - domain[0]))))
     axis = alt.Axis(title=panel.y_title, format=panel.y_format or f".{decimals}f", tickCount=TICKS)
-    if panel.log_y:
-        domain = (low / (high / low) ** 0.1, high * (high / low) ** 0.1)
+    log_y = panel.log_y and low > 0
+    if log_y:
+        margin = max(high / low, 1.1) ** 0.1
+        domain = (low / margin, high * margin)
         axis = alt.Axis(title=panel.y_title, format="~g", values=log_ticks(*domain))
-    scale = alt.Scale(type=scale_type(panel.log_y), domain=list(domain), zero=False, nice=False)
+    scale = alt.Scale(type=scale_type(log_y), domain=list(domain), zero=False, nice=False)
     return axis, scale
 
 
@@ -203,15 +204,23 @@ def _horizontal(panel: Panel, rows: pd.DataFrame, live: bool) -> alt.X:
             axis=alt.Axis(title=panel.x_title, labelAngle=0, **(IN_LINES if live else {})),
         )
     values = sorted(set(rows["x"].astype(float)))
+    log_x = panel.log_x and min(values, default=0.0) > 0
     if values and values[-1] >= LARGE:
         axis = powers_axis(panel.x_title, values=powers_of_ten(values), labelOverlap=True)
     else:
         axis = alt.Axis(
             title=panel.x_title,
-            values=values if len(values) <= MOST_TICKS else log_ticks(values[0], values[-1]),
             labelOverlap=True,
             format="~g",
             labelExpr=PLAIN_POWERS,
+            **_ticks(values, log_x),
         )
-    scale = alt.Scale(type=scale_type(panel.log_x), zero=False, nice=False, padding=14)
+    scale = alt.Scale(type=scale_type(log_x), zero=False, nice=False, padding=14)
     return alt.X("x:Q", scale=scale, axis=axis)
+
+
+def _ticks(values: Sequence[float], log_x: bool) -> dict[str, Any]:
+    """Every value where there are few; else round numbers, which Vega chooses on a linear axis."""
+    if len(values) <= MOST_TICKS:
+        return {"values": list(values)}
+    return {"values": log_ticks(values[0], values[-1])} if log_x else {}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import altair as alt
 import pandas as pd
 
 from lm.base.looks import Look
-from lm.charts.axes import layered
-from lm.charts.data import span
-from lm.charts.ends import End, labels_of_lines, padded, with_room
+from lm.charts.axes import AXIS_HEIGHT, layered
+from lm.charts.data import positive_span
+from lm.charts.ends import End, frame_of, labels_of_lines, room_for
 from lm.charts.looks import series_scale
 
 TICKS = {0.1: "0.1 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h"}
@@ -47,21 +48,21 @@ def time_chart(
         y_title: What is drawn.
         height: Pixels.
     """
-    first, last = span(points["seconds"])
-    x_domain = with_room(first, last, log=True)
-    y_domain = padded(*span(points["y"]))
+    first, last = positive_span(points["seconds"])
+    frame = frame_of(points["seconds"], points["y"], log_x=True, height=height - AXIS_HEIGHT)
+    frame = replace(frame, room=room_for(look.label for look in looks.values()))
     ticks = [tick for tick in TICKS if first <= tick <= last * 1.05]
     names = "{" + ", ".join(f"'{tick:g}': '{TICKS[tick]}'" for tick in ticks) + "}"
     x = alt.X(
         "x:Q",
-        scale=alt.Scale(type="log", domain=list(x_domain), nice=False),
+        scale=frame.x_scale,
         axis=alt.Axis(
             title="Training time on this machine",
             values=ticks,
             labelExpr=f"{names}[format(datum.value, '~g')]",
         ),
     )
-    y = alt.Y("y:Q", scale=alt.Scale(domain=list(y_domain), nice=False, zero=False), title=y_title)
+    y = alt.Y("y:Q", scale=frame.y_scale, title=y_title)
     color = alt.Color("series:N", scale=series_scale(looks, "color"), legend=None)
     shape = alt.Shape("series:N", scale=series_scale(looks, "shape"), legend=None)
     dash = alt.StrokeDash("series:N", scale=series_scale(looks, "dash"), legend=None)
@@ -77,11 +78,7 @@ def time_chart(
         ],
         {},
         x=x,
-        y_domain=y_domain,
-        x_domain=x_domain,
-        last=last,
-        log_x=True,
-        height=height,
+        frame=frame,
     )
     marked = pd.DataFrame(
         [{"span": a.span, "series": a.series, "x": a.seconds, "y": a.y} for a in answers]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,8 @@ from lm.runs.config import RunConfig
 from lm.runs.table import exported_row
 from pages.common import caches, corpora, drafts, theme, wording
 from pages.common.phases import BADGES, BUSY, phase
+
+SEEDS = ("seed", "data_seed")
 
 # --- which runs may share an axis -------------------------------------------------------------
 
@@ -130,13 +132,24 @@ def varying(runs: Sequence[Run]) -> list[str]:
     return [name for name in every if len({str(s[name]) for s in settings if name in s}) > 1]
 
 
-def labels(runs: Sequence[Run]) -> dict[str, str]:
-    """Run id -> the fewest settings that tell the run from the others."""
+def varied(runs: Sequence[Run]) -> list[str]:
+    """The same without seeds: what somebody varied to see what it is worth."""
+    return [name for name in varying(runs) if name not in SEEDS]
+
+
+def without_seed(run: Run) -> str:
+    """What is equal for runs that differ by their seed alone."""
+    settings = settings_of(run)
+    return str({name: value for name, value in settings.items() if name not in SEEDS})
+
+
+def labels(runs: Sequence[Run], without: Collection[str] = ()) -> dict[str, str]:
+    """Run id -> the fewest settings that tell the run from the others, some left out."""
     if len(runs) == 1:
         return {runs[0].run_id: wording.model(runs[0])}
     settings = {run.run_id: settings_of(run) for run in runs}
     parts_of: dict[str, list[str]] = {run.run_id: [] for run in runs}
-    names = varying(runs)
+    names = [name for name in varying(runs) if name not in without]
     if len({wording.in_tables(run) > 0 for run in runs}) > 1:  # said of each run that has them
         parts_of = {run.run_id: [wording.model(run)] for run in runs}
         names = [name for name in names if name != "architecture"]
@@ -148,7 +161,7 @@ def labels(runs: Sequence[Run]) -> dict[str, str]:
             if len({str(settings[run_id].get(name)) for run_id in members}) > 1:
                 for run_id in members:
                     if name in settings[run_id]:
-                        parts_of[run_id].append(_named(name, settings[run_id][name]))
+                        parts_of[run_id].append(_said(name, settings[run_id][name]))
     texts = {run_id: ", ".join(parts) for run_id, parts in parts_of.items()}
     by_name = {run.run_id: run.name for run in runs}
     for run_id, text in texts.items():  # the same settings twice: only the name tells
@@ -161,7 +174,13 @@ def labels(runs: Sequence[Run]) -> dict[str, str]:
     }
 
 
-def _named(name: str, value: Any) -> str:
+def said(run: Run, name: str) -> str:
+    """A setting of the run with its value, as labels say it; "" if the run has no such setting."""
+    settings = settings_of(run)
+    return _said(name, settings[name]) if name in settings else ""
+
+
+def _said(name: str, value: Any) -> str:
     if name == "architecture":
         return wording.architecture(value)
     if name == "budget":

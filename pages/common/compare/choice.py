@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
 
 import streamlit as st
 
@@ -13,7 +15,8 @@ from pages.common import links, runs_table, wording
 from pages.common.choosing import keep_among
 from pages.common.runs_table import Group
 
-MOST_CHECKED = 12  # at first; any number can be checked by hand
+MOST_CHECKED = 12  # at first, unless the best group of seeds is larger; a person may check more
+MOST_NAMED = 12  # marks or curves in a chart; more are named by their colour
 
 
 def choose_group(groups: dict[str, Group]) -> Group:
@@ -24,6 +27,8 @@ def choose_group(groups: dict[str, Group]) -> Group:
             if run_ids := [run.run_id for run in group.runs if run.run_id in link]:
                 st.session_state["group"] = key
                 checked_ids()[key] = run_ids
+                for chosen in ("color_by", "setting"):  # what to look at depends on the runs
+                    st.session_state.pop(chosen, None)
                 break
     if st.session_state.get("group") not in groups:
         st.session_state["group"] = next(iter(groups))
@@ -49,7 +54,7 @@ def with_ladder(group: Group, recipe: str) -> Group:
         key="with_ladder",
         persist_state="session",
     )
-    return dataclasses.replace(group, runs=(*group.runs, *ladder)) if wanted else group
+    return replace(group, runs=(*group.runs, *ladder)) if wanted else group
 
 
 def checked_ids() -> dict[str, list[str]]:
@@ -68,12 +73,7 @@ def checked_runs(group: Group) -> list[Run]:
 
     The address names them once they are others, so that a visit leaves one step for "back".
     """
-
-    def loss(run: Run) -> float:
-        score = group.score(run.status.valid)
-        return math.inf if score is None else score
-
-    best = {run.run_id for run in sorted(group.runs, key=loss)[:MOST_CHECKED]}
+    best = {run.run_id for run in best_runs(group)}
     run_ids = set(checked_ids().setdefault(group.key, list(best)))
     runs = [run for run in group.runs if run.run_id in run_ids]
     if run_ids != best or links.runs_to_compare():
@@ -81,11 +81,37 @@ def checked_runs(group: Group) -> list[Run]:
     return runs
 
 
-def colouring(group: Group) -> dict[str, charts.Look]:
-    """A look for every run of the group, checked or not, so that checking changes no colour."""
+def best_runs(group: Group) -> list[Run]:
+    """The runs with the lowest losses, `MOST_CHECKED` at most.
+
+    Runs that differ by their seed alone come whole, by their mean, or not at all: the mean of the
+    best seeds is lower than that of all. The best of them come even where they are more.
+    """
+    alike: dict[str, list[Run]] = {}
+    for run in group.runs:
+        alike.setdefault(runs_table.without_seed(run), []).append(run)
+
+    def loss(seeds: list[Run]) -> float:
+        scores = [score for run in seeds if (score := group.score(run.status.valid)) is not None]
+        return fmean(scores) if scores else math.inf
+
+    best: list[Run] = []
+    for seeds in sorted(alike.values(), key=loss):
+        if best and len(best) + len(seeds) > MOST_CHECKED:
+            break
+        best += seeds
+    return best
+
+
+def colouring(group: Group, checked: Sequence[Run]) -> dict[str, charts.Look]:
+    """A look for every run of the group, checked or not, so that checking changes no colour.
+
+    At first, colours tell architectures apart, or what else the checked runs differ in.
+    """
     names = [name for name in runs_table.varying(group.runs) if name != "architecture"]
     options = ["architecture", "run", *names]
-    keep_among("color_by", options, otherwise="architecture")
+    first = next(iter(runs_table.varied(checked)), "architecture")
+    keep_among("color_by", options, otherwise=first if first in options else "architecture")
     by = st.selectbox(
         "Colour by",
         options,
@@ -113,4 +139,34 @@ def _decides(group: Group, by: str) -> dict[str, str]:
         return {run.run_id: run.run_id for run in group.runs}
     if by == "architecture":
         return {run.run_id: run.config.model.architecture for run in group.runs}
-    return {run.run_id: f"{by} {runs_table.settings_of(run).get(by, '–')}" for run in group.runs}
+    return {run.run_id: runs_table.said(run, by) or f"no {by}" for run in group.runs}
+
+
+def named(
+    runs: Sequence[Run],
+    series: Mapping[str, str],
+    looks: Mapping[str, charts.Look],
+    colours: Mapping[str, str],
+    *,
+    without: Collection[str] = (),
+) -> dict[str, charts.Look]:
+    """Run id -> how the run is drawn, and the fewest settings that tell its series from others.
+
+    Args:
+        runs: The runs of a chart.
+        series: Run id -> the series that it belongs to. Runs of one series are drawn alike. Where
+            there are more than `MOST_NAMED` of them, runs of one colour are.
+        looks: Run id -> the look of the run alone.
+        colours: Run id -> what its colour stands for.
+        without: Settings that are no part of a name.
+    """
+    by_colour = len(set(series.values())) > MOST_NAMED
+    key_of = colours if by_colour else series
+    first = {key_of[run.run_id]: run for run in reversed(runs)}
+    labels = runs_table.labels([run for run in runs if run in first.values()], without)
+    names = {key: key if by_colour else labels[run.run_id] for key, run in first.items()}
+    return {
+        run.run_id: replace(looks[first[key].run_id], label=names[key])
+        for run in runs
+        for key in [key_of[run.run_id]]
+    }

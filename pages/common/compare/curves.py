@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from lm import charts
 from lm.runs import Run
 from pages.common import corpora, runs_table, wording
+from pages.common.compare import choice
 from pages.common.components.chart import place
 from pages.common.runs_table import Group
 
+MOST_ALONE = 8  # curves; of more, those that differ by their seed alone are drawn alike
 
-def show(group: Group, checked: list[Run], looks: dict[str, charts.Look]) -> None:
-    """The chart of training curves, with controls for its axes and its smoothing."""
+
+def show(
+    group: Group,
+    checked: list[Run],
+    looks: Mapping[str, charts.Look],
+    colours: Mapping[str, str],
+) -> None:
+    """The chart of training curves, with controls for its axes and its smoothing.
+
+    `colours`: run id -> what its colour stands for.
+    """
     losses = {"sampled_val_loss": "Sampled validation loss", "train_loss": "Training loss"}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         loss = st.segmented_control(
@@ -35,26 +48,30 @@ def show(group: Group, checked: list[Run], looks: dict[str, charts.Look]) -> Non
         )
         smoothing = st.select_slider(
             "Smoothing",
-            [0.0, 0.02, 0.05, 0.1, 0.2],
-            format_func=lambda share: "none" if not share else f"{share:.0%} of the run",
+            [0, 10, 30, 100, 300, 1000],
+            format_func=lambda steps: f"{steps:,} steps" if steps else "none",
             key="smoothing",
             persist_state="session",
             width=220,
-            help="The mean over this share of a run. The raw line stays, faint.",
+            help="A mean of each loss and those before it, in which a loss counts for half as much "
+            "after this many steps. The raw line stays, faint.",
         )
         log_x = st.toggle("Log x", value=True, key="curve_log", persist_state="session")
     frames = runs_table.curves(group, checked)
-    frames = {run_id: frame for run_id, frame in frames.items() if len(frame[loss].dropna()) > 1}
+    frames = {run_id: frame for run_id, frame in frames.items() if frame[loss].notna().any()}
     if not frames:
         st.caption("None of the checked runs has a curve yet.")
         return
-    looks = {run_id: looks[run_id] for run_id in frames}
+    drawn = [run for run in checked if run.run_id in frames]
+    few = len(drawn) <= MOST_ALONE
+    alike = {run.run_id: run.run_id if few else runs_table.without_seed(run) for run in drawn}
+    shown = choice.named(drawn, alike, looks, colours, without=() if few else runs_table.SEEDS)
     title = f"{losses[loss]} ({group.unit})"
-    with st.container(key="curves-chart"):
+    with st.container(key="curves-chart", gap="xxsmall"):
         place(
             charts.training_curves(
                 frames,
-                looks,
+                shown,
                 x=x,
                 y=loss,
                 y_title=title,
@@ -63,8 +80,17 @@ def show(group: Group, checked: list[Run], looks: dict[str, charts.Look]) -> Non
                 references={} if group.in_bits else _references(group),
             ),
             key="curves",
-            alt=charts.describe_curves(frames, looks, y=loss, y_title=title),
+            alt=charts.describe_curves(frames, shown, y=loss, y_title=title),
         )
+        if sentence := _reading(len(set(alike.values())), len(drawn)):
+            st.caption(sentence)
+
+
+def _reading(n_kinds: int, n_runs: int) -> str:
+    """What a name in the chart stands for, where that is more than one run."""
+    if n_kinds > choice.MOST_NAMED:
+        return "Curves are named by their colour. Check fewer runs to see each by its name."
+    return "Runs that differ by their seed alone are drawn alike." if n_kinds < n_runs else ""
 
 
 def _references(group: Group) -> dict[str, float]:

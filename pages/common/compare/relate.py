@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -12,14 +12,13 @@ from lm import charts
 from lm.runs import Run
 from lm.runs.intervals import Interval
 from lm.runs.table import COLUMNS, offered
-from pages.common import runs_table, theme, wording
+from pages.common import runs_table, theme
 from pages.common.choosing import keep_among
+from pages.common.compare import choice
 from pages.common.components.chart import place
-from pages.common.runs_table import Group
+from pages.common.runs_table import SEEDS, Group
 
-SEEDS = ("seed", "data_seed")
 MOST_ROWS = 10  # of the table of means, before it scrolls
-MOST_NAMED = 8  # marks that are named one by one; more are named by their colour
 
 
 def show(
@@ -37,30 +36,31 @@ def show(
         return
     if means:
         have = over_seeds(have, checked, x, y)
-    if len(have) > MOST_NAMED:
-        series = _series(checked, colours)
-        have = have.assign(series=[series[run_id] for run_id in have["run_id"]])
-    looks = {run_id: looks[run_id] for run_id in have["run_id"]}
-    if means:
-        looks = {
-            run_id: replace(look, label=_without_seed(look.label)) for run_id, look in looks.items()
-        }
+    shown = [run for run in checked if run.run_id in set(have["run_id"])]
+    seeds = SEEDS if means else ()
+    labels = runs_table.labels(shown, seeds)
+    series, along = _series(shown, have, x, seeds)
+    drawn = choice.named(shown, series, looks, colours, without=(*seeds, along))
+    n_series = len(set(series.values()))
+    if n_series == 1 and len(shown) > 1:  # the axis says what differs
+        drawn = {run_id: replace(look, label="") for run_id, look in drawn.items()}
     titles = {column.name: column.label for column in COLUMNS.values()}
     with st.container(key="setting-chart", gap="xxsmall"):
         place(
             charts.results_chart(
                 have,
-                looks,
+                drawn,
                 x=x,
                 y=y,
                 x_title=titles.get(x, x),
                 y_title=titles[y],
                 log_x=log_x,
+                joined=n_series <= choice.MOST_NAMED,
             ),
             key="settings",
             alt=charts.describe_results(
                 have,
-                looks,
+                {run_id: charts.Look("", label=label) for run_id, label in labels.items()},
                 y=y,
                 y_title=titles[y],
                 best="max" if COLUMNS[y].higher_is_better else "min",
@@ -69,10 +69,10 @@ def show(
         if means and (have["n"] > 1).any():
             st.caption("Marks are means over seeds; bars are their 95 % intervals (Student's t).")
     if means:
-        _table(have, looks, y, titles[y])
+        _table(have, labels, y, titles[y])
 
 
-def _table(means: pd.DataFrame, looks: Mapping[str, charts.Look], y: str, y_title: str) -> None:
+def _table(means: pd.DataFrame, labels: Mapping[str, str], y: str, y_title: str) -> None:
     """The marks of the chart in numbers: the mean of each group, its interval, and its seeds."""
     best_first = not COLUMNS[y].higher_is_better
     rows = means.sort_values(y, ascending=best_first)
@@ -81,7 +81,7 @@ def _table(means: pd.DataFrame, looks: Mapping[str, charts.Look], y: str, y_titl
         pd.DataFrame(
             {
                 "Runs that differ by their seed alone": [
-                    looks[run_id].label for run_id in rows["run_id"]
+                    labels[run_id] for run_id in rows["run_id"]
                 ],
                 "Mean": rows[y],
                 "±": (rows["high"] - rows["low"]) / 2,
@@ -106,24 +106,27 @@ def _table(means: pd.DataFrame, looks: Mapping[str, charts.Look], y: str, y_titl
     )
 
 
-def _series(runs: Sequence[Run], colours: Mapping[str, str]) -> dict[str, str]:
-    """Run id -> the line that it is part of: its colour, apart with tables of n-grams and without.
+def _series(
+    runs: Sequence[Run], frame: pd.DataFrame, x: str, without: Collection[str]
+) -> tuple[dict[str, str], str]:
+    """Run id -> its series, and the setting along which series go.
 
-    The tables are named where a colour stands for runs of both kinds.
+    Runs of a series differ by that setting alone (and by the settings `without`), so that a line
+    through them says what it is worth. Where x is a setting, it is this one. Where x is a quantity,
+    such as parameters, it is one that x varies with; if there is none, each run stands alone.
     """
-    tables = {run.run_id: wording.in_tables(run) for run in runs}
-    kinds = {(colours[run_id], bool(n)) for run_id, n in tables.items()}
-    both = {colour for colour, has in kinds if (colour, not has) in kinds}
-    return {
-        run_id: wording.with_tables(colours[run_id], n if colours[run_id] in both else 0)
-        for run_id, n in tables.items()
-    }
-
-
-def _without_seed(label: str) -> str:
-    """What is said of a run, without its seed."""
-    parts = [part for part in label.split(", ") if not part.startswith(SEEDS)]
-    return ", ".join(dict.fromkeys(parts)) or label
+    settings = {run.run_id: runs_table.settings_of(run) for run in runs}
+    names = [name for name in runs_table.varying(runs) if name not in without]
+    at = dict(zip(frame["run_id"], frame[x], strict=True))
+    for along in [x] if x in names else names:
+        series = {
+            run_id: str([of_run.get(name) for name in names if name != along])
+            for run_id, of_run in settings.items()
+        }
+        marks = {(series[run_id], at[run_id]) for run_id in series}
+        if len(marks) == len(runs) > len(set(series.values())):
+            return series, along
+    return {run_id: run_id for run_id in settings}, ""
 
 
 def _controls(group: Group, checked: Sequence[Run]) -> tuple[str, str, bool, bool]:
@@ -136,8 +139,7 @@ def _controls(group: Group, checked: Sequence[Run]) -> tuple[str, str, bool, boo
         for column in offered("y")
         if not (group.in_bits and column.per_token)
     }
-    first = next((name for name in quantities if name != "flops"), options[0])
-    keep_among("setting", options, otherwise=first)
+    keep_among("setting", options, otherwise=_first_axis(runs_table.varied(checked)))
     keep_among("result", results, otherwise="val_bits_per_char" if group.in_bits else "val_loss")
     with st.container(horizontal=True, vertical_alignment="bottom", key="relate"):
         x = st.selectbox(
@@ -167,22 +169,25 @@ def _controls(group: Group, checked: Sequence[Run]) -> tuple[str, str, bool, boo
     return x, y, log_x, means
 
 
+def _first_axis(varied: Sequence[str]) -> str:
+    """What results are drawn against at first: what was varied, and FLOPs for budgets."""
+    return "flops" if "budget" in varied else next(iter(varied), "flops")
+
+
 def over_seeds(frame: pd.DataFrame, runs: Sequence[Run], x: str, y: str) -> pd.DataFrame:
     """A row for each group of runs that differ by their seeds alone.
 
     Columns run_id (that of the first), x and y (means), low and high (the ends of the 95 %
     interval of the mean; missing for one seed) and n. A run that is there twice, seed and all,
-    counts once. Where x is a seed, or no number, the runs stay as they are.
+    counts once. Where x is a seed, the runs stay as they are.
     """
-    if x in SEEDS or not pd.api.types.is_numeric_dtype(frame[x]):
+    if x in SEEDS:
         return frame.assign(n=1, low=None, high=None)
     settings = {run.run_id: runs_table.settings_of(run) for run in runs}
     same = pd.Series([str(settings[run_id]) for run_id in frame["run_id"]], index=frame.index)
     frame = frame[~same.duplicated()]
-    alike = {
-        run_id: str({name: value for name, value in of_run.items() if name not in SEEDS})
-        for run_id, of_run in settings.items()
-    }
+    alike = {run.run_id: runs_table.without_seed(run) for run in runs}
+    number = pd.api.types.is_numeric_dtype(frame[x]) and frame[x].dtype != bool
     rows = []
     for _, members in frame.groupby([alike[run_id] for run_id in frame["run_id"]], sort=False):
         interval = Interval.of(members[y].astype(float).tolist())
@@ -190,7 +195,7 @@ def over_seeds(frame: pd.DataFrame, runs: Sequence[Run], x: str, y: str) -> pd.D
         rows.append(
             {
                 "run_id": members["run_id"].iloc[0],
-                x: float(members[x].astype(float).mean()),
+                x: float(members[x].mean()) if number else members[x].iloc[0],
                 y: interval.mean,
                 "low": interval.mean - interval.half_width if several else None,
                 "high": interval.mean + interval.half_width if several else None,

@@ -173,6 +173,7 @@ def test_references_have_one_form() -> None:
     ]
     for chart in drawn:
         layers = [each for each in chart.to_dict()["layer"] if "values" in each.get("data", {})]
+        layers = [each for each in layers if "!(width" not in str(each.get("transform"))]  # phones
         rules = [each for each in layers if "strokeDash" in each["mark"]]
         texts = [each for each in layers if each["mark"]["type"] == "text"]
         assert [row["y"] for layer in rules for row in layer["data"]["values"]] == [1.5]
@@ -290,9 +291,164 @@ def test_one_run_alone_stands_beside_the_best_of_counting() -> None:
 
 def test_smoothing_keeps_the_raw_line() -> None:
     shown = {"a": charts.Look("#000", label="MLP")}
-    spec = charts.training_curves({"a": metrics(50)}, shown, smoothing=0.2).to_dict()
+    spec = charts.training_curves({"a": metrics(50)}, shown, smoothing=10).to_dict()
     lines = [layer for layer in spec["layer"] if layer["mark"]["type"] == "line"]
     assert [line["encoding"]["y"]["field"] for line in lines] == ["sampled_val_loss", "smoothed"]
+
+
+def test_equal_first_steps_are_smoothed_to_equal_first_points() -> None:
+    """Whatever comes after them, and with weights that depend on steps and not on rows."""
+    short, long = metrics(40), metrics(4000)
+    for over in (1, 30, 1000):
+        one = charts.smooth(short["train_loss"], short["step"], over)
+        other = charts.smooth(long["train_loss"], long["step"], over)
+        assert one.tolist() == pytest.approx(other.iloc[:40].tolist(), rel=1e-12)
+    losses, steps = pd.Series([4.0, 1.0, 1.0]), pd.Series([1, 11, 21])
+    halves = charts.smooth(losses, steps, 10).tolist()  # weights 1, 1/2, 1/4 backwards
+    assert halves == pytest.approx([4, (1 + 4 / 2) / 1.5, (1 + 1 / 2 + 4 / 4) / 1.75])
+
+
+ODD = {
+    "none": [],
+    "one": [1.5],
+    "one of nothing": [0.0],
+    "nothing but nothing": [0.0] * 5,
+    "the same": [2.5] * 5,
+    "almost the same": [1.0, 1.0 + 1e-15],
+    "huge": [1.0, 450_687_923.0, 1e15],
+    "tiny": [1e-12, 1e-9],
+    "no numbers": [math.nan, math.inf],
+}
+
+
+def drawn_axes(part: object) -> list[list[float]]:
+    """The ends of every axis that a specification sets itself."""
+    if isinstance(part, list):
+        return [axis for each in part for axis in drawn_axes(each)]
+    if not isinstance(part, dict):
+        return []
+    own = [part["domain"]] if "type" in part and "domain" in part else []
+    numbers = [d for d in own if isinstance(d, list) and all(isinstance(n, float) for n in d)]
+    return [*numbers, *(axis for each in part.values() for axis in drawn_axes(each))]
+
+
+@pytest.mark.parametrize(
+    ("xs", "values"),
+    [*(("rising", name) for name in ODD), ("the same", "the same"), ("huge", "the same"),
+     ("nothing", "one"), ("nothing", "the same")],
+)  # fmt: skip
+def test_every_chart_draws_odd_data(xs: str, values: str) -> None:
+    """Constant, empty, single, zero-valued and huge data: axes have two ends, and ticks."""
+    ys = ODD[values]
+    n = len(ys)
+    at = {"rising": range(1, n + 1), "the same": [7.0] * n, "nothing": [0.0] * n}
+    x = pd.Series(at.get(xs, [10.0 ** (6 * i) for i in range(n)]), dtype=float)
+    y = pd.Series(ys, dtype=float)
+    frame = pd.DataFrame(
+        {"step": x, "tokens": x, "flops": x, "seconds": x, "train_loss": y, "sampled_val_loss": y}
+    )
+    look = {"a": charts.Look("#0072B2", label="a"), "b": charts.Look("#D55E00", label="b")}
+    finite = y[np.isfinite(y)]
+    references = {"uniform": finite.max(), "unigram": finite.min()} if len(finite) else {}
+    rows = pd.DataFrame({"run_id": "a", "x": x, "y": y})
+    rung = pd.DataFrame({"x": x, "mean": y, "low": y, "high": y, "n": 1, "firm": False})
+    rung = rung[np.isfinite(y) & (x > 0)].assign(series="a")
+    band = pd.DataFrame({"flops": x, "mean": y, "low": y, "high": y, "curve": "training"})
+    panels = [
+        charts.Panel(
+            frame=rows.rename(columns={"run_id": "series"}), x_title="", y_title="",
+            log_x=log, log_y=log, references=references,
+        )
+        for log in (True, False)
+    ]  # fmt: skip
+    drawn = [
+        charts.curve_plot(band, color="#0072B2"),
+        *charts.spread_plots(panels, look),
+        charts.frontier_chart(rung, look, y_title="", references=references),
+        charts.time_chart(rung.rename(columns={"x": "seconds", "mean": "y"}), look, [], y_title=""),
+    ]
+    for log in (True, False):
+        drawn += [
+            charts.loss_chart(
+                frame[np.isfinite(y)], x="seconds", x_end=float(x.max() if n else 0), color="#0",
+                y_domain=charts.loss_axis(references), references=references, log_x=log,
+            ),
+            charts.training_curves({"a": frame}, {"a": look["a"]}, references=references, log_x=log,
+                                   smoothing=10),
+            charts.results_chart(
+                rows, look, x="x", y="y", x_title="", y_title="", log_x=log, joined=True,
+                references=references,
+            ),
+        ]  # fmt: skip
+    for chart in drawn:
+        for low, high in drawn_axes(chart.to_dict(validate=False)):
+            assert math.isfinite(low)
+            assert math.isfinite(high)
+            assert low < high
+
+
+def axis_names(spec: dict) -> set[str]:
+    """What is written at the ends of lines and beside marks, and not at the left of references."""
+    texts = [layer for layer in spec["layer"] if layer["mark"]["type"] == "text"]
+    return {row["label"] for each in texts for row in each["data"]["values"] if "label" in row}
+
+
+def legend_of(spec: dict) -> dict | None:
+    return spec["layer"][-1]["encoding"]["color"]["legend"]
+
+
+def test_curves_are_named_at_their_ends_or_in_a_legend() -> None:
+    """Names stay near their curves; where they would not, a legend takes them, and the room."""
+    few = {name: charts.Look("#0072B2", label=name) for name in ("one", "two", "three")}
+    apart = {name: metrics(50).assign(sampled_val_loss=float(i)) for i, name in enumerate(few)}
+    spec = charts.training_curves(apart, few).to_dict()
+    assert axis_names(spec) == set(few)
+    assert "width" in json.dumps(legend_of(spec)["values"])  # on a phone, where names have no room
+    many = {f"{i}": charts.Look("#0072B2", label=f"learning_rate {i}") for i in range(9)}
+    spec = charts.training_curves(dict.fromkeys(many, metrics(50)), many).to_dict()
+    assert axis_names(spec) == set()  # nine names on one point: the outer ones would be far away
+    assert "values" not in legend_of(spec)
+    assert "range" not in spec["layer"][-1]["encoding"]["x"]["scale"]
+
+
+def test_runs_of_one_name_are_drawn_alike_and_named_once() -> None:
+    looks = {f"{i}": charts.Look("#0072B2", label="MLP" if i else "Linear") for i in range(4)}
+    frames = {run_id: metrics(50 + int(run_id)) for run_id in looks}
+    spec = charts.training_curves(frames, looks).to_dict()
+    assert axis_names(spec) == {"MLP", "Linear"}
+    assert spec["layer"][-1]["encoding"]["detail"]["field"] == "run_id"
+
+
+def test_a_run_with_one_validation_point_is_a_point() -> None:
+    look = {"a": charts.Look("#0072B2", label="a")}
+    spec = charts.training_curves({"a": metrics(10)}, look).to_dict()
+    assert spec["layer"][-1]["mark"]["type"] == "point"
+    more = charts.training_curves({"a": metrics(20)}, look).to_dict()
+    assert more["layer"][-1]["mark"]["type"] == "line"
+
+
+def test_marks_are_joined_only_when_asked_to_and_their_names_lie_on_no_other() -> None:
+    frame = pd.DataFrame(
+        {"run_id": list("abcdefghi"), "flops": [1e9] * 4 + [1.1e9] * 4 + [2e9], "y": 1.5}
+    )
+    looks = {
+        run_id: charts.Look("#0072B2", label=f"a long name, {run_id}") for run_id in frame["run_id"]
+    }
+    drawing = {"x": "flops", "y": "y", "x_title": "", "y_title": ""}
+    spec = charts.results_chart(frame, looks, **drawing).to_dict()
+    assert not [layer for layer in spec["layer"] if layer["mark"]["type"] == "line"]
+    assert axis_names(spec) == set()
+    assert legend_of(spec) is not None
+    spec = charts.results_chart(frame.iloc[[0, 8]], looks, **drawing, joined=True).to_dict()
+    assert [layer for layer in spec["layer"] if layer["mark"]["type"] == "line"]
+    assert axis_names(spec) == {"a long name, a", "a long name, i"}
+
+
+def test_every_group_of_a_setting_has_a_look_of_its_own() -> None:
+    groups = {f"run{i}": f"learning_rate {i}" for i in range(20)}
+    looks = charts.run_looks(groups, groups)
+    assert len({(look.color, look.dash) for look in looks.values()}) == 20
+    assert len({(look.color, look.shape) for look in looks.values()}) == 20
 
 
 @pytest.mark.parametrize("x", ["training.flops", "architecture", "bias"])
