@@ -7,7 +7,7 @@ import streamlit as st
 from lm import charts
 from lm.runs import Run
 from pages.common import caches, first_run, ladders, runs_table, shell, wording
-from pages.common.compare import actions, answer, choice, curves, relate, table
+from pages.common.compare import actions, answer, choice, curves, news, relate, table
 from pages.common.runs_table import Group
 
 
@@ -37,6 +37,7 @@ shell.page(
 )
 if done := st.session_state.pop("done", None):
     st.toast(wording.plain(done))
+news.watch()
 groups = load()
 if not groups:
     first_run.offer("There is no run to compare yet.")

@@ -22,8 +22,8 @@ LEVEL = 0.005  # nats: closer than this to the frontier is on it
 def runs() -> list[Run]:
     """The complete runs of all ladders: the program's, the study's, and those trained here."""
     store, study = ladder_store(caches.store()), caches.study_store()
-    own = _complete(str(store.root), _stamp(store))
-    return [*own, *_of_study(str(study.root), _stamp(study))]
+    own = _complete(str(store.root), stamp(store))
+    return [*own, *_of_study(str(study.root), stamp(study))]
 
 
 def presets(ladder: Iterable[Run]) -> list[str]:
@@ -138,7 +138,7 @@ def _sentence(text: str) -> str:
 # --- read once ----------------------------------------------------------------------------------
 
 
-def _stamp(store: RunStore) -> tuple[int, int]:
+def stamp(store: RunStore) -> tuple[int, int]:
     """Changes whenever a run of the store appears, ends or goes."""
     times = [path.stat().st_mtime_ns for path in store.root.glob("*/status.json")]
     return len(times), max(times, default=0)

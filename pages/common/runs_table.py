@@ -25,6 +25,7 @@ from pages.common import caches, corpora, drafts, theme, wording
 from pages.common.phases import BADGES, BUSY, phase
 
 SEEDS = ("seed", "data_seed")
+LETTER, SMALL = 7, 75  # pixels of a letter in the table, and of a small column
 
 # --- which runs may share an axis -------------------------------------------------------------
 
@@ -147,21 +148,7 @@ def labels(runs: Sequence[Run], without: Collection[str] = ()) -> dict[str, str]
     """Run id -> the fewest settings that tell the run from the others, some left out."""
     if len(runs) == 1:
         return {runs[0].run_id: wording.model(runs[0])}
-    settings = {run.run_id: settings_of(run) for run in runs}
-    parts_of: dict[str, list[str]] = {run.run_id: [] for run in runs}
-    names = [name for name in varying(runs) if name not in without]
-    if len({wording.in_tables(run) > 0 for run in runs}) > 1:  # said of each run that has them
-        parts_of = {run.run_id: [wording.model(run)] for run in runs}
-        names = [name for name in names if name != "architecture"]
-    for name in names:
-        alike: dict[tuple, list[str]] = {}
-        for run_id, parts in parts_of.items():
-            alike.setdefault(tuple(parts), []).append(run_id)
-        for members in alike.values():
-            if len({str(settings[run_id].get(name)) for run_id in members}) > 1:
-                for run_id in members:
-                    if name in settings[run_id]:
-                        parts_of[run_id].append(_said(name, settings[run_id][name]))
+    parts_of = {run_id: list(parts.values()) for run_id, parts in telling(runs, without).items()}
     texts = {run_id: ", ".join(parts) for run_id, parts in parts_of.items()}
     by_name = {run.run_id: run.name for run in runs}
     for run_id, text in texts.items():  # the same settings twice: only the name tells
@@ -172,6 +159,29 @@ def labels(runs: Sequence[Run], without: Collection[str] = ()) -> dict[str, str]
         run_id: text if list(texts.values()).count(text) == 1 else f"{text}, {run_id}"
         for run_id, text in texts.items()
     }
+
+
+def telling(runs: Sequence[Run], without: Collection[str] = ()) -> dict[str, dict[str, str]]:
+    """Run id -> the settings of a label by their names, as the label says them.
+
+    What a recipe makes of these settings, such as a batch size, is not among them.
+    """
+    settings = {run.run_id: settings_of(run) for run in runs}
+    parts_of: dict[str, dict[str, str]] = {run.run_id: {} for run in runs}
+    names = [name for name in varying(runs) if name not in without]
+    if len({wording.in_tables(run) > 0 for run in runs}) > 1:  # said of each run that has them
+        parts_of = {run.run_id: {"architecture": wording.model(run)} for run in runs}
+        names = [name for name in names if name != "architecture"]
+    for name in names:
+        alike: dict[tuple, list[str]] = {}
+        for run_id, parts in parts_of.items():
+            alike.setdefault(tuple(parts.values()), []).append(run_id)
+        for members in alike.values():
+            if len({str(settings[run_id].get(name)) for run_id in members}) > 1:
+                for run_id in members:
+                    if name in settings[run_id]:
+                        parts_of[run_id][name] = _said(name, settings[run_id][name])
+    return parts_of
 
 
 def said(run: Run, name: str) -> str:
@@ -287,14 +297,16 @@ def state(run: Run) -> str:
     return text if now in BUSY else f"{text} at step {run.status.step:,}"
 
 
-def columns(group: Group) -> dict[str, Any]:
-    """How the columns of `table` look."""
+def columns(group: Group, frame: pd.DataFrame) -> dict[str, Any]:
+    """How the columns of a `table` look: what differs is shown whole, if it is not very long."""
     config = st.column_config
     small, medium = (theme.column_width(size) for size in ("small", "medium"))
+    letters = frame["What differs"].str.len().max() if "What differs" in frame else 0
+    differs = min(max(LETTER * int(letters), 12 * LETTER), 45 * LETTER) * small // SMALL + 20
     return {
         "run_id": None,
-        "Run": config.TextColumn(width=medium, pinned=False),
-        "What differs": config.TextColumn(width=medium),
+        "Run": config.TextColumn(width=medium * 3 // 4, pinned=False),
+        "What differs": config.TextColumn(width=differs),
         "Loss": config.LineChartColumn(
             "Loss", width=small, help="Training loss over the run, nats per token."
         ),
@@ -326,8 +338,10 @@ def columns(group: Group) -> dict[str, Any]:
             "test, in nats per token; and the FLOPs with which the ladder gets as far.",
             width=medium,
         ),
-        "FLOPs": config.TextColumn(help=f"Training FLOPs. {wording.NOT_COUNTED}", width=small),
-        "Parameters": config.NumberColumn(format="localized", width=small),
+        "FLOPs": config.TextColumn(
+            help=f"Training FLOPs. {wording.NOT_COUNTED}", width=small * 5 // 4
+        ),
+        "Parameters": config.NumberColumn(format="localized", width=small * 5 // 4),
         "Time": config.NumberColumn("Time", format="%.1f s", help="Training alone.", width=small),
         "State": config.TextColumn(width=small),
     }

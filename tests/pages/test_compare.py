@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lm import charts
 from lm.base.flops import Cost
 from lm.base.records import Evaluation, StepRecord
 from lm.datasets import Corpus, load
@@ -21,6 +22,7 @@ from lm.runs.archive import ArchiveError
 from lm.runs.prepare import prepare
 from lm.runs.table import COLUMNS, Column
 from pages.common import runs_table, shell
+from pages.common.compare import choice, relate
 from tests.pages.conftest import serve
 
 ROOT = Path(__file__).parents[2]
@@ -180,6 +182,86 @@ def test_labels_say_only_what_differs(tmp_path: Path, corpora) -> None:
     labels = list(runs_table.labels(twins).values())
     assert labels[0] == "one"
     assert len(set(labels)) == 3
+
+
+def group_of(store: RunStore) -> runs_table.Group:
+    (group,) = runs_table.groups(store.list()).values()
+    return group
+
+
+def test_groups_of_seeds_are_checked_whole_or_not_at_all(tmp_path: Path, corpora) -> None:
+    """The mean of the best three of four seeds would be lower than that of all."""
+    store = RunStore(tmp_path)
+    for loss, rate in ((1.4, 0.01), (1.5, 0.02), (1.6, 0.03), (1.3, 0.04)):
+        for seed in range(5):
+            finished_run(
+                store, corpora["char"], loss=loss + seed / 100, learning_rate=rate, seed=seed
+            )
+    checked = choice.best_runs(group_of(store))
+    rates = [run.config.training.learning_rate for run in checked]
+    assert {rate: rates.count(rate) for rate in set(rates)} == {0.04: 5, 0.01: 5}
+    for seed in range(5, 20):
+        finished_run(store, corpora["char"], loss=1.2, learning_rate=0.04, seed=seed)
+    assert len(choice.best_runs(group_of(store))) == 20  # the best group, however large
+
+
+def joined(runs: list[Run], x: str) -> list[list[str]]:
+    """The labels of runs by series, where a series has several."""
+    frame = runs_table.results(runs)
+    series, _ = relate.series_along(runs, frame, x, runs_table.SEEDS)
+    labels = runs_table.labels(runs)
+    lines: dict[str, list[str]] = {}
+    for run_id, name in series.items():
+        lines.setdefault(name, []).append(labels[run_id])
+    return [line for line in lines.values() if len(line) > 1]
+
+
+def test_lines_join_only_runs_that_differ_by_one_choice(tmp_path: Path, corpora) -> None:
+    store, corpus = RunStore(tmp_path), corpora["char"]
+    widths = [
+        finished_run(store, corpus, budget=budget, model={"d_model": d_model, "context_length": 16})
+        for budget in (1e9, 1e10)
+        for d_model in (16, 32)
+    ]
+    for x in ("n_params", "d_model"):
+        lines = joined(widths, x)
+        assert len(lines) == 2
+        assert all(len({label.split(",")[0] for label in line}) == 1 for line in lines)
+    recipes_at_budgets = [
+        finished_run(store, corpus, architecture="mlp", budget=budget) for budget in (1e8, 1e11)
+    ]
+    assert joined([*recipes_at_budgets, widths[0]], "n_params") == []
+    assert len(joined([*recipes_at_budgets, widths[0]], "flops")) == 1  # a ladder of one's own
+    assert joined(widths[:1], "n_params") == []
+
+
+def test_many_curves_are_named_by_what_differs_and_more_by_their_colour(
+    tmp_path: Path, corpora
+) -> None:
+    store = RunStore(tmp_path)
+    runs = [
+        finished_run(store, corpora["char"], learning_rate=rate, seed=seed)
+        for rate in (0.01, 0.02, 0.04)
+        for seed in range(3)
+    ]
+    looks = charts.run_looks(
+        dict.fromkeys([r.run_id for r in runs], "mlp"), {r.run_id: "" for r in runs}
+    )
+    colours = {run.run_id: "MLP" for run in runs}
+    alike = {run.run_id: runs_table.without_seed(run) for run in runs}
+    shown = choice.named(runs, alike, looks, colours, without=runs_table.SEEDS)
+    assert [look.label for look in shown.values()] == [
+        f"learning_rate {rate}" for rate in (0.01, 0.02, 0.04) for _ in range(3)
+    ]
+    assert len(set(shown.values())) == 3  # the seeds of one rate are drawn alike
+    each = {run.run_id: run.run_id for run in runs}
+    assert len({look.label for look in choice.named(runs, each, looks, colours).values()}) == 9
+    more = [*runs, *(finished_run(store, corpora["char"], seed=seed) for seed in range(3, 7))]
+    looks |= {run.run_id: looks[runs[0].run_id] for run in more[9:]}
+    colours |= {run.run_id: "Transformer" for run in more[9:]}
+    each = {run.run_id: run.run_id for run in more}
+    shown = choice.named(more, each, looks, colours)
+    assert {look.label for look in shown.values()} == {"MLP", "Transformer"}
 
 
 # --- a run as a file ------------------------------------------------------------------------------
@@ -342,6 +424,28 @@ def test_runs_that_differ_by_their_seed_become_a_mean_with_its_interval(
     assert not [each for each in app.dataframe if "Seeds" in each.value]
 
 
+def test_a_sweep_is_drawn_over_what_was_swept_and_checked_rows_can_be_seen(
+    compare, tmp_path: Path, corpora
+) -> None:
+    store = RunStore(tmp_path / "runs")
+    for rate in (0.08, 0.04, 0.02, 0.01, 0.005):  # the last ones are best
+        for seed in range(3):
+            finished_run(store, corpora["char"], loss=1 + rate, learning_rate=rate, seed=seed)
+    app = compare()
+    assert app.selectbox(key="setting").value == "learning_rate"
+    assert app.selectbox(key="color_by").value == "learning_rate"
+
+    def rates() -> list[str]:
+        said = (each.split(",")[0] for each in app.dataframe[0].value["What differs"])
+        return [rate.removeprefix("learning_rate ") for rate in said]
+
+    assert rates()[-3:] == ["0.08"] * 3  # the only ones that are not checked
+    app.text_input(key="filter").set_value("0.08").run()
+    assert not app.exception
+    assert rates()[:3] == ["0.08"] * 3
+    assert len(rates()) == 15
+
+
 def test_run_is_renamed_and_deleted_but_never_a_shipped_one(
     compare, tmp_path: Path, corpora
 ) -> None:
@@ -422,3 +526,30 @@ def test_unchecking_a_run_takes_its_line_and_moves_no_colour(server, tab) -> Non
     )
     assert sorted(set(labels_of_lines(fresh))) == ["Linear", "Transformer"]
     fresh.close()
+
+
+def test_a_run_that_ends_elsewhere_comes_and_the_link_is_the_visitors_address(server, tab) -> None:
+    """The page is opened by another name of this machine, as a class opens a teacher's."""
+    url, store = server
+    url = url.replace("127.0.0.1", "localhost")
+    tab.goto(f"{url}/compare")
+    marks = tab.locator(".st-key-frontier-chart .mark-symbol path")
+    tab.get_by_text("Mean over seeds").wait_for(state="detached")
+    tab.locator(".st-key-curve_log label").first.click()
+    tab.wait_for_function(
+        "document.querySelectorAll('.st-key-frontier-chart .mark-symbol path').length"
+    )
+    before = marks.count()
+    run = finished_run(store, load(DataConfig(dataset="known_entropy", n_chars=5_000)), seed=9)
+    tab.wait_for_function(
+        "n => document.querySelectorAll('.st-key-frontier-chart .mark-symbol path').length > n",
+        arg=before,
+    )
+    assert not tab.locator(".st-key-curve_log input").is_checked()  # what was set stays
+    tab.get_by_role("button", name="Copy link").click()
+    assert tab.get_by_test_id("stCode").inner_text().startswith(f"{url}/compare?checked=")
+    fills = tab.evaluate(
+        "[...document.querySelectorAll('.role-axis-label text')].map((e) => e.getAttribute('fill'))"
+    )
+    assert set(fills) == {"#5d626b"}  # and not Streamlit's, which is paler
+    store.delete(run)

@@ -136,6 +136,28 @@ def test_bars_and_entropy_follow_every_slider_while_it_is_dragged(app_url, tab) 
     tab.mouse.up()
 
 
+def test_bars_are_as_long_as_their_numbers_say_beside_three_others(app_url, tab) -> None:
+    """In a quarter of the page a bar still has most of its column, before and after."""
+    open_page(tab, app_url)
+    widths = tab.evaluate(
+        """() => {
+          const table = [...document.querySelectorAll('*')].map((each) => each.shadowRoot)
+            .find((root) => root?.querySelector('.bar')).querySelector('table')
+          table.parentElement.style.width = '260px'
+          return ['before', 'after'].map((name) =>
+            [...table.querySelectorAll(`tbody .${name}`)].map((cell) => [
+              parseFloat(cell.querySelector('.number').textContent) / 100,
+              cell.querySelector('.bar').getBoundingClientRect().width,
+              cell.querySelector('.track').getBoundingClientRect().width,
+              cell.getBoundingClientRect().width]))
+        }"""
+    )
+    for cells in widths:
+        for probability, bar, track, cell in cells:
+            assert track > 0.8 * cell
+            assert bar == pytest.approx(max(probability * track, 3 * (cells is widths[0])), abs=2)
+
+
 def test_slider_moved_without_a_rerun_counts(app_url, tab) -> None:
     open_page(tab, app_url, "?temperature=2&n_tokens=60&prompt=ROMEO:&runs=odd%20transformer")
     wild = generate(tab, len("ROMEO:") + 60)

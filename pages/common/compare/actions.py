@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -11,6 +12,8 @@ from lm.runs.archive import ArchiveError
 from pages.common import caches, links, runs_table, wording
 from pages.common.choosing import keep_among
 from pages.common.runs_table import Group
+
+THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 def act(group: Group, checked: list[Run]) -> None:
@@ -29,6 +32,11 @@ def act(group: Group, checked: list[Run]) -> None:
             st.caption("This address opens the page with the same rows checked.")
             here = (st.context.url or "").split("?")[0]
             st.code(links.to_compare(checked).text(here), language=None, wrap_lines=True)
+            if urlsplit(here).hostname in THIS_MACHINE:
+                st.caption(
+                    "It works on this machine alone. For others, open the page by this machine's "
+                    "name or address in the network, and copy the link there."
+                )
         with st.popover("One run …", icon=":material/edit:", key="one-run"):
             _one_run(group)
         with st.popover("Import a run", icon=":material/upload:", key="import"):

@@ -27,7 +27,7 @@ def choose_group(groups: dict[str, Group]) -> Group:
             if run_ids := [run.run_id for run in group.runs if run.run_id in link]:
                 st.session_state["group"] = key
                 checked_ids()[key] = run_ids
-                for chosen in ("color_by", "setting"):  # what to look at depends on the runs
+                for chosen in ("color_by", "setting", "rows_asked"):  # they depend on the runs
                     st.session_state.pop(chosen, None)
                 break
     if st.session_state.get("group") not in groups:

@@ -18,6 +18,7 @@ from pages.common.compare import choice
 from pages.common.components.chart import place
 from pages.common.runs_table import SEEDS, Group
 
+SPENT = [column.name for column in offered("x") if column.name != "n_params"]
 MOST_ROWS = 10  # of the table of means, before it scrolls
 
 
@@ -39,7 +40,7 @@ def show(
     shown = [run for run in checked if run.run_id in set(have["run_id"])]
     seeds = SEEDS if means else ()
     labels = runs_table.labels(shown, seeds)
-    series, along = _series(shown, have, x, seeds)
+    series, along = series_along(shown, have, x, seeds)
     drawn = choice.named(shown, series, looks, colours, without=(*seeds, along))
     n_series = len(set(series.values()))
     if n_series == 1 and len(shown) > 1:  # the axis says what differs
@@ -106,22 +107,31 @@ def _table(means: pd.DataFrame, labels: Mapping[str, str], y: str, y_title: str)
     )
 
 
-def _series(
+def series_along(
     runs: Sequence[Run], frame: pd.DataFrame, x: str, without: Collection[str]
 ) -> tuple[dict[str, str], str]:
     """Run id -> its series, and the setting along which series go.
 
-    Runs of a series differ by that setting alone (and by the settings `without`), so that a line
-    through them says what it is worth. Where x is a setting, it is this one. Where x is a quantity,
-    such as parameters, it is one that x varies with; if there is none, each run stands alone.
+    Runs of a series differ by that setting alone (and by what a recipe makes of it, and by the
+    settings `without`), so that a line through them says what it is worth. Where x is a setting, it
+    is this one. Where x is a quantity, it is an amount that x varies with; a budget only where x is
+    spent in training, for models of several budgets are several recipes. If there is no such
+    setting, each run stands alone.
     """
+    parts = runs_table.telling(runs, without)
     settings = {run.run_id: runs_table.settings_of(run) for run in runs}
-    names = [name for name in runs_table.varying(runs) if name not in without]
+    names = list(dict.fromkeys(name for of_run in parts.values() for name in of_run))
+    amounts = [
+        name
+        for name in names
+        if all(type(of_run.get(name, 0)) in (int, float) for of_run in settings.values())
+        and (name != "budget" or x in SPENT)
+    ]
     at = dict(zip(frame["run_id"], frame[x], strict=True))
-    for along in [x] if x in names else names:
+    for along in [x] if x in names else amounts:
         series = {
-            run_id: str([of_run.get(name) for name in names if name != along])
-            for run_id, of_run in settings.items()
+            run_id: str({name: said for name, said in of_run.items() if name != along})
+            for run_id, of_run in parts.items()
         }
         marks = {(series[run_id], at[run_id]) for run_id in series}
         if len(marks) == len(runs) > len(set(series.values())):

@@ -18,7 +18,8 @@ SECONDS_BETWEEN_UPDATES = 2.0
 def show(group: Group, distance_of: Callable[[Run], str]) -> None:
     """The table of the group's runs; checking a row puts the run into the charts.
 
-    `distance_of` says how far a run is from the frontier.
+    Checked rows are always there: first, or after those that match a filter. `distance_of` says how
+    far a run is from the frontier.
     """
     wanted = st.text_input(
         "Filter",
@@ -31,13 +32,29 @@ def show(group: Group, distance_of: Callable[[Run], str]) -> None:
     labels = runs_table.labels(group.runs)
     matching = runs_table.matching(group.runs, wanted or "", labels)
     if not matching:
-        st.caption("No run matches.")
+        st.caption("No run matches. Below are the checked ones.")
+    shown = _in_order(group, [run.run_id for run in matching], wanted or "")
+    if not shown:
         return
-    moving = any(phases.busy(run) for run in matching)
+    moving = any(phases.busy(run) for run in group.runs if run.run_id in set(shown))
     rows = _rows
     if moving:
         rows = st.fragment(_rows, run_every=SECONDS_BETWEEN_UPDATES, key="rows")
-    rows(group, [run.run_id for run in matching], moving, distance_of)
+    rows(group, shown, moving, distance_of)
+
+
+def _in_order(group: Group, matching: list[str], wanted: str) -> list[str]:
+    """The ids of the rows, which keep their places while rows are checked.
+
+    They are put in order anew when the filter or the runs change, or a link checks other rows.
+    """
+    asked = (group.key, wanted, tuple(matching))
+    if st.session_state.get("rows_asked") != asked:
+        first, checked = set(matching), set(checked_ids()[group.key])
+        every = [run.run_id for run in group.runs if run.run_id in first | checked]
+        every.sort(key=lambda run_id: (run_id not in first, run_id not in checked))
+        st.session_state.update(rows_asked=asked, rows_shown=every)
+    return st.session_state["rows_shown"]
 
 
 def _rows(
@@ -61,9 +78,10 @@ def _rows(
         _check(group.key, run_ids, key)
 
     with st.container(key="runs-table"):
+        frame = runs_table.table(group, runs, distance_of if group.ladder else None)
         st.dataframe(
-            runs_table.table(group, runs, distance_of if group.ladder else None),
-            column_config=runs_table.columns(group),
+            frame,
+            column_config=runs_table.columns(group, frame),
             hide_index=True,
             key=key,
             on_select="rerun" if moving else check,
@@ -81,7 +99,7 @@ def _rows(
 def _check(group: str, run_ids: list[str], key: str) -> bool:
     """Take over which rows of the table are checked; returns whether that is news.
 
-    Runs that a filter hides stay as they are.
+    Runs of ladders that are no rows at the moment stay as they are.
     """
     rows = st.session_state[key].selection.rows
     before = checked_ids()[group]

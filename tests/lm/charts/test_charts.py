@@ -3,8 +3,11 @@
 import itertools
 import json
 import math
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,9 +19,11 @@ from lm import charts
 from lm.architectures import ARCHITECTURES
 from lm.charts.ends import spread_out
 from lm.charts.labels import TEXT, places
-from lm.charts.looks import MORE_DASHES, MORE_SHAPES
+from lm.charts.looks import MARKED, MORE_DASHES, MORE_SHAPES, NEUTRAL, PAGES, PALETTE, contrast
 from tests.lm.toys.architecture import BIGRAM
 
+ROOT = Path(__file__).parents[3]
+COLORS = (*PALETTE, NEUTRAL, MARKED)
 REFERENCES = {"uniform": 4.17, "unigram": 3.31, "bigram": 2.5}
 
 
@@ -449,6 +454,45 @@ def test_every_group_of_a_setting_has_a_look_of_its_own() -> None:
     looks = charts.run_looks(groups, groups)
     assert len({(look.color, look.dash) for look in looks.values()}) == 20
     assert len({(look.color, look.shape) for look in looks.values()}) == 20
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_all_text_of_charts_has_enough_contrast(page: str) -> None:
+    """As it is drawn: names in colours, axes and legends, on a light page and on a dark one."""
+    vl_convert = pytest.importorskip("vl_convert")
+    charts.use_theme()
+    names = {f"{i}": charts.Look(color, label=f"name {i}") for i, color in enumerate(COLORS)}
+    ends = pd.DataFrame({"run_id": list(names), "x": np.arange(len(names)) * 1.0, "y": 1.5})
+    rows = ends.rename(columns={"run_id": "series"})
+    line = {"y_title": "y", "references": {"6-gram": 1.4}}
+    drawn = [
+        charts.results_chart(ends, names, x="x", x_title="x", y="y", **line),
+        charts.training_curves(dict.fromkeys(names, metrics(20)), names, references={"a": 1}),
+        charts.frontier_chart(
+            rows.assign(mean=rows["x"], low=0.0, high=9.0, n=1, firm=False, x=9.0), names, **line
+        ),
+        charts.loss_chart(
+            metrics(9), x="step", x_end=9.0, y_domain=(0.5, 4.3), references=REFERENCES,
+            color="#0", before=metrics(5), marked={"your guess": 2.0},
+        ),
+        *charts.spread_plots(
+            [charts.Panel(frame=rows, x_title="x", y_title="y", references={"a": 1.5})], names
+        ),
+    ]  # fmt: skip
+    for chart in drawn:
+        spec = {**chart.to_dict(validate=False), "width": 900, "background": page}
+        texts = re.findall(r"<text[^>]*>", vl_convert.vegalite_to_svg(spec))
+        fills = {fill for text in texts for fill in re.findall(r'fill="(#[0-9a-f]+)"', text)}
+        assert len(texts) > 3
+        assert all(contrast(fill, page) >= 4.5 for fill in fills), (fills, spec["layer"][0])
+        assert not [text for text in texts if "opacity" in text.replace('opacity="1"', "")]
+
+
+def test_charts_know_the_pages_that_they_are_drawn_on() -> None:
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
+    assert tuple(theme[kind]["backgroundColor"] for kind in ("light", "dark")) == PAGES
+    assert contrast("#000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#fff") == pytest.approx(4.478, abs=0.001)
 
 
 @pytest.mark.parametrize("x", ["training.flops", "architecture", "bias"])
