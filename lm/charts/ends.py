@@ -233,7 +233,10 @@ def legend(looks: Iterable[Look], frame: Frame | None = None) -> alt.Legend | No
     each = SYMBOL + room_for(names)
     shown = {}
     if frame is not None and frame.room:
-        shown = {"values": alt.expr(f"{frame.named} ? [] : {json.dumps(names)}")}
+        shown = {
+            "values": alt.expr(f"{frame.named} ? [] : {json.dumps(names)}"),
+            "offset": alt.expr(f"{frame.named} ? 0 : 18"),
+        }
     return alt.Legend(
         title=None,
         orient="top",

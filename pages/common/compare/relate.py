@@ -18,7 +18,6 @@ from pages.common.compare import choice
 from pages.common.components.chart import place
 from pages.common.runs_table import SEEDS, Group
 
-SPENT = [column.name for column in offered("x") if column.name != "n_params"]
 MOST_ROWS = 10  # of the table of means, before it scrolls
 
 
@@ -114,9 +113,8 @@ def series_along(
 
     Runs of a series differ by that setting alone (and by what a recipe makes of it, and by the
     settings `without`), so that a line through them says what it is worth. Where x is a setting, it
-    is this one. Where x is a quantity, it is an amount that x varies with; a budget only where x is
-    spent in training, for models of several budgets are several recipes. If there is no such
-    setting, each run stands alone.
+    is this one. Where x is a quantity, it is an amount that x varies with, but no budget: with that
+    a recipe changes everything else. If there is no such setting, each run stands alone.
     """
     parts = runs_table.telling(runs, without)
     settings = {run.run_id: runs_table.settings_of(run) for run in runs}
@@ -125,7 +123,7 @@ def series_along(
         name
         for name in names
         if all(type(of_run.get(name, 0)) in (int, float) for of_run in settings.values())
-        and (name != "budget" or x in SPENT)
+        and name != "budget"
     ]
     at = dict(zip(frame["run_id"], frame[x], strict=True))
     for along in [x] if x in names else amounts:
