@@ -70,7 +70,7 @@ def loss_axis(references: Mapping[str, float], lowest: float | None = None) -> t
 
 def powers_axis(title: str, **ticks: Any) -> alt.Axis:
     """An axis whose numbers are written like 3e11. `ticks`: further settings of `alt.Axis`."""
-    return alt.Axis(title=title, format=".1~e", labelExpr=PLAIN_POWERS, **ticks)
+    return alt.Axis(title=title, format=".2~e", labelExpr=PLAIN_POWERS, **ticks)
 
 
 def number_axis(title: str, log: bool, values: pd.Series) -> alt.Axis:
@@ -113,7 +113,7 @@ def labelled(references: Mapping[str, float], sign: int = 1) -> dict[str, float]
 
 
 def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")  # adding 0.0 makes a zero of -0.0
 
 
 def between(references: Mapping[str, float], low: float, high: float) -> dict[str, float]:

@@ -231,7 +231,7 @@ def legend(looks: Iterable[Look], frame: Frame | None = None) -> alt.Legend | No
     if len(names) < 2:
         return None
     each = SYMBOL + room_for(names)
-    shown = {}
+    shown: dict[str, Any] = {}
     if frame is not None and frame.room:
         shown = {
             "values": alt.expr(f"{frame.named} ? [] : {json.dumps(names)}"),

@@ -186,6 +186,7 @@ def test_references_have_one_form() -> None:
         assert sum("6-gram 1.50" in row for row in written) == 1
         assert not any("far" in str(row) for row in written)
     assert charts.labelled({"6-gram": 1.5}, sign=-1) == {"6-gram −1.50": -1.5}
+    assert list(charts.labelled({"a": 0.0, "b": 0.004}, sign=-1)) == ["a 0.00", "b 0.00"]
 
 
 @given(heights=st.lists(st.floats(10, 310), min_size=1, max_size=5), close=st.booleans())
