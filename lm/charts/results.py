@@ -80,9 +80,10 @@ def results_chart(
         horizontal = alt.X(f"{field(x)}:Q", scale=axes.x_scale, axis=axis)
         tooltip = alt.Tooltip(f"{field(x)}:Q", title=x_title, format=".4~g")
     else:
-        rows = rows.assign(**{x: rows[x].astype(str)})
+        titles = {a.name: a.title for a in ARCHITECTURES.values()} if x == "architecture" else {}
+        rows = rows.assign(**{x: [titles.get(value, str(value)) for value in rows[x]]})
         axes = ends.frame_of(pd.Series([0.0, 1.0]), ys, log_x=False, height=height)
-        order = list(ARCHITECTURES) if x == "architecture" else "ascending"
+        order = list(titles.values()) or "ascending"
         horizontal = alt.X(f"{field(x)}:N", title=x_title, sort=order, axis=alt.Axis(labelAngle=0))
         tooltip = alt.Tooltip(f"{field(x)}:N", title=x_title)
     y_scale = axes.y_scale

@@ -24,7 +24,7 @@ def show(group: Group, distance_of: Callable[[Run], str]) -> None:
     wanted = st.text_input(
         "Filter",
         key="filter",
-        placeholder=f"name, setting or state, for example: {DEFAULT} 1e12",
+        placeholder=f"name, setting or state, for example: {wording.architecture(DEFAULT)} 1e12",
         type="search",
         live=True,
         persist_state="session",

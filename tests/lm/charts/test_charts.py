@@ -515,6 +515,8 @@ def test_results_take_numbers_and_names(x: str) -> None:
     )
     (rows,) = chart.to_dict()["datasets"].values()
     assert len(rows) == 2  # the one without a result is left out
+    if x == "architecture":
+        assert [row[x] for row in rows] == ["MLP", "Linear"]  # their titles
     layers = charts.results_chart(
         frame, looks, x=x, y="test_loss", x_title=x, y_title="Test loss",
         references={"far": 9.0, "near": 1.4},
