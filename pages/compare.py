@@ -49,7 +49,7 @@ else:
     st.header("Runs", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="rows-of"):
         group = choice.with_ladder(group, recipe)
-        checked = choice.checked_runs(group)
+        checked = choice.checked_runs(group) if group.runs else []
         looks = choice.colouring(group, checked) if group.runs else {}
     if group.runs:
         table.show(group, answer.distances(group))
