@@ -221,7 +221,8 @@ def test_a_sweep_is_started_paused_resumed_and_drawn(tab, start_server, tmp_path
         time.sleep(0.5)
     tab.get_by_role("button", name="Pause").wait_for(state="detached")
     tab.get_by_text("FLOPs spent").wait_for()
-    assert tab.get_by_text("To train").count() == tab.get_by_text("Disk").count() == 0
+    for title in ("To train", "Disk"):
+        tab.get_by_text(title, exact=True).wait_for(state="detached")
     assert all(run.name.startswith("Only linear: ") for run in store.list())
     tab.wait_for_function(
         "document.querySelectorAll('[data-testid=stVegaLiteChart] svg.marks').length === 1"
