@@ -17,6 +17,7 @@ from lm.updates import UPDATES
 # An earlier step was better if its sampled loss was lower by this many standard deviations of the
 # scatter between neighbouring samples, and by more nats than anybody would care about.
 DEVIATIONS, LEAST_GAIN = 4, 0.005
+LARGE_LOSS = 1_000  # from which on nobody wants decimals
 LEAST_SAMPLES = 5  # from which that scatter is estimated
 
 
@@ -27,7 +28,7 @@ def remarks(run: Run) -> list[str]:
         return []
     if run.worse_than_guessing:
         return [
-            f"It is worse than guessing: its validation loss is {decimal(valid.loss, 3)} nats "
+            f"It is worse than guessing: its validation loss is {_loss_text(valid.loss)} nats "
             f"per token, and {math.log(run.vocab_size):.3f} is what giving each of the "
             f"{run.vocab_size:,} tokens the same probability costs. "
             "Lower the learning rate, or clip gradients."
@@ -90,6 +91,10 @@ def slow_tables(config: RunConfig, vocab_size: int) -> str | None:
             f"times as long as updating those that it reads. The reason: {error}"
         )
     return None
+
+
+def _loss_text(loss: float) -> str:
+    return decimal(loss, 3 if loss < LARGE_LOSS else 0)
 
 
 def _scatter(losses: Sequence[float]) -> float:

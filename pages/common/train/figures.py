@@ -10,6 +10,7 @@ import streamlit as st
 from lm.base.flops import flops_text
 from lm.base.records import Evaluation
 from lm.runs import Run, forecast
+from lm.runs.remarks import LARGE_LOSS
 from pages.common import corpora, wording
 
 RECENT_ROWS = 25  # over which speeds are averaged
@@ -47,7 +48,7 @@ def _losses(run: Run, metrics: pd.DataFrame) -> list[Figure]:
     valid, test = run.status.valid, run.status.test
     sampled = metrics["sampled_val_loss"].dropna()
     figures = [
-        ("Validation", f"{valid.loss:.3f}", _scores(valid))
+        ("Validation", _loss_text(valid.loss), _scores(valid))
         if valid
         else (
             "Validation",
@@ -56,7 +57,7 @@ def _losses(run: Run, metrics: pd.DataFrame) -> list[Figure]:
         )
     ]
     figures.append(
-        ("Test", f"{test.loss:.3f}", _scores(test))
+        ("Test", _loss_text(test.loss), _scores(test))
         if test
         else (
             "Training",
@@ -65,6 +66,11 @@ def _losses(run: Run, metrics: pd.DataFrame) -> list[Figure]:
         )
     )
     return figures
+
+
+def _loss_text(loss: float) -> str:
+    """A loss with three decimals, or short where a lost run's would not fit."""
+    return f"{loss:.3f}" if loss < LARGE_LOSS else wording.short(loss)
 
 
 def _scores(result: Evaluation) -> str:

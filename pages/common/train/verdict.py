@@ -9,7 +9,6 @@ from typing import Any
 import streamlit as st
 
 from lm.base.flops import flops_text
-from lm.base.wording import decimal
 from lm.datasets import DatasetError
 from lm.runs import Run
 from lm.runs.frontier import Frontier, loss_on_validation, score_at
@@ -67,12 +66,11 @@ def judge(run: Run, references: Mapping[str, float], frontier: Frontier, preset:
     """
     loss = loss_on_validation(run)
     assert loss is not None
-    parts = [f"**{decimal(loss, 3)}** on validation{_counting(loss, references)}."]
+    parts = [f"**{loss:.3f}** on validation{_counting(loss, references)}."]
     steps: list[Step] = []
     told = [wording.plain(sentence) for sentence in remarks(run)]
     if run.worse_than_guessing:
-        again = Step("Reset the settings", _by_hand(run))
-        return Verdict(" ".join([*parts, *told]), (again,))
+        return Verdict(" ".join(told), (Step("Try the recipe's settings", _by_hand(run)),))
     parts += told
     flops = run.status.flops.total
     architecture = run.config.model.architecture
@@ -115,7 +113,7 @@ def _counting(loss: float, references: Mapping[str, float]) -> str:
         return ""
     what, reached = best
     side = "above" if loss > reached else "below"
-    return f", {decimal(abs(loss - reached), 2)} {side} counting {what}"
+    return f", {abs(loss - reached):.2f} {side} counting {what}"
 
 
 def _ten_times(gain: float) -> str:

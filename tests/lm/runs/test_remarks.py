@@ -37,7 +37,7 @@ def test_a_loss_far_above_uniform_is_said(run):
     uniform = math.log(run.vocab_size)
     lost = scored(run, 450_687_923.0)
     (sentence,) = remarks(lost)
-    assert "worse than guessing: its validation loss is 450,687,923.000 nats per token" in sentence
+    assert "worse than guessing: its validation loss is 450,687,923 nats per token" in sentence
     assert f"{uniform:.3f}" in sentence
     assert lost.outcome == "complete, worse than guessing"
     assert lost.summary()["State"].startswith("complete, worse than guessing")
