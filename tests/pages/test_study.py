@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import threading
 import time
 import zipfile
@@ -221,6 +222,9 @@ def test_a_sweep_is_started_paused_resumed_and_drawn(tab, start_server, tmp_path
         time.sleep(0.5)
     tab.get_by_role("button", name="Pause").wait_for(state="detached")
     tab.get_by_text("FLOPs spent").wait_for()
+    tab.get_by_text(
+        re.compile(r"has the lowest loss: \d\.\d+ nats per token on validation")
+    ).wait_for()
     for title in ("To train", "Disk"):
         tab.get_by_text(title, exact=True).wait_for(state="detached")
     assert all(run.name.startswith("Only linear: ") for run in store.list())

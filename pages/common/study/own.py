@@ -13,7 +13,7 @@ from lm.base.flops import flops_text
 from lm.base.settings import ConfigError
 from lm.base.wording import counted
 from lm.datasets import DatasetError
-from lm.jobs.sweeps import Estimate, Sweep, estimate, run_names
+from lm.jobs.sweeps import Estimate, Sweep, conclusion, estimate, run_names
 from lm.runs import Run, RunError, forecast
 from lm.runs.config import RunConfig
 from pages.common import background, caches, corpora, links, wording
@@ -168,6 +168,9 @@ def _progress(sweep: Sweep, configs: Sequence[RunConfig], was_running: bool) -> 
     if rows.empty:
         st.caption("The chart fills as runs complete: a dot for each, their mean joined by a line.")
         return
+    if not (work and work.running):
+        for sentence in conclusion(sweep, runs.values()):
+            st.markdown(wording.plain(sentence))
     chart.show(rows, names)
     _onward(runs.values(), rows)
 
