@@ -29,6 +29,7 @@ from lm.architectures import ARCHITECTURES, DEFAULT, build_model
 from lm.architectures.shared.model import LanguageModel
 from lm.architectures.shared.products import fast_products
 from lm.base.machine import use_one_blas_thread
+from lm.datasets import Split
 from lm.datasets.config import DataConfig
 from lm.jobs import JobQueue
 from lm.runs import RunStore, presets, recipes
@@ -316,12 +317,11 @@ def a_model(budget: float) -> tuple[RunConfig, LanguageModel]:
 def evaluation_row() -> Row:
     config, model = a_model(1e12)
     token_ids = np.random.default_rng(0).integers(65, size=50_000)
+    split = Split(token_ids, n_chars=len(token_ids))
     length = config.model.context_length
     rows = torch.zeros(64, length, dtype=torch.long)
     forward = torch.inference_mode()(lambda: model(rows))
-    times = in_turns(
-        ours=lambda: evaluate(model, token_ids, n_chars=len(token_ids)), forward=forward
-    )
+    times = in_turns(ours=lambda: evaluate(model, split), forward=forward)
     bare = 64 * length / times["forward"]  # scoring reads every token twice, so half of this
     return Row(
         what="scoring a split, d64 L2",

@@ -95,7 +95,8 @@ class Row:
 
 
 def _identity(config: RunConfig) -> str:
-    values = config.model_dump(mode="json", exclude={"data": {"text_path"}})
+    # how a text's file is named and encoded decides nothing
+    values = config.model_dump(mode="json", exclude={"data": {"text_path", "encoding"}})
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
 
 

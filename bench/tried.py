@@ -129,8 +129,7 @@ class Trial:
         return state, Batches(token_ids, model.config.lookback, length, training.seed)
 
     def loss(self, model: LanguageModel) -> float:
-        valid = self.corpus.valid
-        return evaluate(model, valid.token_ids, n_chars=valid.n_chars).loss
+        return evaluate(model, self.corpus.valid).loss
 
     def averaged(self, final_lr_fraction: float) -> dict[str, float]:
         """Validation losses of a run's last weights, and of averages of its weights on the way."""

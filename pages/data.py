@@ -19,8 +19,8 @@ def show(data: DataConfig) -> None:
     except (DatasetError, ValueError) as error:
         st.error(wording.plain(str(error)))
         return
-    if corpus.original is not None:
-        st.info(wording.plain(corpus.original.note))
+    if corpus.notes:
+        st.info(wording.several(corpus.notes))
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Excerpt", anchor=False)

@@ -1,4 +1,4 @@
-"""Lists, counts and numbers as they stand in a sentence or a table."""
+"""Lists, counts, shares and numbers as they stand in a sentence or a table."""
 
 from __future__ import annotations
 
@@ -33,3 +33,8 @@ def decimal(value: float, digits: int = 4) -> str:
 def signed(value: float) -> str:
     """A number with three decimals, and with a true minus sign."""
     return decimal(value, 3).replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A share to two digits: "12 %", "0.52 %"."""
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"

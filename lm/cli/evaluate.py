@@ -9,7 +9,7 @@ from lm.base.registry import must_be_one_of
 from lm.base.wording import counted
 from lm.cli.command import Call, command
 from lm.cli.options import json_option, run_argument
-from lm.cli.printing import note, print_json, print_values
+from lm.cli.printing import bits_first, note, note_unknown_words, print_json, print_values
 from lm.runs.table import PER_TOKEN
 
 PARTS = ("valid", "test")
@@ -79,19 +79,23 @@ def evaluate(
         "step": scored.status.checkpoint_step,
         **_figures(result),
     }
+    values = bits_first(values, result)
     if as_json:
         print_json(values)
     else:
         print_values(values, UNITS)
+    note_unknown_words({part if text_path is None else "scored": result})
 
 
-def _figures(result: Evaluation) -> dict[str, float]:
+def _figures(result: Evaluation) -> dict[str, float | None]:
     return {
         "loss": result.loss,
         "log_likelihood": result.log_likelihood,
         "perplexity": result.perplexity,
         "bits_per_char": result.bits_per_char,
         "spelling_bits_per_char": result.spelling_bits_per_char,
+        "spacing_bits_per_char": result.spacing_bits_per_char,
+        "unknown_share": result.unknown_share,
         "total_nats": result.total_nats,
         "n_tokens": result.n_tokens,
         "n_chars": result.n_chars,

@@ -8,9 +8,10 @@ from lm.architectures import ARCHITECTURES
 from lm.base.flops import flops_text
 from lm.base.wording import counted, decimal
 from lm.cli.command import FAILED, INTERRUPTED, Call, command
-from lm.cli.options import config_options, data_config, load_corpus
+from lm.cli.options import config_options, data_config, load_corpus, setting_option
 from lm.cli.printing import note, print_table, si
 from lm.cli.working import Destination, dry_run_option, go_on_with, say_why, sending
+from lm.datasets.config import DataConfig
 from lm.jobs import ladder as ladders
 from lm.jobs.sweeps import Estimate, estimate, expand, remembered, run_sweep
 from lm.runs import forecast
@@ -21,6 +22,7 @@ from lm.runs.run import Run
 @command("ladder", "Train the default recipes at rising budgets, to hold other runs against.")
 @click.option("--dataset", metavar="NAME", help="a small ladder on this corpus alone")
 @click.option("--text", "text_path", metavar="FILE", help="a small ladder on a text of your own")
+@setting_option(DataConfig, "encoding")
 @click.option(
     "--ship",
     is_flag=True,
@@ -34,11 +36,12 @@ def ladder(
     destination: Destination,
     dataset: str | None,
     text_path: str | None,
+    encoding: str | None,
     ship: bool,
     dry_run: bool,
 ) -> int | None:
     load = remembered(load_corpus)
-    given = {"dataset": dataset, "text_path": text_path}
+    given = {"dataset": dataset, "text_path": text_path, "encoding": encoding}
     given = {name: value for name, value in given.items() if value is not None}
     if given and ship:
         raise click.ClickException("--ship goes with the ladder that comes with the program.")

@@ -7,7 +7,7 @@ import time
 from lm.base.settings import Config, setting
 from lm.cli.command import command
 from lm.cli.options import config_options, data_options, json_option, load_corpus
-from lm.cli.printing import plain, print_json, print_table
+from lm.cli.printing import bits_first, plain, print_json, print_table
 from lm.datasets.config import DataConfig
 from lm.datasets.counting.ngram import evaluate, order_for
 
@@ -39,10 +39,13 @@ def ngram(options: NGramOptions, data: DataConfig, as_json: bool) -> None:
             "perplexity": score.perplexity,
             "bits_per_char": score.bits_per_char,
             "spelling_bits_per_char": score.spelling_bits_per_char,
+            "spacing_bits_per_char": score.spacing_bits_per_char,
+            "unknown_share": score.unknown_share,
             "n_tokens": score.n_tokens,
         }
         for part, score in scores.items()
     ]
+    rows = [bits_first(row, scores["valid"]) for row in rows]
     if as_json:
         print_json({"dataset": corpus.data.dataset, "seconds": seconds, "scores": rows})
         return

@@ -235,11 +235,16 @@ def data_config(given: Mapping[str, Any]) -> DataConfig:
 
 
 def load_corpus(data: DataConfig) -> datasets.Corpus:
-    """Load a corpus, and say on stderr what was assumed in reading it."""
+    """Load a corpus, and say on stderr what to know of it."""
     corpus = datasets.load(data)
-    if corpus.original is not None:
-        note(corpus.original.note)
+    say_of(corpus)
     return corpus
+
+
+def say_of(corpus: datasets.Corpus) -> None:
+    """Print what to know of a text on stderr: what is held out, and what was assumed or found."""
+    for sentence in corpus.about:
+        note(sentence)
 
 
 def _given(architecture: str, by_flag: Mapping[str, Any], assignments: Iterable[str]) -> Given:

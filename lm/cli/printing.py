@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from lm.base.records import StepRecord
+from lm.base.records import Evaluation, StepRecord, about_unknown_words
 from lm.base.wording import decimal
 
 if TYPE_CHECKING:
@@ -37,6 +37,17 @@ def print_values(values: Mapping[str, Any], units: Mapping[str, str] | None = No
         print(f"{name:{width}}  {plain(value)} {unit}".rstrip())
 
 
+def bits_first(values: Mapping[str, Any], score: Evaluation | None) -> dict[str, Any]:
+    """Values by name, with bits per character before losses per token that do not compare."""
+    if score is None or score.compares_by_loss:
+        return dict(values)
+    names = list(values)
+    place = next(i for i, name in enumerate(names) if name.endswith("loss"))
+    bits = [name for name in names if name.endswith("bits_per_char")]
+    rest = [name for name in names[place:] if name not in bits]
+    return {name: values[name] for name in dict.fromkeys([*names[:place], *bits, *rest])}
+
+
 def print_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns aligned below their heading. Numbers stand to the right."""
     rows = [heading, *rows]
@@ -54,6 +65,14 @@ def print_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def note(sentence: str) -> None:
     """Print a sentence on stderr, beside the results."""
     print(sentence, file=sys.stderr, flush=True)
+
+
+def note_unknown_words(scores: Mapping[str, Evaluation]) -> None:
+    """Print which share of the words of some parts is <unk>, where any is."""
+    if sentence := about_unknown_words(
+        {part: score.unknown_share for part, score in scores.items()}
+    ):
+        note(sentence)
 
 
 # --- numbers ----------------------------------------------------------------------------------

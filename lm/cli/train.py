@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from lm.cli.command import Call, command
-from lm.cli.options import Request, all_settings, json_option, load_corpus, run_options
+from lm.cli.options import Request, all_settings, json_option, run_options, say_of
 from lm.cli.working import train_here
+from lm.datasets import load
 from lm.runs.prepare import prepare
 from lm.runs.recipes import SHORT_NAMES
 from lm.updates.config import TrainingConfig
@@ -20,7 +21,7 @@ from lm.updates.config import TrainingConfig
 def train(call: Call, request: Request, name: str | None, as_json: bool) -> int | None:
     data = request.data
     TrainingConfig(**request.given["training"])  # before a corpus is read
-    corpus = load_corpus(data)
+    corpus = load(data)
     config = request.resolve(
         data=data,
         vocab_size=corpus.tokenizer.vocab_size,
@@ -29,4 +30,6 @@ def train(call: Call, request: Request, name: str | None, as_json: bool) -> int 
     from lm.training.device import resolve_device
 
     resolve_device(config.training.device)  # before there is a run
-    return train_here(prepare(config, call.store, name, corpus), call, as_json)
+    run = prepare(config, call.store, name, corpus)
+    say_of(corpus)
+    return train_here(run, call, as_json)

@@ -17,6 +17,7 @@ from lm.base.wording import counted
 from lm.cli.command import INTERRUPTED, Call
 from lm.cli.printing import (
     Bar,
+    bits_first,
     note,
     plain,
     print_json,
@@ -174,6 +175,7 @@ LOSSES = {
     "test_loss": "test_loss",
     "val_bits/char": "val_bits_per_char",
     "test_bits/char": "test_bits_per_char",
+    "unknown words": "val_unknown_share",
 }
 LOSSES_READING = (
     "val_loss and test_loss are in nats per token, which compare within one text and one "
@@ -190,9 +192,10 @@ def print_result(run: Run, as_json: bool) -> None:
     """What a run came to, as `train` and `resume` print it at the end."""
     for sentence in remarks(run):
         note(sentence)
+    values = bits_first(json_row(run), run.status.valid)
     if as_json:
-        print_json(json_row(run))
+        print_json(values)
         return
     units = {entry.header or name: entry.unit for name, entry in COLUMNS.items()}
-    print_values(json_row(run), units)
+    print_values(values, units)
     note(f"The weights of the last step, {run.status.step:,}, are kept.")

@@ -5,7 +5,7 @@ from lm.datasets.download import download, downloadable
 from lm.datasets.folder import datasets_dir
 from lm.datasets.registry import DATASETS, DEFAULT, OWN_TEXT
 from lm.datasets.spec import Dataset, DatasetError, Download, Original, RemoteFile, Splits
-from lm.datasets.textfile import MAX_BYTES, read_text_file, save_text
+from lm.datasets.textfile import MAX_BYTES, DamagedTextError, read_text_file, save_text
 
 __all__ = [
     "DATASETS",
@@ -13,6 +13,7 @@ __all__ = [
     "MAX_BYTES",
     "OWN_TEXT",
     "Corpus",
+    "DamagedTextError",
     "Dataset",
     "DatasetError",
     "Download",

@@ -10,6 +10,7 @@ from pydantic import model_validator
 
 from lm.base.settings import Config, Values, one_of, setting
 from lm.base.wording import listed
+from lm.datasets.encodings import ENCODINGS, GUESS
 from lm.datasets.registry import DATASETS, DEFAULT
 from lm.datasets.spec import Dataset
 from lm.datasets.tokenizers import TOKENIZERS
@@ -33,6 +34,12 @@ def _is_sized(values: Values) -> bool:
     return TOKENIZERS[values.get("tokenizer") or natural].sized
 
 
+def _is_drawn(values: Values) -> bool:
+    """Whether the text, or its split, is drawn by the seed."""
+    dataset = DATASETS[values.get("dataset", DEFAULT)]
+    return "seed" in dataset.settings or values.get("split") in dataset.drawn_splits
+
+
 class DataConfig(Config, frozen=True):
     """A corpus, how it is split and how it becomes tokens."""
 
@@ -41,7 +48,8 @@ class DataConfig(Config, frozen=True):
     )
     split: Annotated[str, *one_of(_SplitNames())] = setting(
         "study",
-        "Which cut into train, valid and test; nanogpt is Tiny Shakespeare's, no test.",
+        "Which cut into train, valid and test; nanogpt is Tiny Shakespeare's, no test; lines "
+        "shuffles the lines of a text of your own, for lists.",
         tells="never",
         applies=_of_dataset(lambda dataset: len(dataset.splits) > 1),
     )
@@ -65,6 +73,12 @@ class DataConfig(Config, frozen=True):
         tells="never",
         applies=_of_dataset(lambda dataset: dataset.needs_path),
     )
+    encoding: Annotated[str, *one_of(ENCODINGS)] = setting(
+        GUESS,
+        "How the file behind dataset 'text' is encoded; utf-8-replace reads damaged UTF-8.",
+        tells="never",
+        applies=_of_dataset(lambda dataset: "encoding" in dataset.settings),
+    )
     n_chars: int = setting(
         1_000_000,
         "Length of a text that is invented.",
@@ -78,10 +92,10 @@ class DataConfig(Config, frozen=True):
     )
     seed: int = setting(
         0,
-        "Seed of a text that is invented.",
+        "Seed of a text that is invented, or of the order of its lines.",
         ge=0,
         le=2**31 - 1,
-        applies=_of_dataset(lambda dataset: "seed" in dataset.settings),
+        applies=_is_drawn,
         label="Seed of the text",
     )
 
@@ -117,6 +131,12 @@ class DataConfig(Config, frozen=True):
             raise ValueError(
                 f"text_path goes with dataset {owners} alone. "
                 f"Received: dataset='{self.dataset}', text_path={self.text_path!r}."
+            )
+        if self.encoding != GUESS and "encoding" not in dataset.settings:
+            owners = _owners(lambda other: "encoding" in other.settings)
+            raise ValueError(
+                f"encoding goes with dataset {owners}. "
+                f"Received: dataset='{self.dataset}', encoding={self.encoding!r}."
             )
         return self
 

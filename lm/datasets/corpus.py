@@ -7,10 +7,13 @@ from functools import cache
 
 import numpy as np
 
+from lm.base.records import Evaluation
 from lm.base.wording import listed
 from lm.datasets.config import DataConfig
+from lm.datasets.counting.spacing import Spacing
 from lm.datasets.counting.spelling import Spelling
 from lm.datasets.registry import DATASETS, without_files
+from lm.datasets.remarks import remarks
 from lm.datasets.spec import Dataset, DatasetError, Original, Splits
 from lm.datasets.tokenizers import Tokenizer, UnknownTokenError, train_tokenizer
 from lm.datasets.tokenizers.word import EOS, UNK, split_words
@@ -27,6 +30,9 @@ class Split:
     n_chars: int
     spelling_nats: float = 0.0  # to spell the words that became <unk>
     source_nats: float | None = None  # -ln p of the text under its true source, where computable
+    spacing_nats: float = 0.0  # to tell the white space that its tokens leave out
+    n_words: int | None = None  # of its tokens, where tokens are words and newlines
+    n_unknown: int | None = None  # words that are <unk>
 
     @property
     def n_tokens(self) -> int:
@@ -36,6 +42,23 @@ class Split:
     def ideal_loss(self) -> float | None:
         """Nats per token of a model that equals the text's true source, where computable."""
         return None if self.source_nats is None else self.source_nats / self.n_tokens
+
+    @property
+    def unknown_share(self) -> float | None:
+        """Which share of its words is `<unk>`, where tokens are words."""
+        return self.scored(0.0).unknown_share
+
+    def scored(self, total_nats: float) -> Evaluation:
+        """It, scored by a model to which its tokens cost `total_nats` together."""
+        return Evaluation(
+            total_nats=total_nats,
+            n_tokens=self.n_tokens,
+            n_chars=self.n_chars,
+            spelling_nats=self.spelling_nats,
+            spacing_nats=self.spacing_nats,
+            n_words=self.n_words,
+            n_unknown=self.n_unknown,
+        )
 
     def __repr__(self) -> str:
         return f"Split({self.n_tokens:,} tokens of {self.n_chars:,} characters)"
@@ -52,10 +75,17 @@ class Corpus:
     test: Split | None
     sha256: str  # of the text; see `Splits`
     original: Original | None = None  # the file, if it was not UTF-8
+    cut: str = ""  # which part of the text is held out: a sentence
+    notes: tuple[str, ...] = ()  # sentences: what to know before its losses are read
 
     @property
     def dataset(self) -> Dataset:
         return DATASETS[self.data.dataset]
+
+    @property
+    def about(self) -> list[str]:
+        """What there is to say of it, in sentences: what is held out, and its notes."""
+        return [sentence for sentence in (self.cut, *self.notes) if sentence]
 
     @property
     def n_scored_tokens(self) -> int:
@@ -172,9 +202,17 @@ def load(
     def spelling() -> Spelling:
         return Spelling(word for word in split_words(texts.train) if word not in (EOS, UNK))
 
+    @cache
+    def spacing() -> Spacing:
+        return Spacing(tokenizer.spacing(texts.train))
+
     def spelling_nats(text: str) -> float:
         unknown = tokenizer.unknown(text)
         return spelling().nats(unknown) if unknown else 0.0
+
+    def spacing_nats(text: str) -> float:
+        pieces = tokenizer.spacing(text)
+        return spacing().nats(pieces) if pieces else 0.0
 
     def encode(part: str, text: str) -> Split:
         token_ids = tokenizer.encode(text)
@@ -189,14 +227,21 @@ def load(
             len(text),
             spelling_nats(text),
             dataset.source_nats(text) if instead is None else None,
+            spacing_nats(text),
+            *tokenizer.count_words(token_ids),
         )
 
+    train, valid = encode("train", texts.train), encode("valid", texts.valid)
+    test = None if texts.test is None or for_choice else encode("test", texts.test)
+    held_out = {"valid": valid, **({} if test is None else {"test": test})}
     return Corpus(
         data,
         tokenizer,
-        encode("train", texts.train),
-        encode("valid", texts.valid),
-        None if texts.test is None or for_choice else encode("test", texts.test),
+        train,
+        valid,
+        test,
         texts.sha256,
         texts.original,
+        texts.cut,
+        (*texts.notes, *remarks(data, tokenizer, train, held_out)),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lm.datasets.spec import Dataset, DatasetError, Splits
-from lm.datasets.textfile import cut_text, sha256_of
+from lm.datasets.textfile import CUT, cut_text, sha256_of
 
 if TYPE_CHECKING:
     from lm.datasets.config import DataConfig
@@ -31,4 +31,4 @@ class PythonReference(Dataset):
                 "which needs no file."
             ) from None
         text = "".join(topics[name] for name in sorted(topics))
-        return Splits(*cut_text(text, self.name), sha256_of(text))
+        return Splits(*cut_text(text, self.name), sha256_of(text), cut=CUT)

@@ -42,23 +42,14 @@ class Download:
 
 @dataclass(frozen=True)
 class Original:
-    """A file that was not UTF-8: what it was taken for, and the sha256 of its own bytes."""
+    """A file that was not UTF-8: what it was read as, and the sha256 of its own bytes."""
 
-    path: str
     encoding: str  # for people: "Windows-1252"
     sha256: str
 
     def to_dict(self) -> dict[str, str]:
         """What a run keeps of it."""
         return {"encoding": self.encoding, "sha256": self.sha256}
-
-    @property
-    def note(self) -> str:
-        """What was assumed, in a sentence."""
-        return (
-            f"{self.path} (sha256 {self.sha256[:12]}…) is not UTF-8; it is read as "
-            f"{self.encoding}. Should letters look wrong, save it as UTF-8."
-        )
 
 
 @dataclass(frozen=True)
@@ -75,6 +66,8 @@ class Splits:
     test: str | None = field(repr=False)
     sha256: str
     original: Original | None = None
+    cut: str = field(default="", repr=False)  # which part of the text is held out: a sentence
+    notes: tuple[str, ...] = field(default=(), repr=False)  # what else there is to say of the text
 
 
 class Dataset(ABC):
@@ -90,6 +83,7 @@ class Dataset(ABC):
     splits: tuple[str, ...] = ("study",)  # names of its cuts; "study" is one of them
     split_help: str | None = None  # how its cuts differ, where there are several
     testing_splits: frozenset[str] = frozenset()  # cuts whose validation text tests another cut
+    drawn_splits: frozenset[str] = frozenset()  # cuts that `seed` draws
     settings: frozenset[str] = frozenset()  # fields of `DataConfig` that it reads
     download: Download | None = None
     needs_file: bool = False  # whether a file must be there before it can be read

@@ -21,6 +21,7 @@ SHORT_NAMES = {  # of settings that are asked for often
     "dataset": "data.dataset",
     "split": "data.split",
     "text": "data.text_path",
+    "encoding": "data.encoding",
     "tokenizer": "data.tokenizer",
     "budget": "training.budget",
     "steps": "training.steps",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from lm.architectures import ARCHITECTURES, n_table_params
+from lm.base.records import about_unknown_words
 from lm.base.settings import ConfigError
 from lm.base.wording import decimal
 from lm.runs.config import RunConfig
@@ -33,7 +34,10 @@ def remarks(run: Run) -> list[str]:
             f"{run.vocab_size:,} tokens the same probability costs. "
             "Lower the learning rate, or clip gradients."
         ]
-    sentences: list[str] = []
+    shares = {"valid": valid.unknown_share}
+    if run.status.test is not None:
+        shares["test"] = run.status.test.unknown_share
+    sentences = [sentence] if (sentence := about_unknown_words(shares)) else []
     if (better := earlier_step(run)) is not None:
         sentences.append(
             f"Its weights are those of its last step, {run.status.step:,}; at step "

@@ -161,4 +161,7 @@ def _evaluation(given: JsonObject) -> Evaluation:
         n_chars=given.count("n_chars", least=1),
         spelling_nats=spelling_nats,
         spelling=spelling or ("bytes" if spelling_nats else "characters"),
+        spacing_nats=given.optional(given.number, "spacing_nats"),
+        n_words=given.optional(given.count, "n_words"),
+        n_unknown=given.optional(given.count, "n_unknown"),
     )

@@ -67,11 +67,13 @@ def _detail(
 def _scored(part: Literal["val", "test"], title: str) -> tuple[Column, ...]:
     """The columns of a split that is scored whole at the end of a run."""
 
-    def of(figure: Callable[[Evaluation], float]) -> Callable[[Run], float | None]:
+    def of(figure: Callable[[Evaluation], float | None]) -> Callable[[Run], float | None]:
         def value(run: Run) -> float | None:
             result = run.status.valid if part == "val" else run.status.test
-            number = math.inf if result is None else figure(result)
-            return number if math.isfinite(number) else None  # a perplexity may be too large
+            number = None if result is None else figure(result)
+            if number is None or not math.isfinite(number):  # a perplexity may be too large
+                return None
+            return number
 
         return value
 
@@ -109,6 +111,16 @@ def _scored(part: Literal["val", "test"], title: str) -> tuple[Column, ...]:
             f"{part}_spelling_bits_per_char",
             f"{title} bits per character that spell unknown words",
             of(lambda result: result.spelling_bits_per_char),
+        ),
+        _detail(
+            f"{part}_spacing_bits_per_char",
+            f"{title} bits per character that tell white space",
+            of(lambda result: result.spacing_bits_per_char),
+        ),
+        _detail(
+            f"{part}_unknown_share",
+            f"Share of {title.lower()} words that are <unk>",
+            of(lambda result: result.unknown_share),
         ),
     )
 
@@ -231,6 +243,7 @@ JSON_COLUMNS = (
     "text",
     "tokenizer",
     "test_bits_per_char",
+    "val_unknown_share",
 )
 
 

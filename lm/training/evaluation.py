@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lm.architectures.shared.model import LanguageModel
 from lm.base.records import Evaluation
+from lm.datasets import Split
 
 LOGITS_PER_BATCH = 2**21  # 8 MB, which a processor's cache holds
 WINDOW_ROW = 128  # predictions per row over a window; any number gives the same scores
@@ -35,10 +36,8 @@ class _Rows:
 
 def evaluate(
     model: LanguageModel,
-    token_ids: np.ndarray | Tensor,
+    split: Split,
     *,
-    n_chars: int,
-    spelling_nats: float = 0.0,
     blocks: bool = False,
     on_batch: Callable[[], None] = lambda: None,
 ) -> Evaluation:
@@ -46,20 +45,13 @@ def evaluate(
 
     Args:
         model: What predicts.
-        token_ids: (N,) the tokens of the split, at least two.
-        n_chars: The characters of its text, for bits per character.
-        spelling_nats: What it would cost to spell the words that became `<unk>`.
+        split: It has at least two tokens.
         blocks: Score as others do, to compare with their results: in rows that do not overlap,
             so that under self-attention a token has half a context on average.
         on_batch: Called now and then; an exception from it ends the scoring.
     """
-    nats = token_nats(model, token_ids, blocks=blocks, on_batch=on_batch)
-    return Evaluation(
-        total_nats=float(nats.sum(dtype=np.float64)),
-        n_tokens=len(nats),
-        n_chars=n_chars,
-        spelling_nats=spelling_nats,
-    )
+    nats = token_nats(model, split.token_ids, blocks=blocks, on_batch=on_batch)
+    return split.scored(float(nats.sum(dtype=np.float64)))
 
 
 def token_nats(
@@ -69,7 +61,7 @@ def token_nats(
     blocks: bool = False,
     on_batch: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
-    """(N,) -ln p of every token of a split: what `evaluate` sums. Arguments as there."""
+    """(N,) -ln p of each of a split's tokens, (N,): what `evaluate` sums. Arguments as there."""
     stream = _stream(model, token_ids)
     nats = np.full(len(stream), math.log(model.vocab_size))
     for rows in _cover(model, len(stream), blocks):

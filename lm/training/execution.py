@@ -394,13 +394,7 @@ class _Execution:
         return value
 
     def _evaluate(self, split: Split) -> Evaluation:
-        result = evaluate(
-            self.state.model,
-            split.token_ids,
-            n_chars=split.n_chars,
-            spelling_nats=split.spelling_nats,
-            on_batch=self._between_batches,
-        )
+        result = evaluate(self.state.model, split, on_batch=self._between_batches)
         self._checked(result.total_nats)
         return result
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from lm.architectures.shared.model import LanguageModel
 from lm.base.records import Evaluation
 from lm.datasets import DatasetError, Split, read_text_file
 from lm.datasets.counting import hybrid as hybrids
@@ -35,7 +34,7 @@ def score(run: Run, part: str, *, hybrid: bool = False, blocks: bool = False) ->
             for name in dict.fromkeys(["valid", part])
         }
         return hybrids.evaluate(corpus, nats)[part]
-    return _evaluated(model, corpus.splits[part], blocks)
+    return evaluate(model, corpus.splits[part], blocks=blocks)
 
 
 def score_text(run: Run, path: str | Path, *, blocks: bool = False) -> Evaluation:
@@ -50,18 +49,8 @@ def score_text(run: Run, path: str | Path, *, blocks: bool = False) -> Evaluatio
     if len(token_ids) < 2:
         raise DatasetError(f"{path} must hold 2 tokens or more to be scored.")
     if tokenizer.separator:
-        return _evaluated(model, corpus_of(run, instead=text).valid, blocks)
-    return _evaluated(model, Split(token_ids, len(text)), blocks)
-
-
-def _evaluated(model: LanguageModel, split: Split, blocks: bool) -> Evaluation:
-    return evaluate(
-        model,
-        split.token_ids,
-        n_chars=split.n_chars,
-        spelling_nats=split.spelling_nats,
-        blocks=blocks,
-    )
+        return evaluate(model, corpus_of(run, instead=text).valid, blocks=blocks)
+    return evaluate(model, Split(token_ids, len(text)), blocks=blocks)
 
 
 def _device(run: Run) -> str:

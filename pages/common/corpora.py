@@ -38,6 +38,12 @@ def uploads() -> dict[str, Path]:
     return {path.name: path for path in files}
 
 
+def delete(name: str) -> None:
+    """Remove one of `uploads` from this machine."""
+    if (path := uploads().get(name)) is not None:
+        path.unlink(missing_ok=True)
+
+
 def title(data: DataConfig) -> str:
     """A corpus's name for people."""
     if data.text_path is not None:

@@ -44,12 +44,18 @@ def training_settings() -> dict[str, Setting]:
     return {k: v for k, v in settings(TrainingConfig).items() if k not in recipes.HORIZONS}
 
 
-def data_settings() -> dict[str, Setting]:
-    """The settings of a corpus beyond which one it is; keys are the form's names."""
+def data_settings(dataset: str | None = None) -> dict[str, Setting]:
+    """The settings of a corpus beyond which one it is; keys are the form's names.
+
+    Of one `dataset`, the cuts are those that it has.
+    """
     of_data = settings(DataConfig)
+    if dataset is not None:
+        of_data["split"] = replace(of_data["split"], choices=DATASETS[dataset].splits)
     return {
-        DATA_NAMES.get(name, name): of_data[name]
-        for name in ("split", "tokenizer", "bpe_vocab_size", "n_chars", "seed")
+        DATA_NAMES.get(name, name): setting
+        for name, setting in of_data.items()
+        if name not in ("dataset", "text_path")
     }
 
 
@@ -154,7 +160,9 @@ def _data(choices: Mapping[str, Any]) -> DataConfig:
     if DATASETS[dataset].needs_path:
         files = corpora.uploads()
         values["text_path"] = str(files.get(choices.get("text", ""), next(iter(files.values()))))
-    for name, setting in data_settings().items():
+    for name, setting in data_settings(dataset).items():
+        if setting.choices and choices.get(name) not in setting.choices:
+            continue  # a cut of another corpus
         if name in choices and setting.applies({**choices, "dataset": dataset}):
             values[next((k for k, v in DATA_NAMES.items() if v == name), name)] = choices[name]
     return DataConfig(**values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import streamlit as st
 from lm import charts
 from lm.base.flops import flops_text
 from lm.base.records import Evaluation
+from lm.base.wording import percent
 from lm.datasets import DATASETS
 from lm.datasets.tokenizers import TOKENIZERS
 from lm.runs import Run
@@ -61,7 +61,7 @@ class Group:
             return loss
         if valid is None:
             return None
-        return (loss * valid.n_tokens + valid.spelling_nats) / valid.n_chars / math.log(2)
+        return valid.in_bits(loss)
 
 
 def groups(runs: Iterable[Run], ladder: Iterable[Run] = ()) -> dict[str, Group]:
@@ -264,6 +264,7 @@ def table(
                 "Validation": group.score(run.status.valid),
                 "Test": group.score(run.status.test),
                 **({"Spelling": _spelling(run)} if tells_spelling else {}),
+                **({"Unknown words": _unknown(run)} if any(map(_unknown, runs)) else {}),
                 **({"To the frontier": distances[run.run_id]} if any(distances.values()) else {}),
                 "FLOPs": flops_text(run.status.flops.total) if run.status.flops.total else "0",
                 "Parameters": run.n_params,
@@ -276,12 +277,21 @@ def table(
 
 
 def _spelling(run: Run) -> str:
-    """What a run pays for spelling unknown words, and by what if not by characters."""
+    """What a run pays for what its words do not tell, and by what if not by characters."""
     valid = run.status.valid
     if valid is None or not valid.spelling_nats:
         return ""
     by = "" if valid.spelling == "characters" else f", by {valid.spelling}"
-    return f"{valid.spelling_bits_per_char:.2f}{by}"
+    spaces = f"{valid.spacing_bits_per_char or 0:.2f}"
+    return f"{valid.spelling_bits_per_char:.2f}{by}" + (f" + {spaces}" if spaces != "0.00" else "")
+
+
+def _unknown(run: Run) -> str:
+    """Which share of the validation words is `<unk>`; nothing where that was not counted."""
+    valid = run.status.valid
+    if valid is None or not valid.unknown_share:
+        return ""
+    return percent(valid.unknown_share) + ("" if valid.compares_by_loss else ": compare bits")
 
 
 def state(run: Run) -> str:
@@ -331,7 +341,13 @@ def columns(group: Group, frame: pd.DataFrame) -> dict[str, Any]:
         "Spelling": config.TextColumn(
             help="The bits per character, among those of validation, that spell the words that its "
             "vocabulary lacks: by an n-gram of characters that has learnt from the train split or, "
-            "in older runs, by bytes that are all equally probable.",
+            "in older runs, by bytes that are all equally probable. Those that tell which white "
+            "space stands between the words follow where they matter; older runs lack them.",
+        ),
+        "Unknown words": config.TextColumn(
+            help="The share of the validation split's words that are <unk>. Above a tenth, losses "
+            "per word do not compare; bits per character do.",
+            width=small,
         ),
         "To the frontier": config.TextColumn(
             help="Against the best of the ladder by the same recipe at the same training FLOPs, on "

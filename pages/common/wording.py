@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import streamlit as st
 
 from lm.architectures import ARCHITECTURES, n_table_params
 from lm.base.flops import flops_text
+from lm.base.records import Evaluation
 from lm.datasets.tokenizers import TOKENIZERS
 from lm.runs import Run
 from pages.common import corpora
@@ -25,6 +26,11 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!$~|<>:&])")
 def plain(text: str) -> str:
     """`text` escaped so that Markdown shows it as it is: for names, paths and error messages."""
     return _MARKDOWN.sub(r"\\\1", text)
+
+
+def several(sentences: Sequence[str]) -> str:
+    """Sentences as Markdown shows them: each on a line of its own."""
+    return "  \n".join(map(plain, sentences))
 
 
 def count(number: int) -> str:
@@ -105,6 +111,20 @@ def names(runs: Iterable[Run]) -> dict[str, str]:
         run.run_id: run.name if count[run.name] == 1 else f"{run.name} ({run.run_id})"
         for run in runs
     }
+
+
+def untold(run: Run, result: Evaluation) -> str:
+    """What its bits per character hold for what tokens do not tell: " (0.632 to spell …)"."""
+    parts: list[str] = []
+    if spelled := result.spelling_bits_per_char:
+        by = "" if result.spelling == "characters" else f" by {result.spelling}"
+        parts.append(f"{spelled:.3f} of them to spell unknown words{by}")
+    spaces = result.spacing_bits_per_char
+    if spaces is None and TOKENIZERS[run.config.data.tokenizer].separator:
+        parts.append("none for white space, as in all older runs")
+    elif spaces and f"{spaces:.3f}" != "0.000":
+        parts.append(f"{spaces:.3f} of them to tell white space")
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def run_facts(run: Run) -> str:

@@ -6,6 +6,7 @@ import math
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +22,7 @@ from lm.runs import Run, RunStore, RunWriter, archive, recipes
 from lm.runs.archive import ArchiveError
 from lm.runs.prepare import prepare
 from lm.runs.table import COLUMNS, Column
-from pages.common import runs_table, shell
+from pages.common import runs_table, shell, wording
 from pages.common.compare import choice, relate
 from tests.pages.conftest import serve
 
@@ -142,6 +143,29 @@ def test_best_on_the_way_stands_beside_the_last(tmp_path: Path, corpora) -> None
         file.write(json.dumps(later) + "\n")
     row = runs_table.table(words, [run]).iloc[0]
     assert (row["Last"], row["Best"]) == (1.9, pytest.approx(1.5 + 1 / 30))
+
+
+def test_unknown_words_and_white_space_stand_beside_the_losses_of_words(tmp_path, corpora) -> None:
+    store = RunStore(tmp_path)
+    run = finished_run(store, corpora["word"])
+    finished_run(store, corpora["char"])
+    groups = runs_table.groups(store.list()).values()
+    words = next(group for group in groups if not group.in_bits and run in group.runs)
+    in_bits = next(group for group in groups if group.in_bits)
+    assert "Unknown words" not in runs_table.table(words, [run])  # which this text has none of
+    told = replace(run.status.valid, n_words=100, n_unknown=12, spelling_nats=9e3, spacing_nats=9e3)
+    run = replace(run, status=replace(run.status, valid=told))
+    assert runs_table.table(words, [run]).iloc[0]["Unknown words"] == "12 %: compare bits"
+    row = runs_table.table(in_bits, [run]).iloc[0]
+    assert (
+        row["Spelling"] == f"{told.spelling_bits_per_char:.2f} + {told.spacing_bits_per_char:.2f}"
+    )
+    assert row["Validation"] == told.bits_per_char
+    spaces = f"{told.spacing_bits_per_char:.3f} of them to tell white space)"
+    assert wording.untold(run, told).endswith(spaces)
+    older = replace(told, spelling_nats=0.0, spacing_nats=None)
+    assert wording.untold(run, older) == " (none for white space, as in all older runs)"
+    assert older.bits_per_char < told.bits_per_char
 
 
 def test_curves_know_the_operations_and_bytes_at_each_step(tmp_path: Path, corpora) -> None:

@@ -81,3 +81,15 @@ def test_settings_without_effect_are_not_taken() -> None:
     assert drafts.draft(chosen).data == DataConfig(dataset="python_reference")
     taken = drafts.draft({**chosen, "dataset": "known_entropy"}).data
     assert taken == DataConfig(dataset="known_entropy", n_chars=5_000, seed=3)
+
+
+def test_a_cut_that_another_corpus_has_is_not_taken(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(corpora, "UPLOADS", tmp_path)
+    (tmp_path / "names.txt").write_text("".join(f"name{i}\n" for i in range(200)))
+    choices = {"split": "lines", "data_seed": 3, "encoding": "utf-8"}
+    own = drafts.draft({"dataset": "text", **choices}).data
+    assert (own.split, own.seed, own.encoding) == ("lines", 3, "utf-8")
+    assert drafts.data_choices(own) == {"dataset": "text", "text": "names.txt", **choices}
+    invented = drafts.draft({"dataset": "known_entropy", **choices}).data
+    assert (invented.split, invented.encoding) == ("study", "guess")
+    assert drafts.data_settings("text")["split"].choices == ("study", "lines")

@@ -177,6 +177,15 @@ def test_a_verdict_says_what_is_to_be_known_of_a_run(run, monkeypatch) -> None:
     assert r"At \*step\* 40 it was better\." in said.text
 
 
+def test_a_verdict_on_words_that_are_mostly_unknown_leads_with_bits_per_character(run) -> None:
+    valid = replace(run.status.valid, n_words=50, n_unknown=49, spelling_nats=900.0)
+    of_words = replace(run, status=replace(run.status, valid=valid))
+    said = verdict.judge(of_words, {"bigram": 0.01}, frontier(), "modern")
+    assert said.text.startswith(f"**{valid.bits_per_char:.3f} bits per character** on validation")
+    assert "98 % of the valid part's words" in said.text
+    assert "counting" not in said.text
+
+
 def test_a_verdict_names_what_does_better_at_the_same_budget(run) -> None:
     later = replace(run, status=replace(run.status, flops=Cost(forward=int(1e10))))
     said = verdict.judge(later, {}, frontier(), "modern")

@@ -68,12 +68,4 @@ def evaluate(corpus: Corpus, nats: Mapping[str, np.ndarray]) -> dict[str, Evalua
     }
     if "test" in nats:
         mixed["test"] = mix(fit(*of("valid"), n_kinds), *of("test"))
-    return {
-        name: Evaluation(
-            total_nats=-float(np.log(p).sum()),
-            n_tokens=len(p),
-            n_chars=corpus.splits[name].n_chars,
-            spelling_nats=corpus.splits[name].spelling_nats,
-        )
-        for name, p in mixed.items()
-    }
+    return {name: corpus.splits[name].scored(-float(np.log(p).sum())) for name, p in mixed.items()}

@@ -33,12 +33,7 @@ def evaluate(corpus: Corpus, order: int) -> dict[str, Evaluation]:
     """Scores of n-grams of the train split on the others: "valid", "test" -> score."""
     model = NGram(corpus.train.token_ids, corpus.tokenizer.vocab_size, order)
     return {
-        name: Evaluation(
-            total_nats=-float(np.log(model.score(split.token_ids).p).sum()),
-            n_tokens=split.n_tokens,
-            n_chars=split.n_chars,
-            spelling_nats=split.spelling_nats,
-        )
+        name: split.scored(-float(np.log(model.score(split.token_ids).p).sum()))
         for name, split in corpus.splits.items()
         if name != "train"
     }
@@ -53,12 +48,7 @@ def baselines(corpus: Corpus) -> dict[str, dict[str, Evaluation]]:
     parts = {name: split for name, split in corpus.splits.items() if name != "train"}
 
     def score(nats_after_first: float, split: Split) -> Evaluation:
-        return Evaluation(
-            total_nats=math.log(vocab_size) + nats_after_first,
-            n_tokens=split.n_tokens,
-            n_chars=split.n_chars,
-            spelling_nats=split.spelling_nats,
-        )
+        return split.scored(math.log(vocab_size) + nats_after_first)
 
     return {
         "uniform": {

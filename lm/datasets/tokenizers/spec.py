@@ -69,6 +69,18 @@ class Tokenizer(ABC):
         """The words that `encode` replaces by <unk>, and how often; none where it never does."""
         return Counter()
 
+    def count_words(self, token_ids: TokenIds) -> tuple[int, int] | tuple[None, None]:
+        """How many of some tokens are words, and how many <unk>; None where tokens are others."""
+        return None, None
+
+    def spacing(self, text: str) -> dict[str, Counter[str]]:
+        """The white space of `text` that its tokens do not tell; none where they tell all.
+
+        By the kind of place, each distinct piece of white space and how often it stands there; a
+        place is known from the tokens. It may be "".
+        """
+        return {}
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(vocabulary of {self.vocab_size:,})"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from lm.datasets.tokenizers.spec import TokenIds, Tokenizer, UnknownTokenError, 
 
 EOS = "<eos>"
 UNK = "<unk>"
+_SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,6 +83,29 @@ class WordTokenizer(Tokenizer):
         for word in self.words:
             words.pop(word, None)
         return words
+
+    def count_words(self, token_ids: TokenIds) -> tuple[int, int]:
+        n_unknown, n_ends = (
+            int(np.count_nonzero(token_ids == self._id_of_word.get(word, -1)))
+            for word in (UNK, EOS)
+        )
+        return len(token_ids) - n_ends, n_unknown
+
+    def spacing(self, text: str) -> dict[str, Counter[str]]:
+        begin, between, end, blank = (Counter[str]() for _ in range(4))
+        for line in text.split("\n"):
+            words = line.split()
+            if not words:
+                blank[line] += 1
+                continue
+            inner = line.strip()
+            begin[line[: line.index(inner[0])]] += 1
+            end[line[len(line.rstrip()) :]] += 1
+            if inner == " ".join(words):
+                between[" "] += len(words) - 1
+            else:
+                between.update(_SPACE.findall(inner))
+        return {"between": between, "begin": begin, "end": end, "blank": blank}
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": self.name, "words": list(self.words)}

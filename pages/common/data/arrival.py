@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from lm import datasets
-from lm.datasets import Dataset, DatasetError, Download
+from lm.datasets import DamagedTextError, Dataset, DatasetError, Download
+from lm.datasets.encodings import GUESS, REPLACING
 from pages.common import corpora, wording
 
 
@@ -13,21 +14,55 @@ def upload() -> None:
     """Take a text of the user's own; if it cannot be read, a sentence says why."""
     file = st.file_uploader(
         "A text file, up to 100 MB; it stays on this machine",
-        key="upload",
+        key=_uploader(),
         max_upload_size=100,
     )
     if file is None:
         return
+    replaces = st.session_state.get("replaces") == file.file_id
     try:
-        path = datasets.save_text(file.name, file.getvalue())
+        path = datasets.save_text(
+            file.name, file.getvalue(), encoding=REPLACING if replaces else GUESS
+        )
     except (DatasetError, OSError) as error:
-        st.error(wording.plain(str(error)))
+        below = "; what stands below is another text" if corpora.uploads() else ""
+        st.error(wording.plain(f"{error} It was not added{below}."))
+        if isinstance(error, DamagedTextError):
+            st.button(
+                "Add it, and read \N{REPLACEMENT CHARACTER} where it is damaged",
+                key="replace",
+                on_click=st.session_state.update,
+                kwargs={"replaces": file.file_id},
+            )
         return
     if st.session_state.get("uploaded") != path.name:
         st.session_state["uploaded"] = st.session_state["text"] = path.name
-    st.success(
-        f"{wording.plain(corpora.text_title(path.name))} is here, split 80/10/10 by characters."
-    )
+        if replaces:
+            st.session_state[f"encoding-{path.name}"] = REPLACING
+    st.success(f"{wording.plain(corpora.text_title(path.name))} is here.")
+
+
+def _uploader() -> str:
+    """The key of the field that takes files: a new one empties it."""
+    n_deleted = st.session_state.get("n_deleted", 0)
+    return f"upload-{n_deleted}" if n_deleted else "upload"
+
+
+def deletion(name: str) -> None:
+    """A button that deletes an uploaded text, after it has said what that does."""
+
+    def delete() -> None:
+        corpora.delete(name)
+        st.session_state.pop("text", None)
+        st.session_state.pop("uploaded", None)
+        st.session_state["n_deleted"] = st.session_state.get("n_deleted", 0) + 1
+
+    with st.popover("Delete", icon=":material/delete:"):
+        st.markdown(
+            f"Delete {wording.plain(corpora.text_title(name))} from this machine? Runs that were "
+            "trained on it stay; those that are paused cannot go on without it."
+        )
+        st.button("Delete this text", key="delete-text", type="primary", on_click=delete)
 
 
 def fetch(info: Dataset, source: Download | None) -> None:

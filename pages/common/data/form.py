@@ -7,6 +7,7 @@ import streamlit as st
 from lm.base.settings import ConfigError, settings
 from lm.datasets import DATASETS, Dataset
 from lm.datasets.config import DataConfig
+from lm.datasets.encodings import ENCODINGS
 from lm.datasets.tokenizers import TOKENIZERS
 from pages.common import corpora, drafts, forms, wording
 from pages.common.data import arrival
@@ -53,6 +54,15 @@ def _configure(info: Dataset) -> DataConfig | None:
                 "Text", list(files), format_func=corpora.text_title, key="text", width=320
             )
             values["text_path"] = str(files[file])
+            values["encoding"] = st.selectbox(
+                "Encoding",
+                ENCODINGS,
+                key=f"encoding-{file}",
+                persist_state="session",
+                help=settings(DataConfig)["encoding"].help,
+                width=160,
+            )
+            arrival.deletion(file)
         values["tokenizer"] = st.segmented_control(
             "A token is one of the text's",
             list(TOKENIZERS),
@@ -70,12 +80,12 @@ def _configure(info: Dataset) -> DataConfig | None:
                 info.splits,
                 default=info.splits[0],
                 required=True,
-                key="split",
+                key=f"split-{info.name}",
                 persist_state="session",
                 help=info.split_help,
             )
         for name in ("n_chars", "seed"):
-            if name in info.settings:
+            if settings(DataConfig)[name].applies(values):
                 values[name] = _number(name)
     try:
         return DataConfig(**values)

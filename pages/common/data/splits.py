@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from lm.base.records import Evaluation
+from lm.base.wording import percent
 from lm.datasets import Corpus
 from lm.datasets.config import DataConfig
 from pages.common import corpora, wording
@@ -20,12 +21,13 @@ def show(corpus: Corpus) -> None:
             "Characters": wording.count(split.n_chars),
             "Tokens": wording.count(split.n_tokens),
             "Share": f"{split.n_chars / whole:.1%}",
+            **({} if (share := split.unknown_share) is None else {"Unknown words": percent(share)}),
         }
         for name, split in corpus.splits.items()
     ]
     st.metric("Vocabulary", f"{wording.count(corpus.tokenizer.vocab_size)} tokens")
     st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt="The corpus's splits")
-    st.caption(f"sha256 of the text: {corpus.sha256[:16]}…")
+    st.caption(f"{corpus.cut} sha256 of the text: {corpus.sha256[:16]}…".strip())
 
 
 def guessing(data: DataConfig, corpus: Corpus) -> None:
@@ -70,11 +72,14 @@ def _guess(name: str) -> str:
 
 
 def _figures(result: Evaluation) -> dict[str, str]:
-    figures = {
+    """The losses, those first that compare."""
+    per_token = {
         "Loss (nats per token)": f"{result.loss:.3f}",
         "Perplexity": f"{result.perplexity:,.1f}",
-        "Bits per character": f"{result.bits_per_char:.3f}",
     }
+    per_char = {"Bits per character": f"{result.bits_per_char:.3f}"}
     if result.spelling_nats:
-        figures["of them to spell unknown words"] = f"{result.spelling_bits_per_char:.3f}"
-    return figures
+        per_char["of them to spell unknown words"] = f"{result.spelling_bits_per_char:.3f}"
+    if (spacing := f"{result.spacing_bits_per_char or 0:.3f}") != "0.000":
+        per_char["of them to tell white space"] = spacing
+    return per_token | per_char if result.compares_by_loss else per_char | per_token

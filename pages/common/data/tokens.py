@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 import pandas as pd
@@ -28,8 +29,11 @@ CSS = """<style>
 
 
 def _first_words(text: str, most: int = 48) -> str:
-    """The whole words at the start of a text, up to `most` characters."""
-    return text[:most].rsplit(maxsplit=1)[0].strip() if len(text) > most else text
+    """The first whole words of a text, up to `most` characters, or that much of a longer word."""
+    beginning = text.lstrip()
+    if len(beginning) <= most:
+        return beginning.strip()
+    return re.split(r"\s+\S*$", beginning[: most + 1], maxsplit=1)[0][:most]
 
 
 def tokenise(corpus: Corpus, text_of_corpus: str) -> None:
@@ -37,7 +41,7 @@ def tokenise(corpus: Corpus, text_of_corpus: str) -> None:
     text = st.text_area(
         "Text",
         _first_words(text_of_corpus),
-        key=f"typed-{corpus.data.dataset}",
+        key=f"typed-{corpus.sha256}",  # what was typed for another text may have other letters
         max_chars=2_000,
         persist_state="session",
     )

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from lm.base.flops import flops_text
-from lm.base.records import Evaluation
+from lm.base.records import Evaluation, about_unknown_words
 from lm.runs import Run, forecast
 from lm.runs.remarks import LARGE_LOSS
 from pages.common import corpora, wording
@@ -48,7 +48,7 @@ def _losses(run: Run, metrics: pd.DataFrame) -> list[Figure]:
     valid, test = run.status.valid, run.status.test
     sampled = metrics["sampled_val_loss"].dropna()
     figures = [
-        ("Validation", _loss_text(valid.loss), _scores(valid))
+        (_label("Validation", valid), _score(valid), _scores(run, "valid", valid))
         if valid
         else (
             "Validation",
@@ -57,7 +57,7 @@ def _losses(run: Run, metrics: pd.DataFrame) -> list[Figure]:
         )
     ]
     figures.append(
-        ("Test", _loss_text(test.loss), _scores(test))
+        (_label("Test", test), _score(test), _scores(run, "test", test))
         if test
         else (
             "Training",
@@ -68,18 +68,24 @@ def _losses(run: Run, metrics: pd.DataFrame) -> list[Figure]:
     return figures
 
 
-def _loss_text(loss: float) -> str:
-    """A loss with three decimals, or short where a lost run's would not fit."""
-    return f"{loss:.3f}" if loss < LARGE_LOSS else wording.short(loss)
+def _score(result: Evaluation) -> str:
+    """It with three decimals, or short where a lost run's would not fit."""
+    score = result.loss if result.compares_by_loss else result.bits_per_char
+    return f"{score:.3f}" if score < LARGE_LOSS else wording.short(score)
 
 
-def _scores(result: Evaluation) -> str:
-    spelled = result.spelling_bits_per_char
-    of_them = f", {spelled:.3f} of them to spell unknown words" if spelled else ""
+def _label(part: str, result: Evaluation) -> str:
+    """What the score is called, with its unit where that is not nats per token."""
+    return part if result.compares_by_loss else f"{part[:5]}, bits"
+
+
+def _scores(run: Run, part: str, result: Evaluation) -> str:
+    unknown = about_unknown_words({part: result.unknown_share})
     return (
         f"Whole split, {result.n_tokens:,} tokens: {result.loss:.4f} nats per token, perplexity "
-        f"{result.perplexity:.2f}, {result.bits_per_char:.3f} bits per character{of_them}."
-    )
+        f"{result.perplexity:.2f}, {result.bits_per_char:.3f} bits per character"
+        f"{wording.untold(run, result)}. {wording.plain(unknown)}"
+    ).strip()
 
 
 def _spent(run: Run, metrics: pd.DataFrame, busy: bool) -> list[Figure]:

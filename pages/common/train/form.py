@@ -66,7 +66,11 @@ def settings(draft: Draft) -> None:
     more = st.expander("More settings", key="more", on_change="rerun")
     st.session_state[_MORE_IS_OPEN] = bool(more.open)
     if more.open:  # thirty controls, which would be drawn anew with every other one
-        rooms = {"Corpus": drafts.data_settings(), "Model": model, "Training": training}
+        rooms = {
+            "Corpus": drafts.data_settings(draft.data.dataset),
+            "Model": model,
+            "Training": training,
+        }
         with more:
             _more(draft, rooms, basics)
     by_hand = [n for n in CHOICES.values if n in draft.values and n not in ("dataset", "budget")]
@@ -87,6 +91,11 @@ def counting(place: DeltaGenerator, draft: Draft) -> None:
         return
     with place:
         references = corpora.references(draft.data)
+        scores = [parts["valid"] for parts in corpora.baselines(draft.data).values()]
+    if not scores[0].compares_by_loss:
+        bits = min(score.bits_per_char for score in scores)
+        place.caption(f"Counting, without any training, reaches {bits:.2f} bits per character.")
+        return
     if best := wording.best_of_counting(references):
         what, loss = best
         place.caption(
@@ -139,6 +148,8 @@ def _dataset(draft: Draft) -> None:
             format_func=corpora.text_title,
             **_bound("text", Path(draft.data.text_path).name, options=texts),
         )
+    if draft.corpus is not None and (about := draft.corpus.about):
+        st.caption(wording.several(about))
     shared = {name: dataset for name, dataset in DATASETS.items() if not dataset.needs_path}
     missing = [dataset.title for name, dataset in shared.items() if name not in names]
     if missing:

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from lm.base.flops import flops_text
+from lm.base.records import Evaluation
 from lm.datasets import DatasetError
 from lm.runs import Run
 from lm.runs.frontier import Frontier, loss_on_validation, score_at
@@ -66,7 +67,8 @@ def judge(run: Run, references: Mapping[str, float], frontier: Frontier, preset:
     """
     loss = loss_on_validation(run)
     assert loss is not None
-    parts = [f"**{loss:.3f}** on validation{_counting(loss, references)}."]
+    assert run.status.valid is not None
+    parts = [_reached(run.status.valid, references)]
     steps: list[Step] = []
     told = [wording.plain(sentence) for sentence in remarks(run)]
     if run.worse_than_guessing:
@@ -99,6 +101,13 @@ def judge(run: Run, references: Mapping[str, float], frontier: Frontier, preset:
     if not steps:
         steps += _more_compute(run)
     return Verdict(" ".join(parts), tuple(steps))
+
+
+def _reached(valid: Evaluation, references: Mapping[str, float]) -> str:
+    """The score, in what compares: nats per token, or bits per character."""
+    if not valid.compares_by_loss:
+        return f"**{valid.bits_per_char:.3f} bits per character** on validation."
+    return f"**{valid.loss:.3f}** on validation{_counting(valid.loss, references)}."
 
 
 def _by_hand(run: Run) -> dict[str, None]:

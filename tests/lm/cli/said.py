@@ -6,7 +6,7 @@ TRAIN_KEYS = [
     *("run_id", "path", "architecture", "dataset", "n_params", "steps", "tokens"),
     *("flops", "flops_forward", "flops_backward", "flops_optimizer", "flops_per_step"),
     *("train_loss", "val_loss", "test_loss", "val_bits_per_char", "seconds"),
-    *("operations", "bytes", "text", "tokenizer", "test_bits_per_char"),
+    *("operations", "bytes", "text", "tokenizer", "test_bits_per_char", "val_unknown_share"),
 ]
 CORPUS = ["--dataset", "known_entropy", "--set", "data.n_chars=3000"]
 TINY = ["--set", "model.context_length=4", "--set", "training.batch_size=2"]

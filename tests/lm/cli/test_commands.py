@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,40 @@ def test_presets_and_text_files(say, tmp_path):
     (run,) = RunStore(tmp_path / "runs").list()
     assert (run.config.preset, run.config.data.tokenizer) == ("classic", "byte")
     assert Path(run.config.data.text_path).is_absolute()
+
+
+def test_words_that_are_mostly_unknown_are_said_beside_every_loss(say, tmp_path):
+    rng = random.Random(0)
+    file, runs = tmp_path / "words.txt", tmp_path / "runs"
+    file.write_text("".join("".join(rng.choices("abcdefgh", k=7)) + "\n" for _ in range(900)))
+    words = ["--text", str(file), "--tokenizer", "word"]
+    status, out, err = say("ngram", *words)
+    assert status == 0
+    assert out.split()[:2] == ["split_part", "bits_per_char"]
+    assert "of the valid part's words and" in err
+    assert "compare bits per character" in err
+    assert "The last tenth of the text is its test part" in err
+    assert "looks like a list" in err
+    command = ["train", *words, "--architecture", "linear", "--steps", "2", *TINY]
+    status, out, err = say(*command, runs_dir=runs)
+    assert out.index("val_bits_per_char") < out.index("val_loss")
+    assert err.count("compare bits per character") == 2  # before it trains, and at its end
+    row = last_json(say("runs", "--json", runs_dir=runs)[1])[0]
+    assert row["val_unknown_share"] > 0.99
+    status, out, err = say("evaluate", row["run_id"], runs_dir=runs)
+    assert out.index("bits_per_char") < out.index("loss")
+    assert "of the valid part's words are <unk>" in err
+
+
+def test_the_encoding_of_a_text_may_be_named(say, tmp_path):
+    file = tmp_path / "old.txt"
+    file.write_bytes(("Mitte für alle: schön und grün.\n" * 99).encode("mac-roman"))
+    say_dry = ["ladder", "--text", str(file), "--dry-run"]
+    assert "is read as" in say(*say_dry)[2]
+    assert "is read as" not in say(*say_dry, "--encoding", "mac-roman")[2]
+    assert "encoding must be one of" in refused(
+        say("ngram", "--text", str(file), "--encoding", "x")
+    )
 
 
 def test_data_lists_every_corpus(say):

@@ -1,4 +1,6 @@
+import gzip
 import hashlib
+import itertools
 import os
 import sys
 import threading
@@ -9,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lm.base.settings import ConfigError, settings
+from lm.base.wording import percent
 from lm.datasets import (
     DATASETS,
     MAX_BYTES,
@@ -24,6 +28,7 @@ from lm.datasets import (
     save_text,
 )
 from lm.datasets.config import DataConfig
+from lm.datasets.own_text import is_list
 from lm.datasets.tokenizers import TOKENIZERS, train_tokenizer
 
 VERSE = "Shall I compare thee to a summer's day?\nThou art more lovely and more temperate:\n"
@@ -177,9 +182,24 @@ def test_a_text_is_split_80_10_10_by_characters(tmp_path: Path):
         (b"nineteen characters", "has 19 characters, too few"),
         (b"one\0two" * 9, "NUL byte at offset 3"),
         ("UTF-16".encode("utf-16-le") * 9, "NUL byte at offset 1"),
-        ("UTF-16 cut short".encode("utf-16") * 3 + b"x", "begins as UTF-16 does, and is not"),
-        ("naïve café, déjà vu".encode() * 3 + b"\xff\xfe", "byte 0xFF at offset 69"),
-        (b"cut short: \xf0\x9f\x98", "byte 0xF0 at offset 11"),
+        ("UTF-16 cut short".encode("utf-16") * 3 + b"x", "is not UTF-16: it breaks in line 1"),
+        (
+            "naïve café\ndéjà vu\n".encode() * 3 + b"\xff\xfe",
+            "damaged UTF-8: in line 7 byte 0xFF at offset 69 .* 1 other place.* utf-8-replace",
+        ),
+        (
+            b"cut\r\nshort: \xf0\x9f\x98",
+            "ends inside a character: line 2 .* 0xF0 0x9F 0x98 at offset 12.* utf-8-replace",
+        ),
+        (b"and then\n" * 9 + b"\0" * 512, "ends in 512 NUL bytes, from offset 81 on"),
+        ("UTF-16".encode("utf-16-be") * 9, "Choose the encoding utf-16-be"),
+        ("UTF-32".encode("utf-32-le") * 9, "Choose the encoding utf-32-le"),
+        ("one\ntwo\0".encode("utf-16") * 9, "read as UTF-16, holds a NUL character in line 2"),
+        ("one\ntwo\0".encode("utf-32"), "read as UTF-32, holds a NUL character in line 2"),
+        ("UTF-32 cut short".encode("utf-32")[:-2], "is not UTF-32: it breaks"),
+        (gzip.compress(VERSE.encode()), "is a gzip archive"),
+        (b"PK\x03\x04" + VERSE.encode(), "is a zip archive, as .docx"),
+        (b"%PDF-1.7\n" + VERSE.encode(), "is a PDF"),
     ],
 )
 def test_a_text_that_cannot_be_read_gets_a_sentence(tmp_path: Path, content, sentence):
@@ -224,19 +244,23 @@ RUSSIAN = "Ну, князь, Генуа и Лукка стали не больш
         ("koi8-r", RUSSIAN * 20, "koi8-r"),
         ("utf-16", FRENCH * 20, "UTF-16"),
         ("utf-16-be", "\ufeff" + RUSSIAN * 20, "UTF-16"),
+        ("utf-32", FRENCH * 20, "UTF-32"),
+        ("utf-32-be", "\ufeff" + RUSSIAN * 20, "UTF-32"),
     ],
 )
 def test_an_old_text_is_read_and_what_was_assumed_is_said(tmp_path: Path, encoding, text, named):
     content = text.encode(encoding)
     data = text_config(tmp_path / "old.txt", content.replace(b"\n", b"\r\n"))
-    if encoding.startswith("utf-16"):
+    if encoding.startswith("utf-"):
         data = text_config(tmp_path / "old.txt", content)
     texts, corpus = load_text(data), load(data)
     text = text.removeprefix("\ufeff")
     assert texts.train + texts.valid + texts.test == text
-    assert named in corpus.original.note
-    assert str(tmp_path / "old.txt") in corpus.original.note
-    assert "\n" not in corpus.original.note
+    assert named in corpus.original.encoding
+    note = corpus.notes[0]
+    assert corpus.original.encoding in note
+    assert ("If that looks wrong, choose another encoding" in note) != encoding.startswith("utf-")
+    assert "\n" not in note
     # the text and its file have a sha256 each: the one of what is learnt, the other of the source
     assert corpus.sha256 == hashlib.sha256(text.encode()).hexdigest()
     content = (tmp_path / "old.txt").read_bytes()
@@ -255,13 +279,50 @@ def test_a_text_is_the_same_in_every_encoding(tmp_path: Path):
 @pytest.mark.parametrize("cut", [1, 2])
 def test_utf8_that_is_cut_or_damaged_is_not_taken_for_something_else(tmp_path: Path, cut: int):
     content = (FRENCH * 9).encode()[:-1] + "€".encode()[:-cut]
-    with pytest.raises(DatasetError, match="not valid UTF-8: byte 0xE2"):
+    with pytest.raises(DatasetError, match=r"ends inside a character: line 9 .* 0xE2"):
         load(text_config(tmp_path / "cut.txt", content))
+    data = text_config(tmp_path / "cut.txt", content, encoding="utf-8-replace")
+    assert load_text(data).test.endswith("élu.\ufffd")
+    assert (
+        "(U+FFFD) stands 1 time for something that was lost, first in line 9" in load(data).notes[0]
+    )
+
+
+def test_a_guess_shows_its_first_line_and_can_be_overridden(tmp_path: Path):
+    plain = "Cost\r\n" * 30
+    content = (plain + "  and more " * 9 + "than £5; that is all.\r\n").encode("cp1252")
+    data = text_config(tmp_path / "old.txt", content)
+    note = load(data).notes[0]
+    assert "is read as Windows-1252" in note
+    assert "line 31, “… more   and more   and more   and more than £5; that is all.”" in note
+    other = data.replace(encoding="cp850")
+    assert "ú5" in load_text(other).test  # what Windows-1252 calls £
+    assert load(other).original.encoding == "cp850"
+    assert not any("read as" in note for note in load(other).notes)
+    with pytest.raises(DatasetError, match="is not UTF-8: it breaks in line 31, at offset 284"):
+        load(data.replace(encoding="utf-8"))
+
+
+def test_what_was_changed_and_what_is_odd_is_said(tmp_path: Path):
+    text = "\ufeffone\r\ntwo\rthr\ufeffee\r\nfo\ufffdur\n" + VERSE * 99
+    notes = " ".join(load(text_config(tmp_path / "a.txt", text)).notes)
+    assert "Its byte order mark is left out. 2 line ends of CR LF became LF." in notes
+    assert "1 line end of CR became LF." in notes
+    assert "U+FFFD) stands 1 time for something that was lost, first in line 4" in notes
+    assert "inside the text 1 time, first in line 3" in notes
+    assert load(text_config(tmp_path / "b.txt", VERSE * 199)).notes == ()
+
+
+def test_the_encoding_belongs_to_a_text_of_ones_own():
+    with pytest.raises(ConfigError, match="encoding goes with dataset 'text'"):
+        DataConfig(dataset="ptb", encoding="utf-16")
+    with pytest.raises(ConfigError, match="encoding must be one of guess, utf-8, utf-8-replace"):
+        DataConfig(dataset="text", text_path="x.txt", encoding="utf-9")
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path):
     noise = np.random.default_rng(0).integers(1, 256, 9_000).astype(np.uint8).tobytes()
-    with pytest.raises(DatasetError, match="not valid UTF-8"):
+    with pytest.raises(DatasetError, match="not UTF-8, from offset 2 on, and makes no sense"):
         load(text_config(tmp_path / "noise.txt", noise))
 
 
@@ -354,6 +415,70 @@ def test_an_upload_that_cannot_be_written_gets_a_sentence(tmp_path: Path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(DatasetError, match="Could not write"):
         save_text("a.txt", VERSE.encode(), tmp_path / "file")
+
+
+# --- what is said of a text and its parts ---------------------------------------------------------
+
+
+def test_the_held_out_part_is_named_and_what_training_never_saw(tmp_path: Path):
+    corpus = load(text_config(tmp_path / "a.txt", VERSE * 199 + "ж" * 84 + VERSE * 19))
+    assert corpus.cut.startswith("The last tenth of the text is its test part")
+    share = np.mean(corpus.test.token_ids == corpus.tokenizer.encode("ж")[0])
+    assert corpus.notes == (
+        f"{percent(share)} of the test part's characters do not occur in the train part, so no "
+        "model can learn them: “ж”.",
+    )
+    by_bytes = load(corpus.data.replace(tokenizer="byte"))
+    assert "of the test part's bytes do not occur in the train part" in by_bytes.notes[0]
+
+
+def test_a_held_out_part_that_is_too_short_for_its_digits_is_said(tmp_path: Path):
+    corpus = load(text_config(tmp_path / "a.txt", VERSE * 6 + VERSE[:18]))
+    assert corpus.notes == (
+        "Its losses are uncertain by about ±0.4 nats, being means over few tokens: the valid part "
+        "has 50 and the test part has 51.",
+    )
+
+
+def test_byte_pairs_that_ran_out_are_said(tmp_path: Path):
+    data = text_config(tmp_path / "a.txt", VERSE * 99, tokenizer="bpe", bpe_vocab_size=5_000)
+    corpus = load(data)
+    size = corpus.tokenizer.vocab_size
+    assert f"The vocabulary has {size} tokens and not the 5,000 that were asked" in corpus.notes[0]
+    assert load(data.replace(bpe_vocab_size=size)).notes == corpus.notes[1:]
+
+
+NAMES = [f"{a}{b}{c}" for a in ("an", "be", "cor") for b in ("na", "la", "ti") for c in "aeioust"]
+
+
+def test_a_list_is_told_from_a_text_and_may_be_split_by_lines(tmp_path: Path):
+    names = sorted({a + b for a in NAMES for b in ("", "n", "ra")})
+    data = text_config(tmp_path / "names.txt", "\n".join(names))  # its last line has no end
+    assert any("looks like a list with one item a line" in note for note in load(data).notes)
+    by_lines = data.replace(split="lines")
+    corpus, texts = load(by_lines), load_text(by_lines)
+    parts = [part.splitlines() for part in (texts.train, texts.valid, texts.test)]
+    assert sorted(itertools.chain(*parts)) == names
+    assert [len(part) for part in parts] == [151, 19, 19]
+    assert min(parts[2]) < "b" < "c" < max(parts[2])  # not the tail
+    assert "drawn at random" in corpus.cut
+    assert not any("looks like a list" in note for note in corpus.notes)
+    assert load_text(by_lines) == texts
+    other = load(by_lines.replace(seed=1))
+    assert len({load(data).sha256, corpus.sha256, other.sha256}) == 3
+    assert settings(DataConfig)["seed"].applies({"dataset": "text", "split": "lines"})
+    assert not settings(DataConfig)["seed"].applies({"dataset": "text"})
+    with pytest.raises(DatasetError, match="has 3 lines, too few to split by lines"):
+        load(text_config(tmp_path / "short.txt", "a short line\n" * 3, split="lines"))
+
+
+@pytest.mark.parametrize("content", [VERSE * 99, "import os\n\n\ndef f():\n    pass\n" * 99])
+def test_verse_and_code_are_no_lists(content: str):
+    assert not is_list(content)
+
+
+def test_sums_are_a_list():
+    assert is_list("".join(f"{a} + {b} = {a + b}\n" for a in range(40) for b in range(40)))
 
 
 # --- prompts and what is printed ------------------------------------------------------------------

@@ -76,7 +76,7 @@ def test_a_budget_gives_the_losses_that_ship(architecture):
 def test_their_losses_are_those_of_their_weights(run, real_corpora):
     corpus = load(run.config.data, run.tokenizer())
     assert corpus.sha256 == run.facts.sha256
-    scored = evaluate(load_model(run), corpus.test.token_ids, n_chars=corpus.test.n_chars)
+    scored = evaluate(load_model(run), corpus.test)
     assert scored.n_tokens == run.status.test.n_tokens == 111_606
     assert scored.loss == pytest.approx(run.status.test.loss, rel=1e-4)
 

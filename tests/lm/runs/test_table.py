@@ -17,7 +17,7 @@ CSV = (
 JSON = (
     "run_id,path,architecture,dataset,n_params,steps,tokens,flops,flops_forward,flops_backward,"
     "flops_optimizer,flops_per_step,train_loss,val_loss,test_loss,val_bits_per_char,seconds,"
-    "operations,bytes,text,tokenizer,test_bits_per_char"
+    "operations,bytes,text,tokenizer,test_bits_per_char,val_unknown_share"
 )
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lm.architectures import build_model
 from lm.base.records import Evaluation
+from lm.datasets import Split
 from lm.training import evaluation
 from lm.training.evaluation import evaluate, sampled_loss, token_nats
 from tests.lm.architectures.test_models import SMALL, awake
@@ -57,7 +58,7 @@ def test_whole_split_equals_the_protocol_by_hand(name, n_tokens, context, row, s
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "WINDOW_ROW", row)
-        result = evaluate(model, token_ids.numpy(), n_chars=n_tokens)
+        result = evaluate(model, Split(token_ids.numpy(), n_tokens))
     assert result.n_tokens == n_tokens
     assert result.total_nats == pytest.approx(by_hand(model, token_ids), rel=1e-5)
 
@@ -66,16 +67,16 @@ def test_whole_split_equals_the_protocol_by_hand(name, n_tokens, context, row, s
 def test_batches_do_not_change_the_score(name, monkeypatch):
     model = build_model(SMALL[name].replace(initialization="pytorch"), VOCAB_SIZE)
     token_ids = np.random.default_rng(0).integers(VOCAB_SIZE, size=700)
-    whole = evaluate(model, token_ids, n_chars=700)
+    whole = evaluate(model, Split(token_ids, 700))
     monkeypatch.setattr(evaluation, "LOGITS_PER_BATCH", 1)
-    assert evaluate(model, token_ids, n_chars=700).total_nats == pytest.approx(whole.total_nats)
+    assert evaluate(model, Split(token_ids, 700)).total_nats == pytest.approx(whole.total_nats)
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_sample_of_everything_is_the_whole(name):
     model = build_model(SMALL[name].replace(initialization="pytorch"), VOCAB_SIZE)
     token_ids = np.random.default_rng(0).integers(VOCAB_SIZE, size=5_000)
-    whole = evaluate(model, token_ids, n_chars=5_000).loss
+    whole = evaluate(model, Split(token_ids, 5_000)).loss
     assert sampled_loss(model, token_ids, 10**6) == pytest.approx(whole, rel=0.01)
     few = sampled_loss(model, token_ids, 256)
     assert few == sampled_loss(model, token_ids, 256)
@@ -97,13 +98,13 @@ def test_blocks_do_not_overlap(name):
     nats = token_nats(model, token_ids, blocks=True)
     assert nats[:25] == pytest.approx(expected, rel=1e-5)
     assert len(nats) == 30
-    result = evaluate(model, token_ids, n_chars=30, blocks=True)
+    result = evaluate(model, Split(token_ids.numpy(), 30), blocks=True)
     assert result.total_nats == pytest.approx(nats.sum())
 
 
 def test_an_untrained_model_guesses_uniformly():
     model = build_model(SMALL["transformer"], VOCAB_SIZE)  # its head is zero
-    result = evaluate(model, np.zeros(50, dtype=int), n_chars=50)
+    result = evaluate(model, Split(np.zeros(50, dtype=int), 50))
     assert result.loss == pytest.approx(math.log(VOCAB_SIZE), rel=1e-6)
     assert result.perplexity == pytest.approx(VOCAB_SIZE, rel=1e-5)
     assert result.bits_per_char == pytest.approx(math.log2(VOCAB_SIZE), rel=1e-6)
@@ -118,4 +119,4 @@ def test_figures_derive_from_sums():
 def test_too_little_to_score_is_said():
     model = build_model(SMALL["linear"], VOCAB_SIZE)
     with pytest.raises(ValueError, match=r"at least 2 tokens.*Received: 1"):
-        evaluate(model, np.zeros(1, dtype=int), n_chars=1)
+        evaluate(model, Split(np.zeros(1, dtype=int), 1))

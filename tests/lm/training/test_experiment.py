@@ -94,7 +94,7 @@ def test_a_run_ends_with_everything_it_is_for(undisturbed):
     model = build_model(run.config.model, run.vocab_size)
     load_weights(model, load_file(run.weights_path))
     for split, stored in ((corpus.valid, status.valid), (corpus.test, status.test)):
-        scored = evaluate(model, split.token_ids, n_chars=split.n_chars)
+        scored = evaluate(model, split)
         assert scored.loss == pytest.approx(stored.loss, rel=1e-5)
         assert (scored.n_tokens, scored.n_chars) == (stored.n_tokens, stored.n_chars)
 
