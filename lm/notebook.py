@@ -25,8 +25,9 @@ from lm.runs.prepare import prepare
 from lm.runs.presets import DEFAULT as DEFAULT_PRESET
 from lm.training import execute
 from lm.updates.config import TrainingConfig
-from lm.writing.generation import generate, prompt_ids, text_pieces
+from lm.writing.generation import generate, text_pieces
 from lm.writing.loading import load_decoder
+from lm.writing.prompts import read_prompt
 from lm.writing.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -232,10 +233,10 @@ def sample(run: Run | str | Path, prompt: str = "", n_tokens: int = 200, **how: 
     `UnknownTokenError` for a prompt with characters that it never met.
     """
     run = run if isinstance(run, Run) else RunStore().get(run)
-    tokenizer = run.tokenizer()
-    token_ids = prompt_ids(tokenizer, prompt)
-    tokens = generate(load_decoder(run), token_ids, n_tokens, Sampling(**how))
-    return prompt + "".join(text_pieces(tokenizer, token_ids, tokens))
+    tokenizer, decoder = run.tokenizer(), load_decoder(run)
+    begun = read_prompt(prompt, tokenizer, decoder)
+    tokens = generate(decoder, begun.token_ids, n_tokens, Sampling(**how))
+    return begun.text + "".join(text_pieces(tokenizer, begun.token_ids, tokens))
 
 
 def _store(store: Store | None) -> RunStore:

@@ -360,7 +360,7 @@ def note_no_answer(writer: RunWriter, leaving: Request) -> None:
     state = "paused" if leaving == "pause" else "stopped"
     saved = writer.status.checkpoint_step
     reason = f"Its process did not answer when it was asked to {leaving}, and was ended. " + (
-        f"It goes on from step {saved:,}." if saved else "It begins anew."
+        f"Resumed, it goes on from step {saved:,}." if saved else "Resumed, it begins anew."
     )
     writer.update(state=state, reason=reason, pid=None, now=True)
 

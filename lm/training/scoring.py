@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from lm.base.records import Evaluation
 from lm.datasets import DatasetError, Split, read_text_file
 from lm.datasets.counting import hybrid as hybrids
 from lm.runs import Run, RunError
 from lm.runs.prepare import corpus_of
 from lm.training.checkpoint import load_model
-from lm.training.device import DeviceError, resolve_device
+from lm.training.device import DeviceError, resolve_device, threads
 from lm.training.evaluation import evaluate, token_nats
 
 
@@ -28,13 +26,14 @@ def score(run: Run, part: str, *, hybrid: bool = False, blocks: bool = False) ->
     model, corpus = load_model(run, _device(run)), corpus_of(run)
     if part not in corpus.splits:
         raise RunError(f"The {run.config.data.split} split has no {part} part.")
-    if hybrid:
+    with threads(run.facts.threads):
+        if not hybrid:
+            return evaluate(model, corpus.splits[part], blocks=blocks)
         nats = {
             name: token_nats(model, corpus.splits[name].token_ids, blocks=blocks)
             for name in dict.fromkeys(["valid", part])
         }
-        return hybrids.evaluate(corpus, nats)[part]
-    return evaluate(model, corpus.splits[part], blocks=blocks)
+    return hybrids.evaluate(corpus, nats)[part]
 
 
 def score_text(run: Run, path: str | Path, *, blocks: bool = False) -> Evaluation:
@@ -48,14 +47,15 @@ def score_text(run: Run, path: str | Path, *, blocks: bool = False) -> Evaluatio
     token_ids = tokenizer.encode(text)
     if len(token_ids) < 2:
         raise DatasetError(f"{path} must hold 2 tokens or more to be scored.")
+    split = Split(token_ids, len(text))
     if tokenizer.separator:
-        return evaluate(model, corpus_of(run, instead=text).valid, blocks=blocks)
-    return evaluate(model, Split(token_ids, len(text)), blocks=blocks)
+        split = corpus_of(run, instead=text).valid
+    with threads(run.facts.threads):
+        return evaluate(model, split, blocks=blocks)
 
 
 def _device(run: Run) -> str:
-    """Where to score a run, with as many threads as it was trained with."""
-    torch.set_num_threads(run.facts.threads)
+    """Where to score a run: where it was trained, if this machine has such a device."""
     try:
         return str(resolve_device(run.status.device or "cpu"))
     except DeviceError:  # trained elsewhere

@@ -51,10 +51,10 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_training_resumes_to_the_same_weights(tmp_path, number, undisturbed):
     training = process(*LONG, "--runs-dir", str(tmp_path))
-    head = [training.stderr.readline() for _ in range(2)]  # the run's line, then 10 %
+    head = [training.stderr.readline() for _ in range(3)]  # of the text, of the run, then 10 %
     training.send_signal(number)
     out, err = training.communicate(timeout=120)
-    assert "10%" in head[1]
+    assert "10%" in head[2]
     assert (training.returncode, out) == (130, "")
     assert "Traceback" not in err
     run_id = re.search(r"Go on with: python -m lm resume (\S+) --runs-dir", err)[1]

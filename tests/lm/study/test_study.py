@@ -357,7 +357,7 @@ def test_flops_are_written_as_powers_of_ten():
         "1e8",
         "9.6e11",
         "3.12e12",
-        "0e0",
+        "0",
     ]
 
 
