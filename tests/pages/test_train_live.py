@@ -212,6 +212,7 @@ def test_a_process_that_hangs_is_said_and_stop_insists(live, tab) -> None:
     tab.locator(".st-key-stop button").click()
     said = tab.get_by_text("Its process was asked to stop and has 10 s to do so")
     said.wait_for()
+    os.kill(run.reload().status.pid, signal.SIGKILL)  # as the launcher would, some seconds later
     status(tab, "stopped")
     tab.get_by_text("did not answer when it was asked to stop, and was ended").wait_for()
     assert run.reload().resumable

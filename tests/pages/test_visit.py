@@ -62,7 +62,8 @@ def test_the_run_that_train_starts_by_default_ends(server, tab, chromium) -> Non
 
     other = chromium.new_context(viewport={"width": 390, "height": 844}).new_page()
     open_page(other, f"{url}/train")
-    assert other.get_by_role("button", name="Start", exact=True).is_visible()
+    other.get_by_role("button", name="Start", exact=True).wait_for()
+    other.get_by_text("is training, about").or_(other.get_by_text("is compiling")).wait_for()
 
     state = tab.locator(".st-key-run-heading")
     state.get_by_text("complete", exact=True).wait_for(timeout=10 * MINUTES)

@@ -20,7 +20,8 @@ pytestmark = [
     pytest.mark.skipif(n_cores() < 2, reason="With one processor no run has two threads."),
 ]
 DATA = DataConfig(dataset="tiny_shakespeare")
-BUDGETS = (1e12, 1e13, pytest.param(1e14, marks=pytest.mark.slow))
+SOONER = [(1e12, name) for name in ARCHITECTURES] + [(1e13, "attention"), (1e13, "transformer")]
+EVERY = [(budget, name) for budget in (1e12, 1e13, 1e14) for name in ARCHITECTURES]
 STEPS = 8  # in place of thousands: some by PyTorch, which takes a compiled run's first ones, too
 SCORED = 20_000  # characters of each split
 
@@ -46,9 +47,14 @@ def jobs(corpus: Corpus) -> Iterator[JobQueue]:
     jobs.close()
 
 
-@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
-@pytest.mark.parametrize("budget", BUDGETS)
-def test_it_trains_to_its_end(architecture, budget, corpus, jobs, tmp_path):
+@pytest.mark.parametrize(
+    ("budget", "architecture"),
+    [
+        *SOONER,
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in EVERY if case not in SOONER),
+    ],
+)
+def test_it_trains_to_its_end(budget, architecture, corpus, jobs, tmp_path):
     vocab_size, n_tokens = corpus.tokenizer.vocab_size, corpus.train.n_tokens
     recipe = recipes.resolve(
         architecture=architecture,
