@@ -27,9 +27,9 @@ from lm.runs import Request, Run, RunError, RunWriter, engines, programs, read_r
 from lm.runs.config import RunConfig
 from lm.runs.plan import Plan
 
-# A worker without progress for that long hangs; one that was asked to leave off has that long.
-# Both are more where a step takes longer at SLOWEST FLOPs per second.
-LEAST_PATIENCE, STEPS_OF_PATIENCE = 60.0, 20
+# Seconds: without progress, after which a worker is taken to hang; and to follow a request in. Each
+# is so many steps at SLOWEST FLOPs per second, where that is more.
+LEAST_PATIENCE, STEPS_OF_PATIENCE = 120.0, 20
 LEAST_GRACE, STEPS_OF_GRACE = 10.0, 3
 SLOWEST = 1e9
 SIGALRM = 14  # which ends a worker that hangs; the module signal lacks it on Windows

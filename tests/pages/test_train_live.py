@@ -207,7 +207,7 @@ def test_a_process_that_hangs_is_said_and_stop_insists(live, tab) -> None:
     run = shown_run(tab, store)
     os.kill(run.reload().status.pid, signal.SIGSTOP)
     tab.get_by_text(
-        re.compile(r"No progress for 1\d s. After 60 s its process is ended")
+        re.compile(r"No progress for 1\d s. After 120 s its process is ended")
     ).wait_for()
     tab.locator(".st-key-stop button").click()
     said = tab.get_by_text("Its process was asked to stop and has 10 s to do so")
