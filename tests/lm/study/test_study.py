@@ -140,7 +140,7 @@ def test_every_section_and_figure_is_there(smoke):
         assert svg.count("<path") > 5
         assert png.startswith(b"\x89PNG")
         width, height = struct.unpack(">II", png[16:24])
-        assert 1300 < width < 1600  # two pixels to a point of a README's width
+        assert 1300 < width < 1650  # two pixels to a point of a README's width
         assert 400 < height < 1700
 
 
