@@ -18,6 +18,7 @@ from lm.base.settings import Config, ConfigError, settings
 from lm.datasets import DATASETS, OWN_TEXT, Corpus, load
 from lm.datasets import DEFAULT as DEFAULT_DATASET
 from lm.datasets.config import DataConfig
+from lm.datasets.textfile import read_any_text
 from lm.runs import Run, RunStore, recipes
 from lm.runs import table as tables
 from lm.runs.config import RunConfig
@@ -215,14 +216,16 @@ def evaluate(run: Run | str | Path, on: str | Path = "test") -> Evaluation:
     """The score of a run's weights: `.loss` in nats per token, `.bits_per_char`, and more.
 
     `run` may be an id or a name in `RunStore()`; `on` is "valid", "test", or the path of a text
-    file in UTF-8, all of which is then scored, by the run's own tokenizer. Raises
+    file in any encoding, all of which is then scored, by the run's own tokenizer. Raises
     `CheckpointError` for a run without weights, and `UnknownTokenError` for a text with characters
     or words that its tokenizer cannot express.
     """
     from lm.training.scoring import score, score_text  # loads torch, which takes over a second
 
     run = run if isinstance(run, Run) else RunStore().get(run)
-    return score(run, str(on)) if on in ("valid", "test") else score_text(run, on)
+    return (
+        score(run, str(on)) if on in ("valid", "test") else score_text(run, read_any_text(on).text)
+    )
 
 
 def sample(run: Run | str | Path, prompt: str = "", n_tokens: int = 200, **how: Any) -> str:

@@ -8,8 +8,11 @@ from lm.base.records import Evaluation
 from lm.base.registry import must_be_one_of
 from lm.base.wording import counted
 from lm.cli.command import Call, command
-from lm.cli.options import json_option, run_argument
+from lm.cli.options import json_option, run_argument, setting_option
 from lm.cli.printing import bits_first, note, note_unknown_words, print_json, print_values
+from lm.datasets.config import DataConfig
+from lm.datasets.encodings import GUESS
+from lm.datasets.textfile import read_any_text
 from lm.runs.table import PER_TOKEN
 
 PARTS = ("valid", "test")
@@ -29,8 +32,9 @@ UNITS = {
     "--text",
     "text_path",
     metavar="FILE",
-    help="all of another text, in UTF-8, by the run's own tokenizer: what did it only memorise?",
+    help="all of another text, by the run's own tokenizer: what did it only memorise?",
 )
+@setting_option(DataConfig, "encoding")
 @click.option(
     "--hybrid",
     is_flag=True,
@@ -46,6 +50,7 @@ def evaluate(
     run: str,
     split_part: str | None,
     text_path: str | None,
+    encoding: str | None,
     hybrid: bool,
     blocks: bool,
     as_json: bool,
@@ -57,6 +62,10 @@ def evaluate(
         raise click.ClickException(
             f"--text scores all of a file, so {other} does not go with it. Leave one out."
         )
+    if encoding is not None and text_path is None:
+        raise click.ClickException(
+            "--encoding goes with --text FILE. Name a text, or leave it out."
+        )
     scored = call.store.get(run)
     from lm.training.scoring import score, score_text
 
@@ -65,7 +74,10 @@ def evaluate(
         result = score(scored, part, hybrid=hybrid, blocks=blocks)
     else:
         part = ALL
-        result = score_text(scored, text_path, blocks=blocks)
+        reading = read_any_text(text_path, encoding or GUESS)
+        for sentence in reading.notes:
+            note(sentence)
+        result = score_text(scored, reading.text, blocks=blocks)
         note(
             f"All of {text_path} is scored: {counted(result.n_chars, 'character')}, "
             f"{counted(result.n_tokens, 'token')}. None of it is held out."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
@@ -63,8 +64,9 @@ def print_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def note(sentence: str) -> None:
-    """Print a sentence on stderr, beside the results."""
-    print(sentence, file=sys.stderr, flush=True)
+    """Print a sentence on stderr, beside the results; whoever read it may have gone."""
+    with contextlib.suppress(BrokenPipeError):
+        print(sentence, file=sys.stderr, flush=True)
 
 
 def note_unknown_words(scores: Mapping[str, Evaluation]) -> None:

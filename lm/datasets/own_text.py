@@ -48,7 +48,7 @@ class OwnText(Dataset):
         text, notes, cut = reading.text, reading.notes, CUT
         parts = cut_text(text, str(data.text_path))
         if data.split == BY_LINES:
-            parts = cut_lines(text, str(data.text_path), data.seed)
+            parts = cut_lines(text, _path(data).name, data.seed)
             text = "".join(parts)
             cut = "A tenth of the lines, drawn at random, is the test part, another validation."
         elif is_list(text):
@@ -68,7 +68,7 @@ def cut_lines(text: str, name: str, seed: int) -> tuple[str, str, str]:
     if len(lines) < 10:
         raise DatasetError(
             f"{name} has {len(lines)} line{'s'[: len(lines) != 1]}, too few to split by lines. "
-            "Give a list of a hundred lines or more, or leave out split=lines."
+            "Give a list of a hundred lines or more, or choose split=study."
         )
     keys: list[float] = np.random.default_rng(seed).random(len(lines)).tolist()
     shuffled = [line for _, line in sorted(zip(keys, lines, strict=True))]

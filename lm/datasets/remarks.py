@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 UNSEEN = 0.001  # of the tokens of a part, to be said
 UNCERTAIN = 0.1  # nats of a mean loss, to be said: twice its standard error
 NAMED = 3  # of the tokens that training never sees
+NEWLINE, RETURN = "\n", "↵"
 
 
 def remarks(
@@ -50,11 +51,12 @@ def _unseen(
             continue
         ids, times = np.unique(unseen, return_counts=True)
         commonest = ids[np.argsort(-times, kind="stable")]
-        texts = [f"“{tokenizer.token_text(int(token_id))}”" for token_id in commonest]
+        texts = [tokenizer.token_text(int(token_id)) for token_id in commonest]
+        quoted = [f"“{text.replace(NEWLINE, RETURN)}”" for text in texts]
         yield (
             f"{percent(len(unseen) / part.n_tokens)} of the {name} part's {tokenizer.title} do not "
             f"occur in the train part, so no model can learn them: "
-            f"{listed(texts, most=NAMED)}."
+            f"{listed(quoted, most=NAMED)}."
         )
 
 

@@ -229,6 +229,8 @@ class JobQueue:
             before = len(self._waiting)
             self._waiting = [job for job in self._waiting if job.path != run.path]
             if len(self._waiting) < before:
+                if request == "stop":
+                    _note_stop(run)
                 return
             if run.path in self._active or run.reload().state == "running":
                 run.request(request)
@@ -327,6 +329,13 @@ class JobQueue:
             if report["error"]:
                 self._errors[path] = report["error"]
             self._dispatch()
+
+
+def _note_stop(run: Run) -> None:
+    """Write down that a run which waited to go on is not meant to."""
+    with contextlib.suppress(RunError, OSError), RunWriter(run) as writer:
+        if writer.run.state in ("paused", "interrupted"):
+            writer.update(state="stopped", now=True)
 
 
 def refusal(run: Run) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from lm.base.records import Evaluation
-from lm.datasets import DatasetError, Split, read_text_file
+from lm.datasets import DatasetError, Split
 from lm.datasets.counting import hybrid as hybrids
 from lm.runs import Run, RunError
 from lm.runs.prepare import corpus_of
@@ -36,17 +34,17 @@ def score(run: Run, part: str, *, hybrid: bool = False, blocks: bool = False) ->
     return hybrids.evaluate(corpus, nats)[part]
 
 
-def score_text(run: Run, path: str | Path, *, blocks: bool = False) -> Evaluation:
-    """The score of a run's weights on all of a text file, read by the run's own tokenizer.
+def score_text(run: Run, text: str, *, blocks: bool = False) -> Evaluation:
+    """The score of a run's weights on all of a text, read by the run's own tokenizer.
 
     Raises `UnknownTokenError` for characters or words that the tokenizer cannot express. A
     tokenizer that leaves something out of a text, as words leave out how unknown ones are spelt,
     needs the text of the run to price it.
     """
-    model, text, tokenizer = load_model(run, _device(run)), read_text_file(path), run.tokenizer()
+    model, tokenizer = load_model(run, _device(run)), run.tokenizer()
     token_ids = tokenizer.encode(text)
     if len(token_ids) < 2:
-        raise DatasetError(f"{path} must hold 2 tokens or more to be scored.")
+        raise DatasetError("A text must hold 2 tokens or more to be scored.")
     split = Split(token_ids, len(text))
     if tokenizer.separator:
         split = corpus_of(run, instead=text).valid

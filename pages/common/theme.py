@@ -24,6 +24,7 @@ button[data-variant="pills"][data-selected="true"] p {
 [data-testid="stTable"] :is(td, th):first-child ~ * { text-align: right !important; }
 .stElementContainer:has(> .stHtml > script) { position: absolute; } /* it takes no room */
 .stPageLink { margin-left: -0.5rem; } /* its text, not the shade below it, stands at the edge */
+.st-key-queue a, .st-key-queue a * { white-space: normal !important; overflow: visible; }
 @media (max-width: 640px) { /* where buttons take several rows, each stands alone */
   .stButtonGroup [role="radiogroup"] { gap: 0.375rem; }
   .stButtonGroup [role="radiogroup"] button { border-radius: 0.5rem; margin: 0; }

@@ -179,6 +179,7 @@ def test_a_text_may_be_deleted(data, uploads) -> None:
     assert not app.exception
     assert [path.name[:5] for path in uploads.iterdir()] == ["first"]
     assert app.code[0].value.startswith("To be kept")
+    assert app.selectbox(key="text-1").value.startswith("first")  # a widget that is drawn anew
     app.button(key="delete-text").click().run()
     assert not app.exception
     assert not app.code

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from lm.base.wording import counted
 from lm.datasets.tokenizers.spec import TokenIds, Tokenizer, UnknownTokenError, checked_str, subject
 
 
@@ -50,8 +51,8 @@ class CharTokenizer(Tokenizer):
             unknown = [char for char in dict.fromkeys(text) if char not in self.alphabet]
             raise UnknownTokenError(
                 f"{subject('character', unknown)} not in this model's alphabet of "
-                f"{self.vocab_size} characters. Remove what it does not know, or use a byte or BPE "
-                "model, which knows every text."
+                f"{counted(self.vocab_size, 'character')}. Remove what it does not know, or use a "
+                "byte or BPE model, which knows every text."
             )
         return token_ids
 

@@ -14,7 +14,7 @@ def upload() -> None:
     """Take a text of the user's own; if it cannot be read, a sentence says why."""
     file = st.file_uploader(
         "A text file, up to 100 MB; it stays on this machine",
-        key=_uploader(),
+        key=renewed("upload"),
         max_upload_size=100,
     )
     if file is None:
@@ -36,16 +36,16 @@ def upload() -> None:
             )
         return
     if st.session_state.get("uploaded") != path.name:
-        st.session_state["uploaded"] = st.session_state["text"] = path.name
+        st.session_state["uploaded"] = st.session_state[renewed("text")] = path.name
         if replaces:
             st.session_state[f"encoding-{path.name}"] = REPLACING
     st.success(f"{wording.plain(corpora.text_title(path.name))} is here.")
 
 
-def _uploader() -> str:
-    """The key of the field that takes files: a new one empties it."""
+def renewed(key: str) -> str:
+    """The key of a widget that forgets what it shows whenever a text is deleted."""
     n_deleted = st.session_state.get("n_deleted", 0)
-    return f"upload-{n_deleted}" if n_deleted else "upload"
+    return f"{key}-{n_deleted}" if n_deleted else key
 
 
 def deletion(name: str) -> None:
@@ -53,11 +53,10 @@ def deletion(name: str) -> None:
 
     def delete() -> None:
         corpora.delete(name)
-        st.session_state.pop("text", None)
         st.session_state.pop("uploaded", None)
         st.session_state["n_deleted"] = st.session_state.get("n_deleted", 0) + 1
 
-    with st.popover("Delete", icon=":material/delete:"):
+    with st.popover("Delete", icon=":material/delete:", key=renewed("delete")):
         st.markdown(
             f"Delete {wording.plain(corpora.text_title(name))} from this machine? Runs that were "
             "trained on it stay; those that are paused cannot go on without it."

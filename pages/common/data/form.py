@@ -51,7 +51,11 @@ def _configure(info: Dataset) -> DataConfig | None:
         if info.needs_path:
             files = corpora.uploads()
             file = st.selectbox(
-                "Text", list(files), format_func=corpora.text_title, key="text", width=320
+                "Text",
+                list(files),
+                format_func=corpora.text_title,
+                key=arrival.renewed("text"),
+                width=320,
             )
             values["text_path"] = str(files[file])
             values["encoding"] = st.selectbox(

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from lm.base.records import Evaluation
-from lm.base.wording import percent
+from lm.base.wording import counted, percent
 from lm.datasets import Corpus
 from lm.datasets.config import DataConfig
 from pages.common import corpora, wording
@@ -25,7 +25,7 @@ def show(corpus: Corpus) -> None:
         }
         for name, split in corpus.splits.items()
     ]
-    st.metric("Vocabulary", f"{wording.count(corpus.tokenizer.vocab_size)} tokens")
+    st.metric("Vocabulary", counted(corpus.tokenizer.vocab_size, "token"))
     st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt="The corpus's splits")
     st.caption(f"{corpus.cut} sha256 of the text: {corpus.sha256[:16]}…".strip())
 

@@ -37,16 +37,29 @@ def show() -> None:
             st.error(wording.plain(str(error)))
         return
     with right:
-        try:
-            planned = estimate(configs, caches.store(), weights=sweep.weights, load=corpora.load)
-            work = background.works().get(_key(configs))
-            names = run_names(sweep, configs)
-            _cost(planned, names)
-            _act(definition, sweep, names, configs, planned, work)
-            every = SECONDS_BETWEEN_UPDATES if work and work.running else None
-            st.fragment(_progress, run_every=every, key="sweep")(sweep, configs, every is not None)
-        except RunError as error:
-            st.error(wording.plain(str(error)))
+        work = background.works().get(_key(configs))
+        every = SECONDS_BETWEEN_UPDATES if work and work.running else None
+        st.fragment(_sweep, run_every=every, key="sweep")(
+            definition, sweep, configs, every is not None
+        )
+
+
+def _sweep(
+    definition: Mapping[str, Any],
+    sweep: Sweep,
+    configs: Sequence[RunConfig],
+    was_running: bool,
+) -> None:
+    """Its cost, its buttons and its results. They renew themselves while it trains."""
+    try:
+        planned = estimate(configs, caches.store(), weights=sweep.weights, load=corpora.load)
+        work = background.works().get(_key(configs))
+        names = run_names(sweep, configs)
+        _cost(planned, names)
+        _act(definition, sweep, names, configs, planned, work)
+        _progress(sweep, configs, was_running)
+    except RunError as error:
+        st.error(wording.plain(str(error)))
 
 
 def _key(configs: Sequence[RunConfig]) -> str:

@@ -323,6 +323,15 @@ def test_evaluate_scores_all_of_any_text(say, readers):
     assert f"All of {file} is scored: {n_chars:,} characters" in err
     run = RunStore(runs_dir).get("char")
     assert lm.evaluate(run, file).loss == result["loss"]
+    wide = file.with_name("wide.txt")
+    wide.write_bytes(file.read_text().encode("utf-32"))
+    by_its_mark = say("evaluate", "char", "--text", str(wide), "--json", runs_dir=runs_dir)
+    assert last_json(by_its_mark[1])["loss"] == result["loss"]
+    assert "The file is UTF-32, as its byte order mark says." in by_its_mark[2]
+    named = ["--text", str(file), "--encoding", "windows-1252", "--json"]
+    assert (
+        last_json(say("evaluate", "char", *named, runs_dir=runs_dir)[1])["loss"] == result["loss"]
+    )
     assert lm.evaluate(run, "test") == run.status.test
 
 

@@ -1,5 +1,6 @@
 """The command line as a process: signals, pipes, what it loads."""
 
+import json
 import re
 import signal
 import subprocess
@@ -24,6 +25,14 @@ def process(*argv, **options):
         text=True,
         **options,
     )
+
+
+def test_a_training_goes_on_when_nobody_reads_what_it_says(tmp_path):
+    training = process(*LONG, "--runs-dir", str(tmp_path))
+    training.stderr.readline()
+    training.stderr.close()  # as `head` does
+    assert json.loads(training.stdout.read())["steps"] == 1500
+    assert training.wait() == 0
 
 
 def test_looking_costs_no_torch(home):

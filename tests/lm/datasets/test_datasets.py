@@ -428,6 +428,8 @@ def test_the_held_out_part_is_named_and_what_training_never_saw(tmp_path: Path):
         f"{percent(share)} of the test part's characters do not occur in the train part, so no "
         "model can learn them: “ж”.",
     )
+    of_lines = load(text_config(tmp_path / "b.txt", "a" * 900 + "b\n" * 50))
+    assert "“↵”" in of_lines.notes[0]
     by_bytes = load(corpus.data.replace(tokenizer="byte"))
     assert "of the test part's bytes do not occur in the train part" in by_bytes.notes[0]
 

@@ -265,6 +265,21 @@ def test_runs_beyond_the_cores_wait_in_order_and_can_be_taken_back(queue, store)
     assert "deleted" in queue.error(runs[4]) or "missing" in queue.error(runs[4])
 
 
+def test_a_paused_run_that_waits_to_go_on_is_stopped(queue, store):
+    others = [prepare(config(steps=100_000), store) for _ in range(2)]
+    paused = prepare(config(), store)
+    queue.step(paused)
+    until_state(paused, "paused")
+    until(lambda: not queue.active())
+    for run in (*others, paused):
+        queue.submit(run)
+    assert queue.waiting() == [paused.run_id]
+    queue.stop(paused)
+    assert paused.reload().state == "stopped"
+    for run in others:
+        queue.stop(run)
+
+
 def test_a_run_that_another_process_holds_is_a_sentence(queue, store):
     run = prepare(config(), store)
     with RunWriter(run):
