@@ -35,7 +35,7 @@ def step(tab) -> int:
 
 
 def wait_for_step(tab, beyond: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120  # a program may have to be made first
     while step(tab) <= beyond:
         assert time.monotonic() < deadline, f"stays at step {step(tab)}"
         time.sleep(0.1)
