@@ -460,7 +460,8 @@ def test_every_group_of_a_setting_has_a_look_of_its_own() -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_all_text_of_charts_has_enough_contrast(page: str) -> None:
     """As it is drawn: names in colours, axes and legends, on a light page and on a dark one."""
-    vl_convert = pytest.importorskip("vl_convert")
+    import vl_convert
+
     charts.use_theme()
     names = {f"{i}": charts.Look(color, label=f"name {i}") for i, color in enumerate(COLORS)}
     ends = pd.DataFrame({"run_id": list(names), "x": np.arange(len(names)) * 1.0, "y": 1.5})
