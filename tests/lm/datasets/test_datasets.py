@@ -197,7 +197,7 @@ def test_a_text_is_split_80_10_10_by_characters(tmp_path: Path):
         ("one\ntwo\0".encode("utf-16") * 9, "read as UTF-16, holds a NUL character in line 2"),
         ("one\ntwo\0".encode("utf-32"), "read as UTF-32, holds a NUL character in line 2"),
         ("UTF-32 cut short".encode("utf-32")[:-2], "is not UTF-32: it breaks"),
-        (gzip.compress(VERSE.encode()), "is a gzip archive"),
+        (gzip.compress(VERSE.encode(), mtime=0), "is a gzip archive"),
         (b"PK\x03\x04" + VERSE.encode(), "is a zip archive, as .docx"),
         (b"%PDF-1.7\n" + VERSE.encode(), "is a PDF"),
     ],
