@@ -10,7 +10,6 @@ the study's.
 import contextlib
 import functools
 import itertools
-import json
 import os
 import shutil
 import statistics
@@ -21,7 +20,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from lm.runs import RunStore
+from lm.runs import STUDY, RunStore
+from lm.runs.archive import pack, unpack
 from tests.pages.conftest import ARGUMENTS, serve
 from tests.pages.test_first_minute import key_presses, latencies
 
@@ -161,15 +161,8 @@ def while_training(tab: Page, url: str, store: RunStore) -> None:
 
 def add_own_runs(runs_dir: Path, n: int) -> list[str]:
     """Copy runs of the study as if a person had trained them; returns their ids."""
-    run_ids = []
-    for source in sorted((ROOT / "checkpoints" / "study").iterdir())[:n]:
-        run_id = source.name.removeprefix("shipped-")
-        shutil.copytree(source, runs_dir / run_id)
-        config = json.loads((source / "config.json").read_text())
-        own = {**config, "run_id": run_id, "shipped": False}
-        (runs_dir / run_id / "config.json").write_text(json.dumps(own))
-        run_ids.append(run_id)
-    return run_ids
+    runs = sorted(RunStore(ROOT / "checkpoints" / STUDY).list(), key=lambda run: run.run_id)
+    return [unpack(pack(run), RunStore(runs_dir)).run_id for run in runs[:n]]
 
 
 def compare(tab: Page, url: str, run_ids: list[str]) -> None:

@@ -30,6 +30,7 @@ from lm.datasets.config import DataConfig
 from lm.jobs.queue import grace, note_no_answer, note_no_progress, patience, refusal
 from lm.jobs.worker import FIRST_PROGRESS_SECONDS, in_a_sentence
 from lm.runs import Request, Run, RunError, RunWriter, read_run
+from lm.runs.run import TOKENIZER
 from lm.training import execute
 
 if TYPE_CHECKING:
@@ -322,7 +323,7 @@ class RayQueue:
 
     def _corpus(self, run: Run) -> ObjectRef:
         """The corpus of a run, sent to a machine once however many runs need it there."""
-        tokenizer = run.tokenizer_path.read_text(encoding="utf-8")
+        tokenizer = run.files.read(TOKENIZER).decode()
         key = (run.config.data, run.facts.sha256, tokenizer)
         if key not in self._corpora:
             self._corpora[key] = self._ray.put(load(run.config.data, run.tokenizer()))

@@ -6,17 +6,15 @@ folder of their own among the runs. `lm.runs.frontier` reads what a ladder says.
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lm.architectures import ARCHITECTURES
 from lm.base.files import PROJECT
 from lm.base.flops import flops_text
-from lm.datasets import Corpus
 from lm.datasets.config import DataConfig
-from lm.jobs.sweeps import Loader, Sweep, find, stable_id
-from lm.runs import LADDER, Run, RunError, RunStore, default_root
+from lm.jobs.sweeps import Loader, Sweep, find
+from lm.runs import LADDER, Run, RunStore, default_root
 from lm.runs.config import RunConfig
 
 SHIPPED = PROJECT / "sweeps" / "ladder.toml"
@@ -47,25 +45,14 @@ def small_ladder(data: DataConfig) -> Sweep:
 
 
 def ship(configs: Sequence[RunConfig], store: RunStore, load: Loader) -> list[Run]:
-    """Keep what the runs of a ladder came to as what comes with the program, and no weights.
+    """Pack the complete runs of a ladder into the collection that comes with the program.
 
-    Runs that came with the program and are no part of the ladder any more go. Returns the new ones.
+    The collection then holds these runs alone. Returns those that are new in it.
     """
-    new, wanted = [], set[str]()
-    for config in configs:
-        corpus: Corpus = load(config.data)
-        shipped_id = f"shipped-{stable_id(config, corpus.sha256)}"
-        wanted.add(shipped_id)
-        run = find(store, config, corpus.sha256)
-        if run is not None and not run.shipped and run.state == "complete":
-            new.append(store.ship(run, shipped_id, weights=False, name=_name(config)))
-            with contextlib.suppress(RunError):
-                store.delete(run)
-    for folder in store.root.glob("shipped-*"):
-        if folder.name not in wanted:
-            shutil.rmtree(folder)
-    store.forget_unused_tokenizers()
-    return new
+    found = (find(store, config, load(config.data).sha256) for config in configs)
+    complete = [run for run in found if run is not None and run.state == "complete"]
+    store.pack(replace(run, name=_name(run.config)) for run in complete)
+    return [run.reload() for run in complete if not run.shipped]
 
 
 def _name(config: RunConfig) -> str:

@@ -1,20 +1,14 @@
 """Runs: what they are asked to do, what they will take, and their folders on disk."""
 
-from lm.runs.rows import merged_rows
-from lm.runs.run import (
-    RESUMABLE,
+from lm.runs.errors import (
     BrokenRunError,
     DiskFullError,
-    Request,
-    Run,
     RunBusyError,
     RunError,
     RunNotFoundError,
     ShippedRunError,
-    is_locked,
-    read_run,
-    upgrade,
 )
+from lm.runs.run import RESUMABLE, Request, Run, is_locked, read_run, upgrade
 from lm.runs.status import Facts, State, Status
 from lm.runs.store import LADDER, STUDY, SWEEPS, RunStore, Scan, default_root
 from lm.runs.writer import RunWriter
@@ -40,7 +34,6 @@ __all__ = [
     "Status",
     "default_root",
     "is_locked",
-    "merged_rows",
     "read_run",
     "upgrade",
 ]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-import secrets
 import shutil
 import tempfile
 import zipfile
-from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from lm.base.checked import JsonObject, parse_json
 from lm.base.files import json_bytes
-from lm.runs.run import TOKENIZER, TOKENIZERS, Run, RunError, read_json, read_run
+from lm.runs.errors import RunError
+from lm.runs.run import TOKENIZER, Run, read_run
 from lm.runs.store import LADDER, STUDY, SWEEPS, RunStore
 
 REQUIRED = ("config.json", "status.json", TOKENIZER)
@@ -38,23 +38,15 @@ class ArchiveError(ValueError):
 
 
 def pack(run: Run) -> bytes:
-    """The run's folder as a zip; of its training state only where there is something to resume."""
+    """The run as a zipped folder, with its training state only where it can be resumed."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in FILES:
-            path = run.tokenizer_path if name == TOKENIZER else run.path / name
-            if name == "config.json":
-                archive.writestr(f"{run.run_id}/{name}", json_bytes(_on_its_own(run.path)))
-            elif path.exists() and (name != "training_state.safetensors" or run.resumable):
-                archive.write(path, f"{run.run_id}/{name}")
+            if name == "training_state.safetensors" and not run.resumable:
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                archive.writestr(f"{run.run_id}/{name}", run.files.read(name))
     return buffer.getvalue()
-
-
-def _on_its_own(folder: Path) -> dict[str, Any]:
-    """The config.json of a run that has its tokenizer in its own folder."""
-    config = read_json(folder / "config.json")
-    config.pop("shared_tokenizer", None)
-    return config
 
 
 def unpack(content: bytes, store: RunStore) -> Run:
@@ -126,8 +118,8 @@ def _extract(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], fold
 def _land(folder: Path, store: RunStore) -> Run:
     """Check the files as those of a run, and give it its place."""
     try:
-        config = _on_its_own(folder)
-        run = replace(read_run(folder), shared_tokenizer=None)
+        run = read_run(folder)
+        config = run.document("config.json")
         run.tokenizer()
         run.metrics()
         run.samples()
@@ -139,8 +131,6 @@ def _land(folder: Path, store: RunStore) -> Run:
     if not (isinstance(run_id, str) and _can_be_a_folder(run_id)):
         raise ArchiveError("The zip is not a run: its run_id cannot be the name of a folder.")
     config["shipped"] = False  # what came later is the user's, and may be deleted
-    if run_id.startswith("shipped-"):
-        run_id = f"{run_id.removeprefix('shipped-')}-{secrets.token_hex(2)}"
     if (store.root / run_id).exists():
         raise ArchiveError(f"The run {run_id} is here already.")
     config["run_id"] = run_id
@@ -160,7 +150,7 @@ def _can_be_a_folder(run_id: str) -> bool:
         and run_id.isprintable()
         and PureWindowsPath(run_id).name == run_id
         and not run_id.startswith(".")
-        and run_id not in (STUDY, LADDER, SWEEPS, TOKENIZERS)
+        and run_id not in (STUDY, LADDER, SWEEPS)
     )
 
 

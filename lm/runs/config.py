@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from pydantic import SerializeAsAny, field_validator, model_validator
 
 from lm.architectures import ArchitectureConfig, model_config, modules
+from lm.architectures.spec import Module
 from lm.base.settings import Config
 from lm.base.wording import listed
 from lm.datasets.config import DataConfig
@@ -16,6 +18,11 @@ from lm.updates import UPDATES
 from lm.updates.config import TrainingConfig
 
 SCHEMA_VERSION = 2
+
+
+@functools.lru_cache(maxsize=500)  # the runs of a sweep share a model
+def _parts(model: ArchitectureConfig) -> list[Module]:
+    return modules(model, vocab_size=2)
 
 
 class RunConfig(Config, frozen=True):
@@ -43,7 +50,7 @@ class RunConfig(Config, frozen=True):
                 f"{model.architecture}. Received: sequence_length={row}, "
                 f"context_length={model.context_length}."
             )
-        parts = modules(model, vocab_size=2)
+        parts = _parts(model)
         reasons = {name: update.refuses(parts) for name, update in UPDATES.items()}
         if (reason := reasons[self.training.optimizer]) is not None:
             fitting = listed((name for name, reason in reasons.items() if reason is None), "or")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from lm.base.checked import JsonError, JsonObject, parse_json
 from lm.base.files import replace_json
-from lm.runs.run import Run, RunError, refusals_explained
+from lm.runs.errors import RunError
+from lm.runs.run import Run, refusals_explained
 
 FILE = "guess.json"
 MOST = 20.0  # nats per token: guessing uniformly among half a billion tokens

@@ -12,8 +12,9 @@ from lm.datasets import Corpus, load
 from lm.datasets.tokenizers import UnknownTokenError
 from lm.runs import engines
 from lm.runs.config import RunConfig
+from lm.runs.errors import RunError
 from lm.runs.plan import plan
-from lm.runs.run import Run, RunError
+from lm.runs.run import Run
 from lm.runs.scale import scale_at
 from lm.runs.status import Facts
 from lm.runs.store import RunStore

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from lm.base.checked import JsonError, JsonObject, is_count, is_number, is_text, parse_json
@@ -65,18 +62,14 @@ SAMPLE_COLUMNS: Mapping[str, RowColumn] = {
 """Of samples.jsonl: the fields of `Sample`."""
 
 
-def read_rows(path: Path, columns: Mapping[str, RowColumn]) -> list[dict[str, Any]]:
-    """The rows of a file of JSON lines by step; of two of one step the later counts.
+def read_rows(content: bytes, columns: Mapping[str, RowColumn]) -> list[dict[str, Any]]:
+    """The rows of JSON lines by step; of two of one step the later counts.
 
     A line that a crash left torn is skipped, and so is one that holds anything else than
     `columns` say; keys that are not among them are left out.
     """
     rows: dict[int, dict[str, Any]] = {}
-    try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
-    for line in lines:
+    for line in content.splitlines():
         with contextlib.suppress(JsonError):
             row = _row(JsonObject(parse_json(line)).values, columns)
             if row is not None:
@@ -105,31 +98,3 @@ def frame(rows: list[dict[str, Any]], columns: Mapping[str, RowColumn]) -> pd.Da
 
     types = {name: c.dtype for name, c in columns.items() if c.dtype}
     return pd.DataFrame(rows, columns=list(columns)).astype(types)
-
-
-def merged_rows(rows: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
-    """Rows of metrics.jsonl, several made one where there are more than `most`.
-
-    Sums stay what they are: a training loss is the mean over all steps since the row before.
-    Every row with a validation loss is kept, so a few more than `most` may remain.
-    """
-    every = math.ceil(len(rows) / most) if rows else 1
-    kept: list[dict[str, Any]] = []
-    loss, steps, before = 0.0, 0, 0
-    for number, row in enumerate(rows, 1):
-        loss += row["train_loss"] * (row["step"] - before)
-        steps += row["step"] - before
-        before = row["step"]
-        if number % every == 0 or number == len(rows) or row["sampled_val_loss"] is not None:
-            kept.append({**row, "train_loss": loss / steps})
-            loss, steps = 0.0, 0
-    return kept
-
-
-def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Make a file of JSON lines."""
-    lines = [
-        json.dumps(row, allow_nan=False, ensure_ascii=False, separators=(",", ":")) + "\n"
-        for row in rows
-    ]
-    path.write_text("".join(lines), encoding="utf-8")

@@ -8,16 +8,17 @@ the files. Nothing here imports torch.
 from __future__ import annotations
 
 import contextlib
+import functools
 import html
 import math
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from filelock import FileLock, Timeout
 
@@ -28,7 +29,9 @@ from lm.base.flops import Scale, flops_text
 from lm.base.settings import ConfigError
 from lm.base.wording import decimal
 from lm.datasets.tokenizers import Tokenizer, tokenizer_from_dict
+from lm.runs.collection import Collection, PackedFiles, collection_in
 from lm.runs.config import SCHEMA_VERSION, RunConfig
+from lm.runs.errors import BrokenRunError, DiskFullError, RunError
 from lm.runs.plan import plan
 from lm.runs.rows import SAMPLE_COLUMNS, STEP_COLUMNS, frame, read_rows
 from lm.runs.scale import scale_at
@@ -40,35 +43,10 @@ if TYPE_CHECKING:
 Request = Literal["pause", "stop"]
 
 TOKENIZER = "tokenizer.json"
-TOKENIZERS = "tokenizers"  # a folder beside runs that ship, whose tokenizers are alike
 
 RESUMABLE: tuple[State, ...] = ("created", "paused", "stopped", "interrupted")
 GUESSING_MARGIN = 1.1  # times ln V: less may be a training that has only just begun
 _LONGEST_REASON = 300  # characters of what is wrong with a file
-
-
-class RunError(ValueError):
-    """Something about a run on disk; the message is one clear sentence, or two."""
-
-
-class RunNotFoundError(RunError):
-    """No run, or more than one, answers to a name."""
-
-
-class RunBusyError(RunError):
-    """Another process holds the run."""
-
-
-class ShippedRunError(RunError):
-    """An attempt to change a run that came with the repository."""
-
-
-class BrokenRunError(RunError):
-    """A folder whose files cannot be read as a run."""
-
-
-class DiskFullError(RunError):
-    """There is no room for what a run writes."""
 
 
 # --- the run ------------------------------------------------------------------------------------
@@ -87,7 +65,7 @@ class Run:
     facts: Facts
     status: Status
     state: State  # the status's, or "interrupted": said to be running while nobody holds it
-    shared_tokenizer: str | None = None  # the SHA-256 of its tokenizer's file, beside the run
+    files: Files = field(compare=False)
 
     @property
     def run_id(self) -> str:
@@ -167,7 +145,14 @@ class Run:
         if self.state == "failed":
             return f"{self.name} has failed and has no weights. {self.reason or ''}".strip()
         if self.shipped:
-            return f"{self.name} came with the program as results alone, without weights."
+            from lm.runs.again import command_to_train
+
+            facts = self.facts
+            command = command_to_train(self.config, facts.vocab_size, facts.n_train_tokens)
+            return (
+                f"{self.name} came with the program as results alone, without weights. To have "
+                f"them, train it: {command}"
+            )
         if self.state == "complete":
             return (
                 f"The weights of {self.name} are not here: its folder has no model.safetensors, as "
@@ -181,21 +166,18 @@ class Run:
         """All that is needed to go on from the last checkpoint."""
         return self.path / "training_state.safetensors"
 
-    @property
-    def tokenizer_path(self) -> Path:
-        """The tokenizer: in the folder or, where it is shared, in one beside it."""
-        if self.shared_tokenizer is None:
-            return self.path / TOKENIZER
-        return self.path.parent / TOKENIZERS / f"{self.shared_tokenizer}.json"
-
     def reload(self) -> Run:
         """The run as it is now."""
         return read_run(self.path)
 
+    def document(self, name: str) -> dict[str, Any]:
+        """The JSON object in a file of the run, such as "config.json". Raises `BrokenRunError`."""
+        return _document(self.path, self.files, name)
+
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that it was trained with. Raises `BrokenRunError`."""
         with _damage_of(self.path, TOKENIZER):
-            tokenizer = tokenizer_from_dict(read_json(self.tokenizer_path))
+            tokenizer = tokenizer_from_dict(self.document(TOKENIZER))
             if tokenizer.vocab_size != self.vocab_size:
                 raise JsonError(
                     f"it has {tokenizer.vocab_size:,} tokens where the run has {self.vocab_size:,}"
@@ -204,7 +186,7 @@ class Run:
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl in the order of steps, each step once."""
-        return read_rows(self.path / "metrics.jsonl", STEP_COLUMNS)
+        return self.files.rows()
 
     def metrics(self) -> pd.DataFrame:
         """One row per recorded step, with the columns of `StepRecord`."""
@@ -212,7 +194,10 @@ class Run:
 
     def samples(self) -> pd.DataFrame:
         """Texts written along the way, with the columns of `Sample`."""
-        rows = read_rows(self.path / "samples.jsonl", SAMPLE_COLUMNS)
+        try:
+            rows = read_rows(self.files.read("samples.jsonl"), SAMPLE_COLUMNS)
+        except FileNotFoundError:
+            rows = []
         for row in rows:  # characters are not stored twice
             if not row["tokens"] and len(row["probabilities"]) == len(row["text"]):
                 row["tokens"] = list(row["text"])
@@ -268,12 +253,73 @@ def html_table(
 # --- reading ------------------------------------------------------------------------------------
 
 
+class Files(Protocol):
+    """The files of a run: in its folder, or in a row of a collection."""
+
+    def read(self, name: str) -> bytes:
+        """The content of a file. Raises FileNotFoundError where the run has none."""
+        ...
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of metrics.jsonl in the order of steps, each step once."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The files of a run that has a folder."""
+
+    path: Path
+
+    def read(self, name: str) -> bytes:
+        """The content of a file. Raises FileNotFoundError where the run has none."""
+        return (self.path / name).read_bytes()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of metrics.jsonl in the order of steps, each step once."""
+        try:
+            return read_rows(self.read("metrics.jsonl"), STEP_COLUMNS)
+        except FileNotFoundError:
+            return []
+
+
+def has_folder(path: Path) -> bool:
+    """Whether a run lies in folder `path`."""
+    try:
+        return (path / "config.json").is_file()
+    except (OSError, ValueError):  # not a path at all
+        return False
+
+
 def read_run(path: str | Path) -> Run:
-    """Read the run in folder `path`. Raises `BrokenRunError` if its files are not those of one."""
+    """Read the run in folder `path` or, where there is none, in the collection beside it.
+
+    Raises `BrokenRunError` if its files are not those of a run.
+    """
     path = Path(path)
-    config = read_json(path / "config.json")
+    if not has_folder(path) and (run := packed_runs(path.parent).get(path.name)):
+        return run
+    return _read(path, Folder(path))
+
+
+def packed_runs(folder: Path) -> Mapping[str, Run]:
+    """The runs of the collection in a folder, by id. Raises `BrokenRunError`."""
+    collection = collection_in(folder)
+    return _packed_runs(collection) if collection else {}
+
+
+@functools.lru_cache(maxsize=8)
+def _packed_runs(collection: Collection) -> Mapping[str, Run]:
+    return {
+        run_id: _read(collection.folder / run_id, PackedFiles(collection, run_id))
+        for run_id in collection.rows
+    }
+
+
+def _read(path: Path, files: Files) -> Run:
+    config = _document(path, files, "config.json")
     with _damage_of(path, "status.json"):
-        status = Status.from_dict(read_json(path / "status.json"))
+        status = Status.from_dict(_document(path, files, "status.json"))
     with _damage_of(path, "config.json"):
         given = JsonObject(upgrade(config))
         run_config = RunConfig(
@@ -284,7 +330,7 @@ def read_run(path: str | Path) -> Run:
         )
         return Run(
             path=path,
-            name=_later_name(path) or given.line("name"),
+            name=_later_name(path, files) or given.line("name"),
             created_at=given.line("created_at"),
             parent_run_id=given.optional(given.line, "parent_run_id"),
             shipped=given.optional(given.flag, "shipped") or False,
@@ -292,26 +338,26 @@ def read_run(path: str | Path) -> Run:
             facts=Facts.from_dict(given.take("facts")),
             status=status,
             state=_state_now(path, status.state),
-            shared_tokenizer=given.optional(given.sha256, "shared_tokenizer"),
+            files=files,
         )
 
 
-def _later_name(path: Path) -> str | None:
+def _later_name(path: Path, files: Files) -> str | None:
     try:
-        content = (path / "name.json").read_bytes()
+        content = files.read("name.json")
     except FileNotFoundError:
         return None
     with _damage_of(path, "name.json"):
         return JsonObject(parse_json(content)).line("name")
 
 
-def _with_a_tokenizer_of_its_own(config: dict[str, Any]) -> dict[str, Any]:
-    """Version 2 knows tokenizers that runs share, of which version 1 has none."""
+def _as_version_2(config: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 once had tokenizers that runs share; version 1 has none of these."""
     return {**config, "schema_version": 2}
 
 
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    1: _with_a_tokenizer_of_its_own,
+    1: _as_version_2,
 }
 """From schema version v: a pure function that gives the config.json of version v + 1."""
 
@@ -344,20 +390,20 @@ def is_locked(path: Path) -> bool:
         return False
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def _document(path: Path, files: Files, name: str) -> dict[str, Any]:
     """The JSON object in a file of a run. Raises `BrokenRunError`."""
     try:
-        content = path.read_bytes()
+        content = files.read(name)
     except FileNotFoundError:
-        raise _broken(path.parent, f"{path.name} is missing") from None
+        raise _broken(path, f"{name} is missing") from None
     except OSError as error:
-        raise _broken(path.parent, f"{path.name} cannot be read: {error}") from None
+        raise _broken(path, f"{name} cannot be read: {error}") from None
     try:
         values = parse_json(content)
     except JsonError as error:
-        raise _broken(path.parent, f"{path.name} {error}") from None
+        raise _broken(path, f"{name} {error}") from None
     if not isinstance(values, dict):
-        raise _broken(path.parent, f"{path.name} does not hold a JSON object")
+        raise _broken(path, f"{name} does not hold a JSON object")
     return cast(dict[str, Any], values)
 
 

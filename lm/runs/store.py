@@ -9,35 +9,36 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lm.base.files import PROJECT, json_bytes, replace_json
-from lm.base.records import StepRecord
 from lm.base.registry import did_you_mean
 from lm.base.wording import counted, listed
 from lm.datasets.tokenizers import Tokenizer
-from lm.runs import table
+from lm.runs import collection, table
 from lm.runs.config import SCHEMA_VERSION, RunConfig
-from lm.runs.rows import SAMPLE_COLUMNS, merged_rows, read_rows, write_rows
-from lm.runs.run import (
-    TOKENIZER,
-    TOKENIZERS,
+from lm.runs.errors import (
     BrokenRunError,
-    Run,
     RunBusyError,
     RunError,
     RunNotFoundError,
     ShippedRunError,
+)
+from lm.runs.run import (
+    TOKENIZER,
+    Run,
+    has_folder,
     html_table,
     is_locked,
-    read_json,
+    packed_runs,
     read_run,
     refusals_explained,
     timestamp,
@@ -50,8 +51,7 @@ if TYPE_CHECKING:
 
 # In a folder of runs: folders of the study's and the ladders' runs, and one of files.
 STUDY, LADDER, SWEEPS = "study", "ladder", "sweeps"
-SHIPPED_ROWS = 60  # of metrics.jsonl, for a run that ships without its weights
-_WHOLE_FILES = ("metrics.jsonl", "samples.jsonl")
+_COPIED = (TOKENIZER, "metrics.jsonl", "samples.jsonl")  # files of a run that ships
 WEIGHT_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".npz")  # that others use, too
 LONGEST_NAME = 80  # characters
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is read as another
@@ -101,7 +101,7 @@ class RunStore:
         for path in sorted(self.root.iterdir()) if self.root.is_dir() else []:
             if (
                 path.name.startswith(".")
-                or path.name in (STUDY, LADDER, SWEEPS, TOKENIZERS)
+                or path.name in (STUDY, LADDER, SWEEPS)
                 or not path.is_dir()
             ):
                 continue
@@ -110,6 +110,12 @@ class RunStore:
             except BrokenRunError as error:
                 if path.is_dir() and any(path.iterdir()):  # not deleted meanwhile
                     broken[path] = str(error)
+        in_folders = {run.run_id for run in runs}
+        try:
+            packed = packed_runs(self.root)
+            runs += [run for run_id, run in packed.items() if run_id not in in_folders]
+        except BrokenRunError as error:
+            broken[self.root / collection.RUNS] = str(error)
         runs.sort(key=lambda run: run.created_at, reverse=True)
         return Scan(runs, broken)
 
@@ -124,7 +130,7 @@ class RunStore:
         """
         text = str(ref)
         for path in (self.root / text, Path(text)):
-            if text and _holds_run(path):
+            if text and holds_run(path):
                 return read_run(path if path.name not in ("", "..") else path.resolve())
         runs = self.list()
         matches = [run for run in runs if run.name == text]
@@ -176,70 +182,57 @@ class RunStore:
             (folder / "status.json").write_bytes(json_bytes(status.to_dict()))
         return read_run(self.root / run_id)
 
-    def ship(
-        self,
-        run: Run,
-        run_id: str,
-        *,
-        weights: bool = True,
-        halved: bool = False,
-        name: str | None = None,
-    ) -> Run:
-        """Copy a run that is complete, or has failed, to `run_id` as one that comes with the
-        repository.
+    def ship(self, run: Run, run_id: str, *, halved: bool = False, name: str | None = None) -> Run:
+        """Copy a run that has ended, with its weights, as one that comes with the program.
 
-        Its training state stays behind, and nothing changes or deletes the copy any more. git
-        carries folders whose name begins with "shipped-". `halved` weights have 16 bits each,
-        which changes losses by less than 1e-4 of them. Without `weights` only what it came to
-        goes: settings, results, about `SHIPPED_ROWS` rows of metrics, and the last sample; its
-        tokenizer is shared with other such runs.
+        Its training state stays behind, and nothing changes or deletes the copy any more.
+        `halved` weights have 16 bits each, which changes losses by less than 1e-4 of them. A run
+        may take its own place.
         """
-        if run.state not in ("complete", "failed") or not run_id.startswith("shipped-"):
-            raise RunError(
-                "Only a run that has ended can be shipped, as 'shipped-' and a name. "
-                f"Received: state '{run.state}', {run_id!r}."
-            )
-        document = upgrade(read_json(run.path / "config.json"))
-        document.update(run_id=run_id, name=_checked_name(name or run.name), shipped=True)
-        document.pop("shared_tokenizer", None)
-        if not weights:
-            document["shared_tokenizer"] = self._share(run.tokenizer_path.read_bytes())
-        with self._new_folder(run_id) as folder:
+        document = _shipped_document(run, run_id, name or run.name)
+        with self._new_folder(run_id, instead_of=run) as folder:
             (folder / "config.json").write_bytes(json_bytes(document))
             status = replace(run.status, pid=None).to_dict()
             (folder / "status.json").write_bytes(json_bytes(status))
-            if weights:
-                shutil.copyfile(run.tokenizer_path, folder / TOKENIZER)
-                for file in _WHOLE_FILES:
-                    if (run.path / file).exists():
-                        shutil.copyfile(run.path / file, folder / file)
-                if run.weights_path.exists():
-                    copy = _copy_halved if halved else shutil.copyfile
-                    copy(run.weights_path, folder / run.weights_path.name)
-            else:
-                samples = read_rows(run.path / "samples.jsonl", SAMPLE_COLUMNS)[-1:]
-                for sample in samples:
-                    sample.update(tokens=[], probabilities=[])
-                rows = merged_rows(run.rows(), SHIPPED_ROWS)
-                write_rows(folder / "metrics.jsonl", (StepRecord(**row).to_row() for row in rows))
-                write_rows(folder / "samples.jsonl", samples)
+            for file in _COPIED:
+                if (run.path / file).exists():
+                    shutil.copyfile(run.path / file, folder / file)
+            if run.weights_path.exists():
+                copy = _copy_halved if halved else shutil.copyfile
+                copy(run.weights_path, folder / run.weights_path.name)
         return read_run(self.root / run_id)
 
-    def forget_unused_tokenizers(self) -> None:
-        """Remove those that no run shares any more."""
-        used = {run.shared_tokenizer for run in self.list()}
-        for path in (self.root / TOKENIZERS).glob("*.json"):
-            if path.stem not in used:
-                path.unlink()
+    def pack(self, runs: Iterable[Run]) -> None:
+        """Make the collection of this folder anew, from what these runs came to.
 
-    def _share(self, tokenizer: bytes) -> str:
-        """Keep a tokenizer's file beside the runs, once; returns its SHA-256, which names it."""
-        name = hashlib.sha256(tokenizer).hexdigest()
-        path = self.root / TOKENIZERS / f"{name}.json"
-        with refusals_explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(tokenizer)
-        return name
+        Weights and training states do not enter it, nor samples before the last. Folders of these
+        runs that lie here go, once the collection is written.
+        """
+        import pandas as pd
+
+        runs = sorted(runs, key=lambda run: run.run_id)
+        tokenizers = [run.files.read(TOKENIZER) for run in runs]
+        hashes = [hashlib.sha256(content).hexdigest() for content in tokenizers]
+        texts = {sha256: file.decode() for sha256, file in zip(hashes, tokenizers, strict=True)}
+        packed = table.dataframe(runs).drop(columns="path")
+        packed = packed.assign(
+            shipped=True,
+            config=[json.dumps(_shipped_document(run, run.run_id, run.name)) for run in runs],
+            status=[json.dumps(replace(run.status, pid=None).to_dict()) for run in runs],
+            samples=[_last_sample(run) for run in runs],
+            tokenizer_sha256=hashes,
+        )
+        steps = [run.metrics().assign(run_id=run.run_id) for run in runs]
+        with refusals_explained(self.root / collection.RUNS):
+            collection.write(
+                self.root,
+                packed,
+                pd.concat(steps, ignore_index=True),
+                pd.DataFrame(sorted(texts.items()), columns=["sha256", "tokenizer"]),
+            )
+        for run in runs:
+            if has_folder(self.root / run.run_id):
+                shutil.rmtree(self.root / run.run_id)
 
     def rename(self, run: Run, name: str) -> Run:
         """Give a run another name. Its id stays."""
@@ -288,10 +281,13 @@ class RunStore:
         return html_table(heading, rows, caption="; ".join(parts))
 
     @contextlib.contextmanager
-    def _new_folder(self, run_id: str) -> Generator[Path, None, None]:
+    def _new_folder(
+        self, run_id: str, instead_of: Run | None = None
+    ) -> Generator[Path, None, None]:
         """A folder to fill, which becomes `run_id` when all is written."""
         final = self.root / run_id
-        if final.exists():
+        replaced = instead_of is not None and final == instead_of.path
+        if final.exists() and not replaced:
             raise RunError(f"There is a run {run_id} in {self.root} already.")
         with refusals_explained(final):
             self.root.mkdir(parents=True, exist_ok=True)
@@ -299,23 +295,40 @@ class RunStore:
             try:
                 folder.chmod(0o755)
                 yield folder
+                if replaced:
+                    shutil.rmtree(final)
                 os.replace(folder, final)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
 
 
-def _holds_run(path: Path) -> bool:
-    try:
-        return (path / "config.json").is_file()
-    except (OSError, ValueError):  # not a path at all
-        return False
+def holds_run(path: Path) -> bool:
+    """Whether a run lies at `path`: in a folder, or in the collection of the folder above."""
+    return has_folder(path) or collection.packed_files(path) is not None
+
+
+def _shipped_document(run: Run, run_id: str, name: str) -> dict[str, Any]:
+    """The config.json of a run as one that comes with the program."""
+    if run.state not in ("complete", "failed"):
+        raise RunError(f"Only a run that has ended can be shipped. {run.name} is {run.state}.")
+    document = upgrade(run.document("config.json"))
+    document.update(run_id=run_id, name=_checked_name(name), shipped=True)
+    return document
+
+
+def _last_sample(run: Run) -> str:
+    """The last text that a run wrote, as a line of samples.jsonl without its tokens."""
+    for sample in run.samples().tail(1).to_dict("records"):
+        sample.update(tokens=[], probabilities=[])
+        return json.dumps(sample, ensure_ascii=False)
+    return ""
 
 
 def _what_else(path: Path) -> str | None:
     """What a path is that is no folder of a run, in a sentence; None for what is no path."""
     if path.suffix in WEIGHT_SUFFIXES:
-        of = f" Give {path.parent}." if _holds_run(path.parent) else ""
+        of = f" Give {path.parent}." if has_folder(path.parent) else ""
         return (
             f"{path} is a file of weights. A run is the folder that has its settings and its "
             f"tokenizer beside them.{of}"

@@ -17,15 +17,8 @@ from filelock import FileLock, Timeout
 from lm.base.checked import JsonError, JsonObject, parse_json
 from lm.base.files import replace_bytes, replace_json, replacing
 from lm.base.records import Sample, StepRecord
-from lm.runs.run import (
-    Request,
-    Run,
-    RunBusyError,
-    RunNotFoundError,
-    ShippedRunError,
-    refusals_explained,
-    timestamp,
-)
+from lm.runs.errors import RunBusyError, RunNotFoundError, ShippedRunError
+from lm.runs.run import Request, Run, refusals_explained, timestamp
 from lm.runs.status import Status
 
 SECONDS_BETWEEN_STATUS_WRITES = 0.25

@@ -134,24 +134,22 @@ def plan_table(study: Study, store: RunStore) -> list[Cost]:
 
 
 def ship(study: Study, store: RunStore, target: RunStore) -> list[Run]:
-    """Copy every run of the study that has ended to `target`, as one that comes with the program.
+    """Have every run of the study that has ended in `target`, as what comes with the program.
 
-    The best run of each architecture and corpus, on validation, keeps its weights; of the others
-    only results are copied, with thinned curves. Runs that are in `target` already stay as they
-    are. Returns the new ones.
+    The best run of each architecture and corpus, on validation, keeps its weights and a folder;
+    the others are packed. Runs that are in `target` already stay as they are. Returns the new ones.
     """
     families = [*study.searches(), *study.comparisons(tuned_factors(study, store))]
     with_weights = set(best_checkpoints(families, store).values())
-    shipped = {}
-    for family in families:
-        for _, _, run in runs_of(family, store):
-            run_id = f"shipped-{run.run_id.removeprefix('shipped-')}"
-            new = run_id not in shipped and not (target.root / run_id).exists()
-            if run.state in ("complete", "failed") and new:
-                weights = run.run_id in with_weights
-                name = _title(run) if weights else None
-                shipped[run_id] = target.ship(run, run_id, weights=weights, name=name)
-    return list(shipped.values())
+    there = {run.run_id for run in target.list() if run.shipped}
+    every = {run.run_id: run for family in families for _, _, run in runs_of(family, store)}
+    new = [r for r in every.values() if r.state in ("complete", "failed") and r.run_id not in there]
+    for run in new:
+        if run.run_id in with_weights:
+            target.ship(run, run.run_id, name=_title(run))
+    packed = [run for run in target.list() if run.shipped and not run.weights_path.exists()]
+    target.pack([*packed, *(run for run in new if run.run_id not in with_weights)])
+    return [target.get(run.run_id) for run in new]
 
 
 def _title(run: Run) -> str:

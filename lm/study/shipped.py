@@ -15,11 +15,10 @@ _RESULTS = ("frontier", "words")  # sections that vary the budget alone
 
 
 def compared_run_ids() -> list[str]:
-    """Ids of the runs that say what a budget buys, as they are shipped. Empty without a report."""
+    """Ids of the runs that say what a budget buys. Empty without a report."""
     path = PROJECT / "docs" / "report" / f"{RUNS_TABLE}.csv"
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["section"] in _RESULTS]
-    ids = (row["run_id"].removeprefix("shipped-") for row in rows if row["counts"] == "True")
-    return [f"shipped-{run_id}" for run_id in dict.fromkeys(ids)]
+    return list(dict.fromkeys(row["run_id"] for row in rows if row["counts"] == "True"))

@@ -50,8 +50,8 @@ def trained_runs() -> list[Run]:
         return run.shipped, score.loss if score else 0.0
 
     runs = [run for run in store().list() if run.weights_path.exists()]
-    of_study = sorted(study_store().root.glob("shipped-*/model.safetensors"))
-    return sorted([*runs, *(read_run(path.parent) for path in of_study)], key=order)
+    of_study = (read_run(path.parent) for path in study_store().root.glob("*/model.safetensors"))
+    return sorted([*runs, *(run for run in of_study if run.shipped)], key=order)
 
 
 def decoder(run: Run) -> Decoder:
@@ -61,7 +61,7 @@ def decoder(run: Run) -> Decoder:
 
 def tokenizer(run: Run) -> Tokenizer:
     """The run's tokenizer."""
-    return _tokenizer(str(run.path), _stamp(run.tokenizer_path))
+    return _tokenizer(str(run.path), run.created_at)
 
 
 def prompt(run: Run, typed: str) -> Prompt:
@@ -100,7 +100,7 @@ def _decoder(path: str, stamp: int) -> Decoder:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _tokenizer(path: str, stamp: int) -> Tokenizer:
+def _tokenizer(path: str, created_at: str) -> Tokenizer:
     return store().get(path).tokenizer()
 
 

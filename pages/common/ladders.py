@@ -10,7 +10,7 @@ import streamlit as st
 from lm.base.flops import flops_text
 from lm.base.wording import listed
 from lm.jobs.ladder import ladder_store
-from lm.runs import Run, RunError, RunStore
+from lm.runs import Run, RunStore
 from lm.runs.frontier import Distance, Frontier, Lead, loss_on_test, result_of
 from lm.runs.presets import DEFAULT, PRESETS
 from lm.study.shipped import compared_run_ids
@@ -140,7 +140,8 @@ def _sentence(text: str) -> str:
 
 def stamp(store: RunStore) -> tuple[int, int]:
     """Changes whenever a run of the store appears, ends or goes."""
-    times = [path.stat().st_mtime_ns for path in store.root.glob("*/status.json")]
+    paths = [*store.root.glob("*/status.json"), *store.root.glob("*.parquet")]
+    times = [path.stat().st_mtime_ns for path in paths]
     return len(times), max(times, default=0)
 
 
@@ -152,10 +153,5 @@ def _complete(folder: str, stamp: tuple[int, int]) -> list[Run]:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _of_study(folder: str, stamp: tuple[int, int]) -> list[Run]:
     """The study's final runs, never those of its search."""
-    found = []
-    for run_id in compared_run_ids():
-        try:
-            found.append(RunStore(folder).get(f"{folder}/{run_id}"))
-        except RunError:
-            continue  # it is not here any more
-    return found
+    compared = set(compared_run_ids())
+    return [run for run in RunStore(folder).list() if run.run_id in compared]

@@ -369,7 +369,6 @@ def test_shipped_run_comes_in_as_the_users_own(tmp_path: Path, corpora) -> None:
     shipped = store.ship(finished_run(store, corpora["char"]), "shipped-one")
     landed = archive.unpack(archive.pack(shipped), other)
     assert not landed.shipped
-    assert not landed.run_id.startswith("shipped-")
     other.delete(landed)
     assert not other.list()
 

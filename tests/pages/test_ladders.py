@@ -18,6 +18,7 @@ from lm.datasets.config import DataConfig
 from lm.jobs.ladder import SMALL_BUDGETS, ladder_store, ship, shipped_ladder, small_ladder
 from lm.jobs.sweeps import expand, remembered
 from lm.runs import LADDER, Run, RunStore
+from lm.runs.archive import pack, unpack
 from lm.runs.frontier import Frontier, Lead, Result
 from lm.runs.table import COLUMNS, offered
 from pages.common import ladders, shell
@@ -281,18 +282,17 @@ def test_a_rung_stands_at_the_mean_of_its_runs() -> None:
 
 def test_the_first_page_says_what_seconds_buy(page, store, corpus) -> None:
     of_ladder = ladder_store(store)
-    shipped = []
-    for run in of_ladder.list():
-        shipped.append(of_ladder.ship(run, f"shipped-{run.run_id}", weights=False))
+    own = [(run, pack(run)) for run in of_ladder.list()]
+    of_ladder.pack(run for run, _ in own)
     try:
         app = page("start")
         assert "##### Within 10 seconds" in texts(app)
         assert "Perplexity **" in texts(app)
     finally:
-        for run in shipped:
-            for path in run.path.iterdir():
-                path.unlink()
-            run.path.rmdir()
+        for run, archive in own:
+            unpack(archive, of_ladder)
+        for path in of_ladder.root.glob("*.parquet"):
+            path.unlink()
 
 
 # --- training one -----------------------------------------------------------------------------
@@ -311,15 +311,14 @@ def test_shipping_keeps_results_and_drops_what_the_ladder_has_no_more(tmp_path, 
     run = finished_run(store, corpus, architecture="mlp", budget=1e9)
     from lm.jobs.sweeps import stable_id
 
-    run.path.rename(tmp_path / stable_id(run.config, corpus.sha256))
-    old = store.ship(finished_run(store, corpus, budget=1e9), "shipped-old", weights=False)
+    path = run.path.rename(tmp_path / stable_id(run.config, corpus.sha256))
+    store.pack([finished_run(store, corpus, budget=1e9)])
     (new,) = ship([run.config], store, load)
-    assert not old.path.exists()
+    assert store.list() == [new]
     assert new.shipped
     assert new.status.valid == run.status.valid
     assert new.name == "Ladder: MLP, 1e9, seed 0"
-    assert not new.weights_path.exists()
-    assert not (tmp_path / stable_id(run.config, corpus.sha256)).exists()
+    assert not path.exists()
 
 
 def test_the_ladder_that_ships_has_what_the_page_needs() -> None:

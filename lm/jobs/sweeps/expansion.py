@@ -13,6 +13,7 @@ from lm.datasets import OWN_TEXT, Corpus, DatasetError, load
 from lm.datasets.config import DataConfig
 from lm.jobs.sweeps.definition import Point, Sweep, in_words
 from lm.runs import Run, RunError, RunStore, read_run
+from lm.runs.collection import packed_files
 from lm.runs.config import RunConfig
 from lm.runs.plan import BudgetError, plan
 from lm.runs.prepare import check_length
@@ -83,18 +84,17 @@ def stable_id(config: RunConfig, sha256: str) -> str:
 
 
 def find(store: RunStore, config: RunConfig, sha256: str) -> Run | None:
-    """The run of these settings in a store: its own, or one that came with the program.
+    """The run of these settings in a store.
 
     Raises `RunError` for a folder that is damaged, or taken by another run.
     """
-    run_id = stable_id(config, sha256)
-    for name in (run_id, f"shipped-{run_id}"):
-        if (store.root / name).is_dir():
-            run = read_run(store.root / name)
-            if run.config != config or run.facts.sha256 != sha256:
-                raise RunError(
-                    f"{run.path} holds a run of other settings, of which today's defaults make "
-                    "the same id. Move it elsewhere."
-                )
-            return run
-    return None
+    path = store.root / stable_id(config, sha256)
+    if not (path.is_dir() or packed_files(path)):
+        return None
+    run = read_run(path)
+    if run.config != config or run.facts.sha256 != sha256:
+        raise RunError(
+            f"{run.path} holds a run of other settings, of which today's defaults make the same "
+            "id. Move it elsewhere."
+        )
+    return run

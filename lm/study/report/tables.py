@@ -22,8 +22,7 @@ def tables(results: Results) -> dict[str, pd.DataFrame]:
 
 def runs(results: Results) -> pd.DataFrame:
     """A row per run and section: settings and results. Column `counts`: see `results.rows_of`."""
-    ids = results.frame["run_id"].str.removeprefix("shipped-")
-    return results.frame.assign(run_id=ids).drop(columns="path")
+    return results.frame.drop(columns="path")
 
 
 def learning_rates(results: Results) -> pd.DataFrame:

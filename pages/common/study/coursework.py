@@ -70,9 +70,8 @@ def show() -> None:
 
 def _is_as_shipped(store: RunStore) -> bool:
     """Whether nothing was trained here beyond what comes with the program, figures included."""
-    folders = [path.name for path in store.root.iterdir()] if store.root.is_dir() else []
-    shipped = [name for name in folders if name.startswith("shipped-")]
-    return bool(shipped) and len(shipped) == len(folders) and (PROJECT / "figures").is_dir()
+    runs = store.list()
+    return bool(runs) and all(run.shipped for run in runs) and (PROJECT / "figures").is_dir()
 
 
 def _shipped(with_plan: bool = True) -> None:

@@ -8,5 +8,5 @@ from lm.runs import STUDY, RunStore
 def test_the_ids_of_all_runs_of_the_study_hold():
     runs = RunStore(PROJECT / "checkpoints" / STUDY).list()
     assert len(runs) == 607
-    ids = {run.run_id: f"shipped-{stable_id(run.config, run.facts.sha256)}" for run in runs}
+    ids = {run.run_id: stable_id(run.config, run.facts.sha256) for run in runs}
     assert {folder: found for folder, found in ids.items() if folder != found} == {}

@@ -4,16 +4,19 @@ import errno
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save
 
 from lm.architectures.linear.config import LinearConfig
+from lm.base.files import PROJECT
 from lm.base.flops import Cost
 from lm.base.records import Evaluation, Sample, StepRecord
 from lm.datasets.config import DataConfig
@@ -31,7 +34,6 @@ from lm.runs import (
     ShippedRunError,
     Status,
     is_locked,
-    merged_rows,
 )
 from lm.runs.archive import pack, unpack
 from lm.runs.config import RunConfig
@@ -392,7 +394,9 @@ def test_a_shipped_run_is_read_and_never_changed(store):
     assert store.get("shipped-linear") == shipped
 
 
-def test_what_a_run_came_to_ships_without_its_weights(store):
+@pytest.fixture
+def packed(store):
+    """A run and its twin in a collection, which took the place of its folder."""
     run = create(store)
     with RunWriter(run) as writer:
         for step in range(1, 11):
@@ -400,60 +404,98 @@ def test_what_a_run_came_to_ships_without_its_weights(store):
             writer.append_sample(sample(step))
         writer.checkpoint(10, _of(b"weights"), _of(b"state"))
         writer.update(state="complete", step=10, now=True)
-    shipped = store.ship(run.reload(), "shipped-light", weights=False)
-    assert not shipped.weights_path.exists()
-    assert shipped.status == replace(run.reload().status, pid=None)
-    assert shipped.tokenizer() == run.tokenizer()
-    assert shipped.metrics().equals(run.metrics())  # few rows stay as they are
-    assert list(shipped.samples()["step"]) == [10]
+    run = run.reload()
+    before = (run, run.metrics(), run.tokenizer())
+    store.pack([run])
+    return before, store.get(run.run_id)
 
 
-def test_runs_that_ship_without_weights_share_a_tokenizer(store):
-    run = create(store)
-    with RunWriter(run) as writer:
+def test_a_packed_run_is_the_run_that_it_was(store, packed):
+    (run, metrics, tokenizer), twin = packed
+    assert not run.path.exists()
+    assert sorted(path.name for path in store.root.iterdir()) == [
+        "metrics.parquet",
+        "runs.parquet",
+        "tokenizers.parquet",
+    ]
+    assert twin == replace(run, shipped=True, status=replace(run.status, pid=None))
+    assert twin.metrics().equals(metrics)
+    assert twin.tokenizer() == tokenizer
+    assert list(twin.samples()["step"]) == [10]
+    assert store.list() == [twin]
+    assert [store.get(ref) for ref in (run.run_id, run.name, run.run_id[:-2], run.path)] == [
+        twin
+    ] * 4
+    for change in (store.delete, lambda run: store.rename(run, "mine"), RunWriter):
+        with pytest.raises(ShippedRunError, match="came with the program"):
+            change(twin)
+
+
+def test_a_collection_is_a_table_for_everybody(store, packed):
+    _, twin = packed
+    (row,) = pd.read_parquet(store.root / "runs.parquet").to_dict("records")
+    assert (row["run_id"], row["state"], row["step"]) == (twin.run_id, "complete", 10)
+    assert row["model.architecture"] == twin.config.model.architecture
+    steps = pd.read_parquet(store.root / "metrics.parquet")
+    assert list(steps["step"]) == list(range(1, 11))
+
+
+def test_packing_again_changes_no_byte_and_drops_what_is_not_given(store, packed):
+    _, twin = packed
+    before = {path: path.read_bytes() for path in store.root.iterdir()}
+    store.pack([twin])
+    assert {path: path.read_bytes() for path in store.root.iterdir()} == before
+    another = create(store)
+    with RunWriter(another) as writer:
         writer.update(state="complete", now=True)
-    first, second = (
-        store.ship(run.reload(), f"shipped-{name}", weights=False) for name in ("a", "b")
-    )
-    assert first.tokenizer_path == second.tokenizer_path
-    assert first.tokenizer_path.parent.parent == store.root
-    assert not (first.path / "tokenizer.json").exists()
-    assert not store.scan().broken
-    # a copy that is given away has its own
-    elsewhere = RunStore(store.root.parent / "elsewhere")
-    copy = unpack(pack(first), elsewhere)
-    assert copy.tokenizer_path.parent == copy.path
-    assert copy.tokenizer() == run.tokenizer()
-    # it goes with the last run that needs it
-    for shipped in (first, second):
-        shutil.rmtree(shipped.path)
-        store.forget_unused_tokenizers()
-        assert second.tokenizer_path.exists() == second.path.exists()
-    first.tokenizer_path.unlink(missing_ok=True)
-    with pytest.raises(BrokenRunError, match="json is missing"):
-        first.tokenizer()
+    store.pack([another.reload()])
+    assert [run.run_id for run in store.list()] == [another.run_id]
 
 
-def test_rows_that_are_merged_keep_sums_and_validation():
-    rows = [
-        {"step": 2 * i, "train_loss": float(i), "sampled_val_loss": 1.0 if i == 7 else None}
-        for i in range(1, 21)
-    ]
-    merged = merged_rows(rows, 5)
-    assert [row["step"] for row in merged] == [8, 14, 16, 24, 32, 40]
-    steps = [
-        now - before
-        for now, before in zip([8, 14, 16, 24, 32, 40], [0, 8, 14, 16, 24, 32], strict=True)
-    ]
-    total = sum(n * row["train_loss"] for n, row in zip(steps, merged, strict=True))
-    assert total == sum(2 * row["train_loss"] for row in rows)
-    assert [row["sampled_val_loss"] for row in merged] == [None, 1.0, None, None, None, None]
-    assert merged_rows([], 5) == []
+def test_a_packed_run_is_exported_as_a_folder(store, packed):
+    (_, metrics, tokenizer), twin = packed
+    copy = unpack(pack(twin), RunStore(store.root.parent / "elsewhere"))
+    assert (copy.path / "config.json").exists()
+    assert not copy.shipped
+    assert copy.tokenizer() == tokenizer
+    assert copy.metrics().equals(metrics)
+    assert copy.config == twin.config
+    # where both have an id, the folder wins
+    mine = unpack(pack(twin), store)
+    assert store.get(mine.run_id) == mine
+    assert store.list() == [mine]
+    store.delete(mine)
+    assert store.list() == [twin]
 
 
-def test_git_carries_shipped_runs_and_ignores_the_user_s():
-    rules = (Path(__file__).parents[3] / ".gitignore").read_text().splitlines()
-    assert rules.index("/checkpoints/*") < rules.index("!/checkpoints/shipped-*/")
+def test_only_a_run_that_has_ended_is_packed(store):
+    run = create(store)
+    with pytest.raises(RunError, match="Only a run that has ended"):
+        store.pack([run])
+    assert store.list() == [run]
+
+
+def test_a_damaged_collection_is_named_and_hides_no_folder(store, packed):
+    run = create(store)
+    (store.root / "runs.parquet").write_bytes(b"PAR1 and no more")
+    scan = store.scan()
+    assert scan.runs == [run]
+    assert "runs.parquet cannot be read" in scan.broken[store.root / "runs.parquet"]
+    with pytest.raises(BrokenRunError, match=r"runs\.parquet cannot be read"):
+        store.get(packed[1].run_id)
+
+
+def test_git_carries_collections_and_ignores_the_user_s_runs():
+    def ignored(path: str) -> bool:
+        command = ["git", "check-ignore", "--quiet", "--no-index", path]
+        return subprocess.run(command, cwd=PROJECT, check=False).returncode == 0
+
+    if not (PROJECT / ".git").exists():
+        pytest.skip("Not a clone.")
+    for folder in ("ladder", "study"):
+        assert not ignored(f"checkpoints/{folder}/runs.parquet")
+        assert ignored(f"checkpoints/{folder}/mlp-ptb-0123456789/config.json")
+    assert ignored("checkpoints/mlp-ptb-abcde/config.json")
 
 
 def test_a_deleted_run_is_gone_and_its_writer_is_told(store):

@@ -1,14 +1,19 @@
 """The runs that come with the repository, and what the README says of them."""
 
 import re
+import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from lm import cli
 from lm.architectures import n_params
+from lm.cli.app import main
 from lm.datasets import load
 from lm.datasets.config import DataConfig
-from lm.runs import RunStore
+from lm.runs import LADDER, RunError, RunStore
+from lm.runs import STUDY as STUDY_FOLDER
 from lm.runs.plan import plan
 from lm.runs.prepare import prepare
 from lm.runs.recipes import resolve
@@ -18,10 +23,8 @@ from lm.training.evaluation import evaluate
 
 ROOT = Path(__file__).parents[3]
 STORE = RunStore(ROOT / "checkpoints")
-OF_THE_STUDY = re.compile(r"shipped-.+-[0-9a-f]{10}")  # their ids are hashes of their settings
-EVERY = [run for run in STORE.list() if run.shipped]
-STUDY = [run for run in EVERY if OF_THE_STUDY.fullmatch(run.run_id)]
-SHIPPED = {run.run_id: run for run in EVERY if run not in STUDY}
+SHIPPED = {run.run_id: run for run in STORE.list() if run.shipped}
+STUDY = RunStore(STORE.root / STUDY_FOLDER).list()
 TARGETS = {"linear": 2.30, "mlp": 1.95, "attention": 2.00, "transformer": 1.90}
 
 
@@ -38,9 +41,33 @@ def test_they_are_small_and_carry_no_training_state():
 
 
 def test_weights_of_all_that_ships_are_under_40_mb():
-    weights = [run.weights_path for run in EVERY if run.weights_path.exists()]
+    every = [*SHIPPED.values(), *STUDY]
+    weights = [run.weights_path for run in every if run.weights_path.exists()]
+    assert len(weights) == 11
     assert sum(path.stat().st_size for path in weights) < 40e6
     assert not [run for run in STUDY if run.training_state_path.exists()]
+
+
+def test_who_wants_the_weights_of_results_is_told_the_command_that_trains_them(monkeypatch):
+    results = [*RunStore(STORE.root / LADDER).list(), *STUDY]
+    asked = []
+
+    def prepare_nothing(config, *_):
+        asked.append(config)
+        raise RunError("That is enough.")
+
+    monkeypatch.setattr(cli.train, "prepare", prepare_nothing)
+    packed = [run for run in results if not run.weights_path.exists()]
+    for run in [run for run in packed if run.state == "complete"][::12]:
+        corpus = SimpleNamespace(
+            tokenizer=SimpleNamespace(vocab_size=run.vocab_size),
+            train=SimpleNamespace(n_tokens=run.facts.n_train_tokens),
+        )
+        monkeypatch.setattr(cli.train, "load", lambda data, corpus=corpus: corpus)
+        command = shlex.split(run.why_no_weights.partition("train it: ")[2])
+        assert command[:3] == ["python", "-m", "lm"]
+        main(command[3:])
+        assert asked.pop() == run.config
 
 
 @pytest.mark.parametrize("run", SHIPPED.values(), ids=SHIPPED)
