@@ -289,7 +289,7 @@ def test_the_first_page_says_what_seconds_buy(page, store, corpus) -> None:
         assert "##### Within 10 seconds" in texts(app)
         assert "Perplexity **" in texts(app)
     finally:
-        for run, archive in own:
+        for _, archive in own:
             unpack(archive, of_ladder)
         for path in of_ladder.root.glob("*.parquet"):
             path.unlink()
