@@ -193,7 +193,8 @@ def chart(
     frame = tables.dataframe(listed)
     if x not in frame:
         raise ConfigError(must_be_one_of("x", x, frame.columns))
-    if len({_measure(run, result) for run in listed}) > 1:
+    keys = {run.comparable_key if result.per_token else run.text_key for run in listed}
+    if len(keys) > 1 and "x" not in result.axes:  # FLOPs and seconds compare for any texts
         raise ConfigError(
             f"{y} does not compare across texts and tokenizers, and these runs have several. "
             "Give runs of one, or y='test_bits_per_char' where the text is the same."
@@ -250,11 +251,3 @@ def _listed(runs: Runs) -> list[Run]:
     if runs is None or isinstance(runs, RunStore | str | Path):
         return _store(runs).list()
     return list(runs)
-
-
-def _measure(run: Run, column: tables.Column) -> tuple[object, ...]:
-    """What must be equal for two runs to share an axis of this result."""
-    data = run.config.data
-    kind = (data.tokenizer, run.vocab_size) if column.per_token else ()
-    quantity = "x" in column.axes  # FLOPs or time, which compare whatever the text is
-    return () if quantity else (data.split, run.facts.sha256, *kind)

@@ -87,6 +87,16 @@ class Run:
         """Tokens that the tokenizer tells apart."""
         return self.facts.vocab_size
 
+    @property
+    def text_key(self) -> tuple[str, str, str]:
+        """Equal for runs on one text, cut alike: their bits per character compare."""
+        return self.config.data.dataset, self.config.data.split, self.facts.sha256
+
+    @property
+    def comparable_key(self) -> tuple[str, str, str, str, int]:
+        """Equal for runs on one text in the same tokens: their losses per token compare."""
+        return *self.text_key, self.config.data.tokenizer, self.vocab_size
+
     @cached_property
     def scale(self) -> Scale:
         """Operations and bytes of the steps that were taken, as `status.flops` is of theirs."""

@@ -43,12 +43,10 @@ def offers(every: Sequence[Run]) -> list[Offer]:
     with the program.
     """
     ladder = [r for r in [*ladders.runs(), *every] if r.shipped and r.config.preset == DEFAULT]
-    texts: dict[tuple[str, ...], list[Run]] = {}
+    texts: dict[tuple, list[Run]] = {}
     for run in ladder:
         if loss_on_validation(run) is not None:
-            data = run.config.data
-            text = (run.facts.sha256, data.split, data.tokenizer)
-            texts.setdefault(text, []).append(run)
+            texts.setdefault(run.comparable_key, []).append(run)
     rungs: dict[tuple[str, float], list[Run]] = {}
     for run in max(texts.values(), key=len, default=[]):
         rungs.setdefault((run.config.model.architecture, _budget(run)), []).append(run)

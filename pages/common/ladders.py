@@ -39,14 +39,8 @@ def of_its_kind(like: Run) -> tuple[str, list[Run]]:
     that this takes for about as many FLOPs has tables of n-grams as the run has them or has not;
     else by another preset of which that is true.
     """
-    data, own = like.config.data, like.config.preset
-    on_text = [
-        run
-        for run in runs()
-        if run.facts.sha256 == like.facts.sha256
-        and (run.config.data.split, run.config.data.tokenizer) == (data.split, data.tokenizer)
-        and run.vocab_size == like.vocab_size
-    ]
+    own = like.config.preset
+    on_text = [run for run in runs() if run.comparable_key == like.comparable_key]
     kinds = {
         name: [run for run in on_text if run.config.preset == name] for name in presets(on_text)
     }

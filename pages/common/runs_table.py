@@ -73,11 +73,9 @@ def groups(runs: Iterable[Run], ladder: Iterable[Run] = ()) -> dict[str, Group]:
     ladder = list(ladder)
     of_ladder = {id(run) for run in ladder}
     for run in sorted([*runs, *ladder], key=lambda run: (run.created_at, run.run_id)):
-        data = run.config.data
-        text = (data.dataset, data.split, run.facts.sha256)
-        sized = TOKENIZERS[data.tokenizer].sized
-        kind = data.tokenizer + (f" {run.vocab_size}" if sized else "")
-        by_text.setdefault(text, {}).setdefault(kind, []).append(run)
+        tokenizer = run.config.data.tokenizer
+        kind = tokenizer + (f" {run.vocab_size}" if TOKENIZERS[tokenizer].sized else "")
+        by_text.setdefault(run.text_key, {}).setdefault(kind, []).append(run)
     all_groups: list[Group] = []
     for (dataset, split, sha256), kinds in by_text.items():
         first = next(iter(kinds.values()))[0]

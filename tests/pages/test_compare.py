@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from lm import charts
 from lm.base.flops import Cost
 from lm.base.records import Evaluation, StepRecord
-from lm.datasets import Corpus, load
+from lm.datasets import OWN_TEXT, Corpus, load
 from lm.datasets.config import DataConfig
 from lm.runs import Run, RunStore, RunWriter, archive, recipes
 from lm.runs.archive import ArchiveError
@@ -24,6 +24,7 @@ from lm.runs.prepare import prepare
 from lm.runs.table import COLUMNS, Column
 from pages.common import runs_table, shell, wording
 from pages.common.compare import choice, relate
+from pages.common.components import ladder
 from tests.pages.conftest import serve
 
 ROOT = Path(__file__).parents[2]
@@ -107,6 +108,21 @@ def test_words_and_characters_share_no_axis_but_bits(tmp_path: Path, corpora) ->
         assert group.score(run.status.valid) == run.status.valid.loss
     run = groups[2].runs[0]
     assert groups[2].score(run.status.valid) == run.status.valid.bits_per_char
+
+
+def test_two_texts_of_ones_own_are_never_ranked_together(tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "runs")
+    for words, architectures in (("to be ", ("mlp", "transformer")), ("or not ", ("attention",))):
+        path = tmp_path / f"{words.strip()}.txt"
+        path.write_text(words * 2_000)
+        corpus = load(DataConfig(dataset=OWN_TEXT, text_path=str(path)))
+        for architecture in architectures:
+            finished_run(store, corpus, architecture=architecture)
+    runs = store.list()
+    assert [len(group.runs) for group in runs_table.groups(runs).values()] == [2, 1]
+    ranked = ladder.rungs(runs)
+    assert {run.config.model.architecture for run in ranked} == {"mlp", "transformer"}
+    assert len({run.text_key for run in ranked}) == 1
 
 
 def test_another_corpus_shows_the_result_that_it_draws(

@@ -78,12 +78,12 @@ def conclusion(sweep: Sweep, runs: Iterable[Run]) -> list[str]:
     scored = [run for run in runs if run.state == "complete" and run.status.valid]
     names = [name for name in sweep.differing if name != "seed"]
     sentences: list[str] = []
-    for of_text in _grouped(scored, _text).values():
+    for of_text in _grouped(scored, lambda run: run.text_key).values():
         varied = _varied(of_text, names)
         horizons = [name for name in varied if name in HORIZONS]
         by_horizon = horizons if len(varied) > len(horizons) else []
         told_before = [name for name in _varied(scored, names) if name not in varied] + by_horizon
-        tokenizers = {(run.config.data.tokenizer, run.vocab_size) for run in of_text}
+        tokenizers = {run.comparable_key for run in of_text}
         for values, alike in _by_values(of_text, told_before).items():
             sentence = _sentence(alike, _varied(alike, varied), in_bits=len(tokenizers) > 1)
             before = settings_text(dict(zip(told_before, values, strict=True)))
@@ -138,10 +138,6 @@ def _short(names: Sequence[str], point: Sequence[Any]) -> str:
 
 def _interval(runs: Iterable[Run], part: str, score: Score) -> Interval:
     return Interval.of([score(getattr(run.status, part)) for run in runs])
-
-
-def _text(run: Run) -> tuple[str, str, str]:
-    return run.config.data.dataset, run.config.data.split, run.facts.sha256
 
 
 def _values(run: Run, names: Iterable[str]) -> tuple[Any, ...]:

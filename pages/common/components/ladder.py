@@ -17,17 +17,16 @@ MARKS = {"circle": "●", "square": "■", "triangle-up": "▲", "diamond": "◆
 
 
 def rungs(runs: Sequence[Run]) -> list[Run]:
-    """One finished run per architecture, all on one corpus at one budget, best test loss first.
+    """One finished run per architecture, all on one text at one budget, best test loss first.
 
-    Corpus, tokenizer and budget are those that most architectures share. Shipped runs are taken
+    Text, tokenizer and budget are those that most architectures share. Shipped runs are taken
     before the user's own; of several runs of an architecture, the best on validation.
     """
     finished = [run for run in runs if run.status.valid and run.status.test]
     finished = [run for run in finished if run.shipped] or finished
     settings: dict[tuple, dict[str, Run]] = {}
     for run in sorted(finished, key=lambda run: -_loss(run.status.valid)):
-        data = run.config.data
-        setting = (data.dataset, data.split, data.tokenizer, run.config.training.budget)
+        setting = run.comparable_key, run.config.training.budget
         settings.setdefault(setting, {})[run.config.model.architecture] = run
     best = max(settings.values(), key=len, default={})
     return sorted(best.values(), key=lambda run: _loss(run.status.test))

@@ -145,12 +145,7 @@ def run_before(run: Run) -> Run | None:
         parent = caches.store().get(run.parent_run_id)
     except RunError:
         return None
-
-    def text(run: Run) -> tuple[str, str, str, int]:
-        data = run.config.data
-        return run.facts.sha256, data.split, data.tokenizer, run.vocab_size
-
-    return parent if text(parent) == text(run) else None
+    return parent if parent.comparable_key == run.comparable_key else None
 
 
 def _references(run: Run) -> dict[str, float]:
