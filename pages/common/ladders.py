@@ -32,33 +32,28 @@ def presets(ladder: Iterable[Run]) -> list[str]:
     return sorted((name for name in PRESETS if name in there), key=lambda name: name != DEFAULT)
 
 
-def of_its_kind(like: Run) -> tuple[str, list[Run]]:
-    """The ladder that a run is held against when it ends: its preset, and its runs.
+def reference(run: Run) -> tuple[str, list[Run]]:
+    """The ladder that a run is compared with when it ends: its preset, and its runs.
 
-    They are on the text and the tokens of the run. It is by the preset of the run, if the model
-    that this takes for about as many FLOPs has tables of n-grams as the run has them or has not;
-    else by another preset of which that is true.
+    It is on the same text in the same tokens. Prefer the run's own preset. If its model at about
+    the run's FLOPs has tables of n-grams and the run has none (or the reverse), take a preset that
+    matches; without one, the ladder is empty.
     """
-    own = like.config.preset
-    on_text = [run for run in runs() if run.comparable_key == like.comparable_key]
-    kinds = {
-        name: [run for run in on_text if run.config.preset == name] for name in presets(on_text)
-    }
-    alike = [
-        name
-        for name, kind in kinds.items()
-        if bool(wording.in_tables(_nearest(kind, like))) == bool(wording.in_tables(like))
-    ]
-    preset = min(alike, key=lambda name: name != own, default=own)
-    return preset, kinds[preset] if preset in alike else []
+    own = run.config.preset
+    comparable = [other for other in runs() if other.comparable_key == run.comparable_key]
+    for preset in sorted(presets(comparable), key=lambda preset: preset != own):
+        ladder = [other for other in comparable if other.config.preset == preset]
+        if bool(wording.in_tables(_nearest(ladder, run))) == bool(wording.in_tables(run)):
+            return preset, ladder
+    return own, []
 
 
-def _nearest(ladder: Sequence[Run], like: Run) -> Run:
-    """Of a ladder, the run with most nearly the FLOPs of another, of its architecture if it can."""
+def _nearest(ladder: Iterable[Run], run: Run) -> Run:
+    """The run of a ladder with most nearly as many FLOPs, if possible of the same architecture."""
 
-    def distance(run: Run) -> tuple[bool, float]:
-        another = run.config.model.architecture != like.config.model.architecture
-        return another, abs(math.log(run.facts.flops.total / like.facts.flops.total))
+    def distance(other: Run) -> tuple[bool, float]:
+        another = other.config.model.architecture != run.config.model.architecture
+        return another, abs(math.log(other.facts.flops.total / run.facts.flops.total))
 
     return min(ladder, key=distance)
 

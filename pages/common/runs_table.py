@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -69,39 +69,41 @@ def groups(runs: Iterable[Run], ladder: Iterable[Run] = ()) -> dict[str, Group]:
 
     The runs of ladders go along: a text that has only these has a group too.
     """
-    by_text: dict[tuple, dict[str, list[Run]]] = {}
-    ladder = list(ladder)
-    of_ladder = {id(run) for run in ladder}
-    for run in sorted([*runs, *ladder], key=lambda run: (run.created_at, run.run_id)):
-        tokenizer = run.config.data.tokenizer
-        kind = tokenizer + (f" {run.vocab_size}" if TOKENIZERS[tokenizer].sized else "")
-        by_text.setdefault(run.text_key, {}).setdefault(kind, []).append(run)
-    all_groups: list[Group] = []
-    for (dataset, split, sha256), kinds in by_text.items():
-        first = next(iter(kinds.values()))[0]
-        title = corpora.title(first.config.data)
+    runs, ladder = _oldest_first(runs), _oldest_first(ladder)
+    every = _oldest_first([*runs, *ladder])
+    texts = list(dict.fromkeys(run.text_key for run in every))
+    found: list[Group] = []
+    for text in texts:
+        dataset, split, sha256 = text
+        of_text = [run for run in every if run.text_key == text]
+        title = corpora.title(of_text[0].config.data)
         if split != DATASETS[dataset].splits[0]:
             title += f", {split} split"
-        if DATASETS[dataset].varies:
-            same = [text for text in by_text if text[0] == dataset]
-            title += f" ({sha256[:6]})" if len(same) > 1 else ""
+        if DATASETS[dataset].varies and sum(other[0] == dataset for other in texts) > 1:
+            title += f" ({sha256[:6]})"
         key = f"{dataset}-{split}-{sha256[:8]}"
-        for kind, members in kinds.items():
-            label = f"{title}, {TOKENIZERS[kind].title if kind in TOKENIZERS else kind}"
-            own = tuple(run for run in members if id(run) not in of_ladder)
-            rungs = tuple(run for run in members if id(run) in of_ladder)
-            all_groups.append(Group(f"{key}-{kind.replace(' ', '')}", label, own, rungs))
-        if len(kinds) > 1:
-            members = sorted(
-                (run for runs in kinds.values() for run in runs if id(run) not in of_ladder),
-                key=lambda run: (run.created_at, run.run_id),
+        comparable_keys = list(dict.fromkeys(run.comparable_key for run in of_text))
+        for comparable in comparable_keys:
+            *_, name, vocab_size = comparable
+            tokens = f"{name} {vocab_size}" if TOKENIZERS[name].sized else TOKENIZERS[name].title
+            found.append(
+                Group(
+                    key=f"{key}-{name}-{vocab_size}",
+                    title=f"{title}, {tokens}",
+                    runs=tuple(run for run in runs if run.comparable_key == comparable),
+                    ladder=tuple(run for run in ladder if run.comparable_key == comparable),
+                )
             )
-            if not members:
-                continue
+        own = tuple(run for run in runs if run.text_key == text)
+        if len(comparable_keys) > 1 and own:
             label = f"{title}, all tokenizers in bits per character"
-            all_groups.append(Group(f"{key}-bits", label, tuple(members), in_bits=True))
-    all_groups.sort(key=lambda group: (group.in_bits, -len(group.runs), -len(group.ladder)))
-    return {group.key: group for group in all_groups}
+            found.append(Group(key=f"{key}-bits", title=label, runs=own, in_bits=True))
+    found.sort(key=lambda group: (group.in_bits, -len(group.runs), -len(group.ladder)))
+    return {group.key: group for group in found}
+
+
+def _oldest_first(runs: Iterable[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: (run.created_at, run.run_id))
 
 
 # --- what tells runs apart ----------------------------------------------------------------------
@@ -112,16 +114,14 @@ def settings_of(run: Run) -> Mapping[str, Any]:
     return _settings(run.config)
 
 
-@functools.lru_cache(maxsize=2_000)  # of hundreds of runs a page asks several times
+@functools.lru_cache(maxsize=2_000)  # a page asks several times for hundreds of runs
 def _settings(config: RunConfig) -> Mapping[str, Any]:
     by_name = drafts.settings_by_name(config.model.architecture)
-    return MappingProxyType(
-        {
-            name: value
-            for name, value in drafts.flat(config).items()
-            if name not in by_name or by_name[name].tells != "never"
-        }
-    )
+    return {
+        name: value
+        for name, value in drafts.flat(config).items()
+        if name not in by_name or by_name[name].tells != "never"
+    }
 
 
 def varying(runs: Sequence[Run]) -> list[str]:
@@ -132,63 +132,62 @@ def varying(runs: Sequence[Run]) -> list[str]:
 
 
 def varied(runs: Sequence[Run]) -> list[str]:
-    """The same without seeds: what somebody varied to see what it is worth."""
+    """The same without seeds: the settings that somebody varied to see what they are worth."""
     return [name for name in varying(runs) if name not in SEEDS]
 
 
 def without_seed(run: Run) -> str:
-    """What is equal for runs that differ by their seed alone."""
-    settings = settings_of(run)
-    return str({name: value for name, value in settings.items() if name not in SEEDS})
+    """A text that is equal for runs that differ by their seed alone."""
+    return str({name: value for name, value in settings_of(run).items() if name not in SEEDS})
 
 
 def labels(runs: Sequence[Run], without: Collection[str] = ()) -> dict[str, str]:
-    """Run id -> the fewest settings that tell the run from the others, some left out."""
+    """Run id -> the fewest settings that tell the run from the others, except those `without`.
+
+    Runs with equal settings are told apart by their names, and runs of one name by their ids.
+    """
     if len(runs) == 1:
         return {runs[0].run_id: wording.model(runs[0])}
-    parts_of = {run_id: list(parts.values()) for run_id, parts in telling(runs, without).items()}
-    texts = {run_id: ", ".join(parts) for run_id, parts in parts_of.items()}
-    by_name = {run.run_id: run.name for run in runs}
-    for run_id, text in texts.items():  # the same settings twice: only the name tells
-        if sum(other == text for other in texts.values()) > 1 or not text:
-            parts_of[run_id].append(by_name[run_id])
-    texts = {run_id: ", ".join(parts) for run_id, parts in parts_of.items()}
-    return {
-        run_id: text if list(texts.values()).count(text) == 1 else f"{text}, {run_id}"
-        for run_id, text in texts.items()
-    }
+    texts = {run_id: ", ".join(parts.values()) for run_id, parts in telling(runs, without).items()}
+    for attribute in ("name", "run_id"):
+        count = Counter(texts.values())
+        for run in runs:
+            text = texts[run.run_id]
+            if not text or count[text] > 1:
+                texts[run.run_id] = ", ".join(filter(None, (text, getattr(run, attribute))))
+    return texts
 
 
 def telling(runs: Sequence[Run], without: Collection[str] = ()) -> dict[str, dict[str, str]]:
-    """Run id -> the settings of a label by their names, as the label says them.
+    """Run id -> setting -> the part of the run's label that says it.
 
-    What a recipe makes of these settings, such as a batch size, is not among them.
+    Settings are added one after another, in the order of `varying`, and each only to runs whose
+    labels are still equal. So a label leaves out what a recipe derives from the settings in it,
+    such as the batch size.
     """
-    settings = {run.run_id: settings_of(run) for run in runs}
-    parts_of: dict[str, dict[str, str]] = {run.run_id: {} for run in runs}
     names = [name for name in varying(runs) if name not in without]
-    if len({wording.in_tables(run) > 0 for run in runs}) > 1:  # said of each run that has them
-        parts_of = {run.run_id: {"architecture": wording.model(run)} for run in runs}
+    parts: dict[str, dict[str, str]] = {run.run_id: {} for run in runs}
+    if len({wording.in_tables(run) > 0 for run in runs}) > 1:  # some have tables of n-grams
+        parts = {run.run_id: {"architecture": wording.model(run)} for run in runs}
         names = [name for name in names if name != "architecture"]
     for name in names:
-        alike: dict[tuple, list[str]] = {}
-        for run_id, parts in parts_of.items():
-            alike.setdefault(tuple(parts.values()), []).append(run_id)
-        for members in alike.values():
-            if len({str(settings[run_id].get(name)) for run_id in members}) > 1:
-                for run_id in members:
-                    if name in settings[run_id]:
-                        parts_of[run_id][name] = _said(name, settings[run_id][name])
-    return parts_of
+        equal_so_far: dict[tuple[str, ...], list[Run]] = {}
+        for run in runs:
+            equal_so_far.setdefault(tuple(parts[run.run_id].values()), []).append(run)
+        for members in equal_so_far.values():
+            if len({str(settings_of(run).get(name)) for run in members}) > 1:
+                for run in members:
+                    if text := said(run, name):
+                        parts[run.run_id][name] = text
+    return parts
 
 
 def said(run: Run, name: str) -> str:
     """A setting of the run with its value, as labels say it; "" if the run has no such setting."""
     settings = settings_of(run)
-    return _said(name, settings[name]) if name in settings else ""
-
-
-def _said(name: str, value: Any) -> str:
+    if name not in settings:
+        return ""
+    value = settings[name]
     if name == "architecture":
         return wording.architecture(value)
     if name == "budget":
@@ -307,57 +306,48 @@ def state(run: Run) -> str:
 
 def columns(group: Group, frame: pd.DataFrame) -> dict[str, Any]:
     """How the columns of a `table` look: what differs is shown whole, if it is not very long."""
-    config = st.column_config
     small, medium = (theme.column_width(size) for size in ("small", "medium"))
+    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
+    loss = functools.partial(number, format="%.3f", width=small)
     letters = frame["What differs"].str.len().max() if "What differs" in frame else 0
     differs = min(max(LETTER * int(letters), 12 * LETTER), 45 * LETTER) * small // SMALL + 20
     return {
         "run_id": None,
-        "Run": config.TextColumn(width=medium * 3 // 4, pinned=False),
-        "What differs": config.TextColumn(width=differs),
-        "Loss": config.LineChartColumn(
-            "Loss", width=small, help="Training loss over the run, nats per token."
+        "Run": text(width=medium * 3 // 4, pinned=False),
+        "What differs": text(width=differs),
+        "Loss": st.column_config.LineChartColumn(
+            width=small, help="Training loss over the run, nats per token."
         ),
-        "Last": config.NumberColumn(
-            format="%.3f",
+        "Last": loss(
             help="The last of the losses that were measured on the way, on a part of the "
-            f"validation split, {group.unit}.",
-            width=small,
+            f"validation split, {group.unit}."
         ),
-        "Best": config.NumberColumn(
-            format="%.3f",
+        "Best": loss(
             help="The lowest of these. Where it lies well below the last, the run went on for too "
-            "long: it began to learn its text by heart.",
-            width=small,
+            "long: it began to learn its text by heart."
         ),
-        "Validation": config.NumberColumn(
-            format="%.3f", help=f"Whole validation split, {group.unit}. It chooses.", width=small
-        ),
-        "Test": config.NumberColumn(
-            format="%.3f", help=f"Whole test split, {group.unit}. It reports.", width=small
-        ),
-        "Spelling": config.TextColumn(
+        "Validation": loss(help=f"Whole validation split, {group.unit}. It chooses."),
+        "Test": loss(help=f"Whole test split, {group.unit}. It reports."),
+        "Spelling": text(
             help="The bits per character, among those of validation, that spell the words that its "
             "vocabulary lacks: by an n-gram of characters that has learnt from the train split or, "
             "in older runs, by bytes that are all equally probable. Those that tell which white "
-            "space stands between the words follow where they matter; older runs lack them.",
+            "space stands between the words follow where they matter; older runs lack them."
         ),
-        "Unknown words": config.TextColumn(
+        "Unknown words": text(
             help="The share of the validation split's words that are <unk>. Above a tenth, losses "
             "per word do not compare; bits per character do.",
             width=small,
         ),
-        "To the frontier": config.TextColumn(
+        "To the frontier": text(
             help="Against the best of the ladder by the same recipe at the same training FLOPs, on "
             "test, in nats per token; and the FLOPs with which the ladder gets as far.",
             width=medium,
         ),
-        "FLOPs": config.TextColumn(
-            help=f"Training FLOPs. {wording.NOT_COUNTED}", width=small * 5 // 4
-        ),
-        "Parameters": config.NumberColumn(format="localized", width=small * 5 // 4),
-        "Time": config.NumberColumn("Time", format="%.1f s", help="Training alone.", width=small),
-        "State": config.TextColumn(width=small),
+        "FLOPs": text(help=f"Training FLOPs. {wording.NOT_COUNTED}", width=small * 5 // 4),
+        "Parameters": number(format="localized", width=small * 5 // 4),
+        "Time": number(format="%.1f s", help="Training alone.", width=small),
+        "State": text(width=small),
     }
 
 
@@ -384,17 +374,12 @@ def curves(group: Group, runs: Sequence[Run]) -> dict[str, pd.DataFrame]:
 
 
 def matching(runs: Iterable[Run], text: str, labels: Mapping[str, str]) -> list[Run]:
-    """The runs in whose name, label, id or state every word of `text` occurs."""
+    """The runs in whose name, label, id, state or architecture every word of `text` occurs."""
     wanted = text.lower().split()
 
-    def says(run: Run) -> str:
-        parts = (
-            run.name,
-            labels[run.run_id],
-            run.run_id,
-            state(run),
-            run.config.model.architecture,
-        )
+    def words(run: Run) -> str:
+        architecture = run.config.model.architecture
+        parts = (run.name, labels[run.run_id], run.run_id, state(run), architecture)
         return " ".join(parts).lower()
 
-    return [run for run in runs if all(word in says(run) for word in wanted)]
+    return [run for run in runs if all(word in words(run) for word in wanted)]

@@ -207,11 +207,11 @@ def test_a_verdict_by_another_preset_names_it_and_resets_what_was_set_by_hand(ru
 def test_a_run_without_tables_is_held_against_runs_without() -> None:
     shipped = [run for run in ladders.runs() if run.config.data.dataset == "tiny_shakespeare"]
     like = next(run for run in shipped if run.config.preset == "modern")
-    preset, kind = ladders.of_its_kind(like)
+    preset, kind = ladders.reference(like)
     assert preset == "modern"
     assert len(kind) == 108
     config = like.config.replace(model=like.config.model.replace(ngram_order=1))
-    preset, kind = ladders.of_its_kind(replace(like, config=config))
+    preset, kind = ladders.reference(replace(like, config=config))
     assert preset == "study"
     assert not any(ladders.wording.in_tables(run) for run in kind)
 
@@ -223,7 +223,7 @@ def test_a_ladder_may_have_tables_at_some_budgets_alone() -> None:
     transformers = [run for run in of_words if run.config.model.architecture == "transformer"]
     by_default = [run for run in transformers if run.config.preset == "modern"]
     assert len({bool(ladders.wording.in_tables(run)) for run in by_default}) == 2
-    kinds = [ladders.of_its_kind(run) for run in by_default]
+    kinds = [ladders.reference(run) for run in by_default]
     for preset, kind in kinds:
         assert preset == "modern"
         assert {run.run_id for run in kind} == {run.run_id for run in kinds[0][1]}

@@ -86,7 +86,7 @@ def verdict(guess: float, loss: float, ladder: float | None = None) -> str:
 
 def _of_ladder(run: Run) -> float | None:
     """What the ladder's runs of its architecture and kind end at, for as many FLOPs."""
-    preset, ladder = ladders.of_its_kind(run)
+    preset, ladder = ladders.reference(run)
     frontier = ladders.frontier(ladder, preset, loss_on_validation)
     line = frontier.lines.get(run.config.model.architecture, ())
     return score_at(line, run.status.flops.total)

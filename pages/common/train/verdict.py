@@ -44,7 +44,7 @@ def show(run: Run, set_dials: Callable[[Mapping[str, Any]], None]) -> None:
         references = corpora.references(run.config.data)
     except (DatasetError, ValueError):
         references = {}  # its text is not here any more
-    preset, ladder = ladders.of_its_kind(run)
+    preset, ladder = ladders.reference(run)
     frontier = ladders.frontier(ladder, preset, loss_on_validation)
     verdict = judge(run, references, frontier, preset)
     with st.container(key="verdict", gap="xsmall"):
