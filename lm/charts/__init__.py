@@ -16,7 +16,7 @@ from lm.charts.embedding import embedded
 from lm.charts.frontier import Mark, describe_frontier, frontier_chart
 from lm.charts.looks import PALETTE, SHAPES, few_looks, of_architecture, run_looks
 from lm.charts.loss import describe_loss, loss_chart
-from lm.charts.printing import SVG, to_png, to_svg
+from lm.charts.printing import to_png, to_svg
 from lm.charts.results import describe_results, results_chart
 from lm.charts.spread import SPREAD_READING, Panel, spread_figure, spread_plots
 from lm.charts.theme import use_theme
@@ -29,7 +29,6 @@ __all__ = [
     "PALETTE",
     "SHAPES",
     "SPREAD_READING",
-    "SVG",
     "X_TITLES",
     "Answer",
     "Look",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Any
 
 import altair as alt
 
-SVG = find_spec("vl_convert") is not None  # whether charts can be saved here
 PRINT_WIDTH = 720  # pixels
 PLOT_WIDTH = PRINT_WIDTH - 75  # without the axis at the left
 

@@ -34,8 +34,6 @@ def draw(chart: Any, *, alt: str, key: str | None = None) -> None:
 def place(chart: Any, *, key: str, alt: str) -> None:
     """Draw a chart with a button that saves it as SVG; the chart's own menu saves it as PNG."""
     draw(chart, key=key, alt=alt)
-    if not charts.SVG:
-        return
     st.download_button(
         "Save as SVG",
         data=lambda: charts.to_svg(chart),

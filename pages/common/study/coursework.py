@@ -7,6 +7,7 @@ import io
 import json
 import tempfile
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,9 @@ from lm.study.results import gather
 from lm.study.scales import SCALES
 from lm.study.sections import CORPORA, corpora_here
 from lm.study.titles import TITLES, title
-from pages.common import background, caches, links, wording
+from pages.common import background, caches, ladders, links, wording
 from pages.common.background import Work
-from pages.common.study import figure
+from pages.common.study import figure, sweeps
 
 SECONDS_BETWEEN_UPDATES = 4.0
 
@@ -81,19 +82,9 @@ def _shipped(with_plan: bool = True) -> None:
         "drawn from them."
     )
     paths = {path.stem: path for path in sorted((PROJECT / "figures").glob("*.json"))}
-    names = [name for name in TITLES if name in paths]
-    names += [name for name in paths if name not in names]
+    names = list(dict.fromkeys([*(name for name in TITLES if name in paths), *paths]))
     with st.container(horizontal=True, vertical_alignment="bottom", key="study-figure-row"):
-        name = _choose(names)
-        st.download_button(
-            "Download report and figures",
-            data=lambda: _zip_of(PROJECT),
-            file_name="study.zip",
-            mime="application/zip",
-            key="study-report",
-            on_click="ignore",
-            icon=":material/download:",
-        )
+        name = _choose(names, lambda: _zip_of(PROJECT))
         if with_plan and st.button(
             "What it took, by section", key="study-plan", icon=":material/table_view:"
         ):
@@ -102,8 +93,9 @@ def _shipped(with_plan: bool = True) -> None:
     figure.show(json.loads(paths[name].read_text(encoding="utf-8")))
 
 
-def _choose(names: list[str]) -> str:
-    return st.selectbox(
+def _choose(names: list[str], zipped: Callable[[], bytes], explained: str | None = None) -> str:
+    """Which figure to show, beside a button that downloads the report with all of them."""
+    name = st.selectbox(
         "Figure",
         names,
         key="study_figure",
@@ -111,6 +103,17 @@ def _choose(names: list[str]) -> str:
         width=420,
         persist_state="session",
     )
+    st.download_button(
+        "Download report and figures",
+        data=zipped,
+        file_name="study.zip",
+        mime="application/zip",
+        key="study-report",
+        on_click="ignore",
+        icon=":material/download:",
+        help=explained,
+    )
+    return name
 
 
 def _zip_of(folder: Path) -> bytes:
@@ -139,12 +142,6 @@ def _study(scale: str, corpora: tuple[str, ...]) -> Study:
     return Study(SCALES[scale], corpora, remembered(datasets.load))
 
 
-def _stamp(store: RunStore) -> tuple[int, int]:
-    """Changes whenever a run of the store appears or comes to an end."""
-    paths = list(store.root.glob("*/status.json"))
-    return len(paths), sum(path.stat().st_mtime_ns for path in paths)
-
-
 # --- cost and progress ----------------------------------------------------------------------------
 
 
@@ -158,27 +155,21 @@ def _plan(
 def _cost(scale: str, corpora: tuple[str, ...], store: RunStore, work: Work | None) -> None:
     moving = work is not None and work.running
     if not moving:  # while it trains, the bar says how far it is
-        st.session_state["study_stamp"] = _stamp(store)
-    stamp = st.session_state.setdefault("study_stamp", _stamp(store))
+        st.session_state["study_stamp"] = ladders.stamp(store)
+    stamp = st.session_state.setdefault("study_stamp", ladders.stamp(store))
     costs = _plan(scale, corpora, str(store.root), stamp)
-    n_left = sum(cost.n_left for cost in costs)
-    seconds = sum(cost.seconds_left for cost in costs) / n_cores()
-    with st.container(horizontal=True, gap="medium", key="study-cost"):
-        runs = sum(len(cost.runs) for cost in costs)
-        st.metric("Runs", wording.count(runs), width="content")
-        st.metric("To train", wording.count(n_left), width="content")
-        st.metric(
-            "FLOPs in all",
-            flops_text(sum(cost.flops for cost in costs)),
-            width="content",
-            help=f"Training FLOPs. {wording.NOT_COUNTED}",
-        )
-        st.metric(
-            "Time here, about",
-            forecast.in_words(seconds) if n_left else "–",
-            width="content",
-            help=f"For what is left, {n_cores()} runs at a time.",
-        )
+    n_runs, n_left = sum(len(cost.runs) for cost in costs), sum(cost.n_left for cost in costs)
+
+    def time_text(costs: Sequence[running.Cost]) -> str:
+        seconds = sum(cost.seconds_left for cost in costs) / n_cores()
+        return forecast.in_words(seconds) if sum(cost.n_left for cost in costs) else "–"
+
+    sweeps.metrics(
+        ("Runs", wording.count(n_runs), ""),
+        ("To train", wording.count(n_left), ""),
+        ("FLOPs in all", flops_text(sum(cost.flops for cost in costs)), sweeps.COUNTED),
+        ("Time here, about", time_text(costs), f"For what is left, {n_cores()} runs at a time."),
+    )
     absent = [DATASETS[name].title for name in CORPORA if name not in corpora]
     if absent:
         st.caption(f"Left out, for the text is not here: {', '.join(absent)}.")
@@ -190,9 +181,7 @@ def _cost(scale: str, corpora: tuple[str, ...], store: RunStore, work: Work | No
                     "Runs": len(cost.runs),
                     "To train": cost.n_left,
                     "FLOPs": flops_text(cost.flops),
-                    "Time left": forecast.in_words(cost.seconds_left / n_cores())
-                    if cost.n_left
-                    else "–",
+                    "Time left": time_text([cost]),
                 }
                 for cost in costs
             ],
@@ -200,14 +189,12 @@ def _cost(scale: str, corpora: tuple[str, ...], store: RunStore, work: Work | No
             key="study-sections",
             alt="The sections of the study with their runs, FLOPs and time",
         )
-    if moving:
-        assert work is not None
+    if work and work.running:
         background.pause_button(work)
         return
     background.problems(work)
     if n_left:
-        begun = n_left < runs
-        label = f"Resume: {n_left} runs left" if begun else f"Start {n_left} runs"
+        label = f"Resume: {n_left} runs left" if n_left < n_runs else f"Start {n_left} runs"
         if st.button(label, type="primary", key="study-start"):
             _start(scale, corpora, store)
             st.rerun()
@@ -259,26 +246,19 @@ def _results(scale: str, corpora: tuple[str, ...], was_running: bool) -> None:
     elif was_running:
         st.rerun()
     store = _store(scale)
-    stamp = _stamp(store)
-    made, _ = _figures(scale, corpora, str(store.root), stamp)
+    where = scale, corpora, str(store.root), ladders.stamp(store)
+    made, _ = _figures(*where)
     if not made:
         st.caption("The figures appear here as runs complete.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom", key="study-figure-row"):
-        name = _choose(list(made))
-        if charts.SVG:
-            st.download_button(
-                "Download report and figures",
-                data=functools.partial(_zipped, scale, corpora, store),
-                file_name="study.zip",
-                mime="application/zip",
-                key="study-report",
-                on_click="ignore",
-                icon=":material/download:",
-                help="The report as Markdown with its tables, figures and samples. Takes half a "
-                "minute to write.",
-            )
-    figure.show(_shown(scale, corpora, str(store.root), stamp, name))
+        name = _choose(
+            list(made),
+            functools.partial(_zipped, scale, corpora, store),
+            "The report as Markdown with its tables, figures and samples. Takes half a minute to "
+            "write.",
+        )
+    figure.show(_shown(*where, name))
 
 
 def _zipped(scale: str, corpora: tuple[str, ...], store: RunStore) -> bytes:

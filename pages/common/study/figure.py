@@ -15,22 +15,18 @@ IN_A_ROW = 2  # plots, on a wide screen; on a phone columns stand below each oth
 def show(figure: Mapping[str, Any]) -> None:
     """Draw a figure, as `lm.study.figures.shown` gives it."""
     with st.container(key="study-figure"):
-        _show(figure)
-
-
-def _show(figure: Mapping[str, Any]) -> None:
-    if figure["sentence"]:
-        st.markdown(_text(figure["sentence"]))
-    plots = figure["plots"]
-    alone = len(plots) % IN_A_ROW  # the first plot, where their number is odd
-    for number in range(alone):
-        _plot(figure, number)
-    for start in range(alone, len(plots), IN_A_ROW):
-        for place, column in enumerate(st.columns(IN_A_ROW, gap="medium")):
-            with column:
-                _plot(figure, start + place)
-    if figure["note"]:
-        st.caption(_text(figure["note"]))
+        if figure["sentence"]:
+            st.markdown(_text(figure["sentence"]))
+        n_plots = len(figure["plots"])
+        alone = n_plots % IN_A_ROW  # the first plot, where their number is odd
+        for number in range(alone):
+            _plot(figure, number)
+        for start in range(alone, n_plots, IN_A_ROW):
+            for place, column in enumerate(st.columns(IN_A_ROW, gap="medium")):
+                with column:
+                    _plot(figure, start + place)
+        if figure["note"]:
+            st.caption(_text(figure["note"]))
 
 
 def _plot(figure: Mapping[str, Any], number: int) -> None:

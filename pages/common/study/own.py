@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from lm.base.flops import flops_text
@@ -33,8 +32,7 @@ def show() -> None:
         sweep = Sweep.from_dict(definition)
         configs = sweeps.expand(sweep)
     except (ConfigError, DatasetError, OSError) as error:
-        with right:
-            st.error(wording.plain(str(error)))
+        right.error(wording.plain(str(error)))
         return
     with right:
         work = background.works().get(_key(configs))
@@ -42,6 +40,11 @@ def show() -> None:
         st.fragment(_sweep, run_every=every, key="sweep")(
             definition, sweep, configs, every is not None
         )
+
+
+def _key(configs: Sequence[RunConfig]) -> str:
+    """The name of the work on these runs."""
+    return f"sweep-{hash(tuple(configs))}"
 
 
 def _sweep(
@@ -57,26 +60,41 @@ def _sweep(
         names = run_names(sweep, configs)
         _cost(planned, names)
         _act(definition, sweep, names, configs, planned, work)
-        _progress(sweep, configs, was_running)
+        if work and work.running:
+            background.bar(work)
+        elif was_running:
+            st.rerun()  # with the results, and without the timer
+        _results(sweep, sweeps.runs_of(configs), work)
     except RunError as error:
         st.error(wording.plain(str(error)))
 
 
-def _key(configs: Sequence[RunConfig]) -> str:
-    """The name of the work on these runs."""
-    return f"sweep-{hash(tuple(configs))}"
-
-
 def _cost(planned: Estimate, names: Mapping[RunConfig, str]) -> None:
-    with st.container(horizontal=True, gap="medium", key="cost"):
-        st.metric("Runs", wording.count(len(planned.runs)), width="content")
-        if planned.n_left:
-            _metrics_to_come(planned)
-        else:
-            _metrics_spent(planned)
+    runs = ("Runs", wording.count(len(planned.runs)), "")
+    if planned.n_left:
+        basis = (
+            "predicted from the runs that were trained on this machine."
+            if planned.measured
+            else "a rough guess: nothing has been trained on this machine yet."
+        )
+        seconds = forecast.in_words(planned.seconds_left)
+        sweeps.metrics(
+            runs,
+            ("To train", wording.count(planned.n_left), ""),
+            ("FLOPs to come", flops_text(planned.flops_left), sweeps.COUNTED),
+            ("Time here, about", seconds, f"{planned.n_at_once} at a time, {basis}"),
+            ("Disk", f"{wording.short(planned.bytes_left)}B", ""),
+        )
+    else:
+        seconds = forecast.in_words(planned.seconds_spent)
+        sweeps.metrics(
+            runs,
+            ("FLOPs spent", flops_text(planned.flops_spent), sweeps.COUNTED),
+            ("Training time", seconds, "The sum over all runs, of training alone."),
+        )
     with st.expander("All runs"):
         st.dataframe(
-            pd.DataFrame(
+            [
                 {
                     "Run": names[run.config],
                     "Parameters": run.n_params,
@@ -86,7 +104,7 @@ def _cost(planned: Estimate, names: Mapping[RunConfig, str]) -> None:
                     "State": run.state,
                 }
                 for run in planned.runs
-            ),
+            ],
             hide_index=True,
             key="planned-runs",
             column_config={
@@ -95,43 +113,6 @@ def _cost(planned: Estimate, names: Mapping[RunConfig, str]) -> None:
             },
             alt=f"{len(planned.runs)} runs with their size, cost and state",
         )
-
-
-def _metrics_to_come(planned: Estimate) -> None:
-    st.metric("To train", wording.count(planned.n_left), width="content")
-    st.metric(
-        "FLOPs to come",
-        flops_text(planned.flops_left),
-        width="content",
-        help=f"Training FLOPs. {wording.NOT_COUNTED}",
-    )
-    st.metric(
-        "Time here, about",
-        forecast.in_words(planned.seconds_left),
-        width="content",
-        help=f"{planned.n_at_once} at a time, "
-        + (
-            "predicted from the runs that were trained on this machine."
-            if planned.measured
-            else "a rough guess: nothing has been trained on this machine yet."
-        ),
-    )
-    st.metric("Disk", f"{wording.short(planned.bytes_left)}B", width="content")
-
-
-def _metrics_spent(planned: Estimate) -> None:
-    st.metric(
-        "FLOPs spent",
-        flops_text(planned.flops_spent),
-        width="content",
-        help=f"Training FLOPs of all runs. {wording.NOT_COUNTED}",
-    )
-    st.metric(
-        "Training time",
-        forecast.in_words(planned.seconds_spent),
-        width="content",
-        help="The sum over all runs, of training alone.",
-    )
 
 
 def _act(
@@ -169,14 +150,9 @@ def _act(
     background.problems(work)
 
 
-def _progress(sweep: Sweep, configs: Sequence[RunConfig], was_running: bool) -> None:
-    work = background.works().get(_key(configs))
-    if work and work.running:
-        background.bar(work)
-    elif was_running:
-        st.rerun()  # with the results, and without the timer
-    runs = sweeps.runs_of(configs)
-    names = sweeps.varied(sweep)
+def _results(sweep: Sweep, runs: Mapping[RunConfig, Run], work: Work | None) -> None:
+    """What the sweep says once it is over, its chart so far, and where to go on from there."""
+    names = [name for name in sweep.differing if name != "seed"]
     rows = sweeps.frame(runs, names)
     if rows.empty:
         st.caption("The chart fills as runs complete: a dot for each, their mean joined by a line.")
@@ -185,10 +161,6 @@ def _progress(sweep: Sweep, configs: Sequence[RunConfig], was_running: bool) -> 
         for sentence in conclusion(sweep, runs.values()):
             st.markdown(wording.plain(sentence))
     chart.show(rows, names)
-    _onward(runs.values(), rows)
-
-
-def _onward(runs: Iterable[Run], rows: pd.DataFrame) -> None:
     with st.container(horizontal=True, key="sweep-onward"):
         st.download_button(
             "Export CSV",
@@ -200,4 +172,4 @@ def _onward(runs: Iterable[Run], rows: pd.DataFrame) -> None:
             icon=":material/table_view:",
         )
         if st.button("Compare these runs", key="sweep-compare", icon=":material/table_chart:"):
-            links.to_compare(itertools.islice(runs, MOST_LINKED)).follow()
+            links.to_compare(itertools.islice(runs.values(), MOST_LINKED)).follow()

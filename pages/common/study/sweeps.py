@@ -17,10 +17,18 @@ from lm.jobs import sweeps as jobs_sweeps
 from lm.jobs.sweeps import Sweep
 from lm.runs import SWEEPS, Run, table
 from lm.runs.config import RunConfig
-from pages.common import caches, corpora, drafts, forms
+from pages.common import caches, corpora, drafts, forms, wording
 
 MOST_RUNS = 400  # that a page starts; the command line has no such limit
 BUDGET = "budget"
+COUNTED = f"Training FLOPs. {wording.NOT_COUNTED}"
+
+
+def metrics(*figures: tuple[str, str, str]) -> None:
+    """Numbers in a row. Each is a label, its value and what it means, or "" in its place."""
+    with st.container(horizontal=True, gap="medium", key="cost"):
+        for label, value, meaning in figures:
+            st.metric(label, value, width="content", help=meaning or None)
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -60,14 +68,12 @@ def settings_to_vary(architectures: Sequence[str]) -> dict[str, Setting]:
 
     Settings of the model are those that all of `architectures` have.
     """
-    shared: dict[str, Setting] = {}
-    for name in ARCHITECTURES:
-        if name in architectures:
-            own = drafts.model_settings(name)
-            shared = own if not shared else {k: v for k, v in shared.items() if k in own}
-    training = {k: v for k, v in drafts.training_settings().items() if k != "seed"}
-    of_model = {f"model.{name}": setting for name, setting in shared.items()}
-    return of_model | {f"training.{name}": setting for name, setting in training.items()}
+    models = [drafts.model_settings(name) for name in ARCHITECTURES if name in architectures]
+    of_all = [name for name in models[0] if all(name in model for model in models)]
+    of_training = {k: v for k, v in drafts.training_settings().items() if k != "seed"}
+    return {f"model.{name}": models[0][name] for name in of_all} | {
+        f"training.{name}": setting for name, setting in of_training.items()
+    }
 
 
 def values(name: str, setting: Setting, text: str) -> list[Any]:
@@ -125,11 +131,6 @@ def runs_of(configs: Sequence[RunConfig]) -> dict[RunConfig, Run]:
         if run is not None:
             runs[config] = run
     return runs
-
-
-def varied(sweep: Sweep) -> list[str]:
-    """The settings in which the runs of a sweep differ, seeds left out."""
-    return [name for name in sweep.differing if name != "seed"]
 
 
 def frame(runs: Mapping[RunConfig, Run], names: Sequence[str]) -> pd.DataFrame:
