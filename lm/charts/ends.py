@@ -100,11 +100,13 @@ class Frame:
             return math.log(x / low) / math.log(high / low)
         return (x - low) / (high - low)
 
-    def spread_out(self, values: Sequence[float]) -> list[float]:
-        """Places for names at rising `values` of y, so that none lies on another."""
+    def placed(self, ends: Sequence[End]) -> list[tuple[End, float]]:
+        """Ends from the lowest to the highest, with the y of their names: none on another."""
+        ends = sorted(ends, key=lambda end: end.y)
         low, high = self.y_domain
         apart = HEIGHT / self.height * (high - low)
-        return spread_out(values, apart, low + apart / 2, high - apart / 2)
+        places = spread_out([end.y for end in ends], apart, low + apart / 2, high - apart / 2)
+        return list(zip(ends, places, strict=True))
 
     def pixels(self, y: float) -> float:
         """How far up a value lies."""
@@ -135,30 +137,30 @@ def room_for(names: Iterable[str]) -> int:
 
 def lines_have_room(ends: Sequence[End], references: Mapping[str, float], frame: Frame) -> bool:
     """Whether every line can be named near its end."""
-    if len(ends) + len(references) > MOST or len(_early(ends, frame)) > MOST_EARLY:
+    early, late = _early_and_late(ends, references, frame)
+    if len(ends) + len(references) > MOST or len(early) > MOST_EARLY:
         return False
-    late = _late(ends, references, frame)
-    places = frame.spread_out([end.y for end in late])
-    return all(
-        abs(frame.pixels(at) - frame.pixels(end.y)) <= FAR
-        for at, end in zip(places, late, strict=True)
-    )
+    return _all_near(frame.placed(late), frame)
 
 
 def points_have_room(points: Sequence[End], frame: Frame) -> bool:
     """Whether every point can be named next to it, on no other name."""
-    if len(points) > MOST:
+    beside = _beside(points, frame)
+    if len(points) > MOST or not _all_near(beside, frame):
         return False
     boxes = []
-    for point, at in _beside(points, frame):
-        left, middle = frame.share(point.x) * USUAL_WIDTH, frame.pixels(at)
-        boxes.append((left, left + room_for([point.label]), middle))
-        if abs(middle - frame.pixels(point.y)) > FAR:
-            return False
+    for point, at in beside:
+        left = frame.share(point.x) * USUAL_WIDTH
+        boxes.append((left, left + room_for([point.label]), frame.pixels(at)))
     return not any(
         abs(one[2] - other[2]) < HEIGHT - 1 and one[0] < other[1] and other[0] < one[1]
         for one, other in itertools.combinations(boxes, 2)
     )
+
+
+def _all_near(placed: Iterable[tuple[End, float]], frame: Frame) -> bool:
+    """Whether each name lies so near to its line or point that it is seen to belong to it."""
+    return all(abs(frame.pixels(at) - frame.pixels(end.y)) <= FAR for end, at in placed)
 
 
 # --- names ----------------------------------------------------------------------------------------
@@ -169,57 +171,47 @@ def labels_of_lines(
 ) -> list[alt.Chart]:
     """The names of lines, one above the other in the free room, as layers of a chart.
 
-    A line that ends well before the others is named beside its end, unless there are many.
+    A line that ends well before the others is named beside its end. Thin lines lead to names that
+    had to make room for others.
 
     Args:
         ends: The last point of each line.
         references: What is written beside a dashed line across the chart -> its y.
         x: The chart's own x, of a field "x".
         frame: Its axes.
-
-    A thin line leads from a line to its name where that had to make room.
     """
-    before = _early(ends, frame)
-    if len(before) > MOST_EARLY:
-        before = []
-    early = labels_of_points(before, x=x, frame=frame)
-    every = _late([end for end in ends if end not in before], references, frame)
-    is_early = [end in _early(ends, frame) for end in every]  # no line leads to one so far away
+    early, late = _early_and_late(ends, references, frame)
+    layers = labels_of_points(early, x=x, frame=frame)
+    if not late:
+        return layers
     rows = [
-        {
-            **_written(end),
-            "x": frame.last if far else end.x,
-            "y": at if far else end.y,
-            "last": frame.last,
-            "at": at,
-        }
-        for end, far, at in zip(
-            every, is_early, frame.spread_out([end.y for end in every]), strict=True
-        )
+        {**_written(end), "x": end.x, "y": end.y, "last": frame.last, "at": at}
+        for end, at in frame.placed(late)
     ]
-    if not rows:
-        return early
     base = _rows(rows, frame).encode(x=x)
-    dashed = [_dashed(references, x, frame)] if references else []
     leader = base.mark_rule(strokeWidth=0.8, opacity=0.55).encode(
         color=alt.Color("color:N", scale=None, legend=None),
         y=alt.Y("y:Q", scale=frame.y_scale),
         x2="last:Q",
         y2="at:Q",
     )
-    text = _text(base, frame).encode(
-        x=_at_last(x), y=alt.Y("at:Q", scale=frame.y_scale), text="label:N"
-    )
-    return [*dashed, *early, leader, text]
+    at_last = x.copy()
+    at_last.shorthand = "last:Q"
+    layers += [leader, _text(base.encode(x=at_last), frame)]
+    if not references:
+        return layers
+    across = [
+        {"y": y, "x": frame.x_domain[0], "last": frame.last}  # to where the names begin
+        for y in references.values()
+    ]
+    rule = _rows(across, frame).mark_rule(strokeDash=[4, 4], color=NEUTRAL, strokeWidth=1.2)
+    return [rule.encode(x=x, x2="last:Q", y=alt.Y("y:Q", scale=frame.y_scale)), *layers]
 
 
 def labels_of_points(points: Sequence[End], *, x: alt.X, frame: Frame) -> list[alt.Chart]:
     """A name next to each point, moved up or down where points lie close, as layers of a chart."""
     rows = [{**_written(point), "x": point.x, "at": at} for point, at in _beside(points, frame)]
-    if not rows:
-        return []
-    text = _text(_rows(rows, frame).encode(x=x), frame)
-    return [text.encode(y=alt.Y("at:Q", scale=frame.y_scale), text="label:N")]
+    return [_text(_rows(rows, frame).encode(x=x), frame)] if rows else []
 
 
 def legend(looks: Iterable[Look], frame: Frame | None = None) -> alt.Legend | None:
@@ -252,29 +244,25 @@ def under_legend(chart: alt.LayerChart, frame: Frame) -> alt.LayerChart:
     return chart.properties(height=frame.height, autosize=growing)
 
 
-def _early(ends: Sequence[End], frame: Frame) -> list[End]:
+def _early_and_late(
+    ends: Sequence[End], references: Mapping[str, float], frame: Frame
+) -> tuple[list[End], list[End]]:
+    """The ends that are named beside them, and those in the free room, references among them."""
     last = frame.share(frame.last)
-    return [end for end in ends if last - frame.share(end.x) > EARLY]
-
-
-def _late(ends: Sequence[End], references: Mapping[str, float], frame: Frame) -> list[End]:
-    """The ends that are named in the free room, rising: with the references, without early ones."""
-    early = _early(ends, frame)
-    late = ends if len(early) > MOST_EARLY else [end for end in ends if end not in early]
-    lines = [End(label=name, color=NEUTRAL, x=frame.last, y=y) for name, y in references.items()]
-    return sorted([*late, *lines], key=lambda end: end.y)
+    early = [end for end in ends if last - frame.share(end.x) > EARLY]
+    dashed = [End(label=name, color=NEUTRAL, x=frame.last, y=y) for name, y in references.items()]
+    return early, [*(end for end in ends if end not in early), *dashed]
 
 
 def _beside(points: Sequence[End], frame: Frame) -> list[tuple[End, float]]:
-    """Each point with the height of its name."""
+    """Each point with the y of its name."""
     placed = []
     waiting = sorted(points, key=lambda point: point.x)
     while waiting:
         left = frame.share(waiting[0].x)
-        near = [p for p in waiting if frame.share(p.x) - left < NEAR]
+        near = [point for point in waiting if frame.share(point.x) - left < NEAR]
         waiting = waiting[len(near) :]
-        near.sort(key=lambda point: point.y)
-        placed += zip(near, frame.spread_out([point.y for point in near]), strict=True)
+        placed += frame.placed(near)
     return placed
 
 
@@ -288,16 +276,8 @@ def _rows(rows: list[dict[str, Any]], frame: Frame) -> alt.Chart:
     return base.transform_filter(frame.named) if frame.or_legend else base
 
 
-def _dashed(references: Mapping[str, float], x: alt.X, frame: Frame) -> alt.Chart:
-    """Dashed lines from the left edge to where the names begin."""
-    first, last = frame.x_domain[0], frame.last
-    rows = [{"y": value, "x": first, "last": last} for value in references.values()]
-    rules = _rows(rows, frame).mark_rule(strokeDash=[4, 4], color=NEUTRAL, strokeWidth=1.2)
-    return rules.encode(x=x, x2="last:Q", y=alt.Y("y:Q", scale=frame.y_scale))
-
-
 def _text(base: alt.Chart, frame: Frame) -> alt.Chart:
-    return base.mark_text(
+    text = base.mark_text(
         align="left",
         baseline="middle",
         color=by_page("datum.on_light", "datum.on_dark"),
@@ -306,13 +286,7 @@ def _text(base: alt.Chart, frame: Frame) -> alt.Chart:
         fontWeight=600,
         limit=alt.expr(f"{frame.right} - {_GAP}"),
     )
-
-
-def _at_last(x: alt.X) -> alt.X:
-    """The same axis for the field `last`."""
-    copy = x.copy()
-    copy.shorthand = "last:Q"
-    return copy
+    return text.encode(y=alt.Y("at:Q", scale=frame.y_scale), text="label:N")
 
 
 def spread_out(
