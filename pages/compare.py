@@ -1,7 +1,5 @@
 """Compare: the runs in a table; the checked ones in charts."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from lm import charts

@@ -1,7 +1,5 @@
 """Data: the corpora as text and as tokens, and the losses that guessing reaches on them."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from lm.datasets import DatasetError

@@ -1,7 +1,5 @@
 """Train: choose a model and a budget, see the bill, watch the loss fall."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

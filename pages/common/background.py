@@ -4,8 +4,6 @@ With the server only the thread is lost: the runs lie on disk, and whoever start
 again goes on where they are.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Mapping, Sequence
 

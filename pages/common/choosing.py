@@ -1,7 +1,5 @@
 """Choices whose options change with what else the page shows."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Corpora as pages need them: loaded once, with the losses that guessing reaches."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 The runs are those of the ladder by the default recipes, and their times are foretold for here.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

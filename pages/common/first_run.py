@@ -1,7 +1,5 @@
 """The run that "Train your first model" starts: a small one, on a corpus that is here."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 from collections.abc import Sequence

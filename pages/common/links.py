@@ -3,8 +3,6 @@
 A function makes each kind of link, and beside it stands the one by which its page reads it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode

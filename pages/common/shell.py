@@ -5,8 +5,6 @@ in the old one: its first visitor to `/compare` gets `pages/compare.py` without 
 page opens with `page(...)`, which in that case hands over to the router at once.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable

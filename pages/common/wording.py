@@ -1,7 +1,5 @@
 """How pages write numbers and runs, the same on each."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Texts that several checkpoints write at once: a lane for each, advanced in slices of time."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Charts on a page, in the theme of the program."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

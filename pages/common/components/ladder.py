@@ -1,7 +1,5 @@
 """The architectures as a ladder: what each costs, and how far the same compute took it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 

@@ -1,7 +1,5 @@
 """What a model wrote: each token coloured, and what the model thought in its place."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

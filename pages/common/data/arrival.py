@@ -1,7 +1,5 @@
 """How a text comes onto this machine: uploaded, or fetched from where it is published."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from lm import datasets

@@ -1,7 +1,5 @@
 """The form of the Data page: which corpus, and how it is cut into splits and tokens."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from lm.base.settings import ConfigError, settings

@@ -1,7 +1,5 @@
 """A corpus in figures: the size of its splits, and the losses that guessing reaches on them."""
 
-from __future__ import annotations
-
 import pandas as pd
 import streamlit as st
 

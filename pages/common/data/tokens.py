@@ -1,7 +1,5 @@
 """A corpus as tokens: a typed text cut into them, and how often each occurs."""
 
-from __future__ import annotations
-
 import re
 from html import escape
 

@@ -4,8 +4,6 @@ To index a large corpus takes seconds. So one thread of the server does it, once
 and pages look whether it has finished.
 """
 
-from __future__ import annotations
-
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence

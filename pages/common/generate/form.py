@@ -1,7 +1,5 @@
 """The form of the page Generate: the prompt, who continues it, and how tokens are drawn."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What is to be said about the prompt before anybody writes: once, whatever else shows it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import streamlit as st

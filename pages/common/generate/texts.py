@@ -1,7 +1,5 @@
 """The texts as they are written, side by side, and what of them stands in the train text."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from concurrent.futures import Future

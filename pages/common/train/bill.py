@@ -1,7 +1,5 @@
 """What a run would cost, before it runs."""
 
-from __future__ import annotations
-
 import pandas as pd
 import streamlit as st
 

@@ -1,7 +1,5 @@
 """The loss curve of a run, on axes that are fixed before the first point."""
 
-from __future__ import annotations
-
 import math
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """A run in figures: its losses, what it has spent, how fast it goes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

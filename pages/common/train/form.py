@@ -1,7 +1,5 @@
 """The form of the Train page: settings follow from the budget until the user sets them."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from pathlib import Path

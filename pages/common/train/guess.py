@@ -4,8 +4,6 @@ People who commit to a guess remember better what they then see: Kim, Reinecke a
 "Explaining the gap: visualizing one's predictions improves recall and comprehension of data".
 """
 
-from __future__ import annotations
-
 import streamlit as st
 
 from lm.runs import Run, RunError

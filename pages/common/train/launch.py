@@ -1,7 +1,5 @@
 """The buttons that start a run, or restart it with changed settings."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from lm.base.flops import flops_text

@@ -5,8 +5,6 @@ another, and the button that starts a run comes right after the budget, before t
 that may stay as they are.
 """
 
-from __future__ import annotations
-
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 

@@ -1,7 +1,5 @@
 """One run as it trains: its curve, its samples, its figures, and the buttons that steer it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """What else trains on this machine, what waits, and when each begins."""
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Sequence
 

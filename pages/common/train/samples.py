@@ -1,7 +1,5 @@
 """The samples that a run wrote while it learnt, one at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

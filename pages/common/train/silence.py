@@ -1,7 +1,5 @@
 """What the page says of a run whose process gives no sign of progress."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from lm.jobs.queue import grace, patience

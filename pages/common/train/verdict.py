@@ -1,7 +1,5 @@
 """What a finished run came to, in a sentence, and what to try next, as links that set the dials."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
