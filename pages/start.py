@@ -1,6 +1,7 @@
 """Start: see what a small model writes, train a first one, and how the architectures compare."""
 
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -24,11 +25,12 @@ N_TOKENS = 300
 SECONDS = 10  # to write for, at most: on a slow machine the text ends early
 
 
-def load() -> tuple[list[Run], Run | None]:
-    """All trained runs, and the best that has finished the prompt: shipped ones first."""
-    runs = caches.trained_runs()
-    writers = [run for run in runs if caches.last_sample(run, PROMPT)]
-    return runs, next((run for run in writers if run.shipped), next(iter(writers), None))
+def load() -> tuple[list[Run], list[Run], Run | None]:
+    """All runs; those with weights; of these, one that has finished the prompt: shipped first."""
+    trained = caches.trained_runs()
+    writers = [run for run in trained if caches.last_sample(run, PROMPT)]
+    writer = min(writers, key=lambda run: not run.shipped, default=None)
+    return caches.store().list(), trained, writer
 
 
 def act(every: list[Run]) -> None:
@@ -48,7 +50,7 @@ def act(every: list[Run]) -> None:
 
 @st.fragment
 def show_sample(run: Run) -> None:
-    """What the model wrote when its training ended and, on request, what it writes now."""
+    """The text that the model wrote when its training ended and, on request, another."""
     st.header(f"{wording.count(run.n_params)} parameters finish “{PROMPT}”", anchor=False)
     st.caption(wording.run_facts(run))
     seed = st.session_state.get("start_seed", 0)
@@ -64,17 +66,17 @@ def show_sample(run: Run) -> None:
 def write(run: Run, seed: int) -> tuple[list[str], list[float]]:
     """A new text: its tokens and their probabilities."""
     with st.spinner("Writing …"):
-        lanes = writing.begin([run], PROMPT, N_TOKENS, Sampling(temperature=0.8, seed=seed))
-        writing.advance(lanes, SECONDS)
-    if lanes[0].problem:
-        st.error(wording.plain(lanes[0].problem))
-    return lanes[0].texts, lanes[0].probabilities
+        (lane,) = writing.begin([run], PROMPT, N_TOKENS, Sampling(temperature=0.8, seed=seed))
+        writing.advance([lane], SECONDS)
+    if lane.problem:
+        st.error(wording.plain(lane.problem))
+    return lane.texts, lane.probabilities
 
 
 def show_answer(every: list[Run]) -> Callable[[], None]:
-    """What 10 seconds, a minute and ten minutes buy on this machine, as all its runs tell.
+    """The models that 10 seconds, a minute and ten minutes buy on this machine, from all its runs.
 
-    Returns what draws the picture beside it, for which Altair is loaded: so it comes last.
+    Returns a function that draws the picture beside them. It comes last: it loads Altair.
     """
     from pages.common import first_answer  # imported late: the heading appears first
 
@@ -82,20 +84,13 @@ def show_answer(every: list[Run]) -> Callable[[], None]:
     answers = first_answer.bought(ladder)
     if not answers:
         return lambda: None
-    st.header(
-        f"What your time buys, on {wording.plain(first_answer.text_of(answers))}", anchor=False
-    )
+    text = corpora.title(next(iter(answers.values())).run.config.data)
+    st.header(f"What your time buys, on {wording.plain(text)}", anchor=False)
     left, right = st.columns([3, 2], gap="medium", vertical_alignment="center")
     with right:
         first_answer.show(answers)
-    with left:
-        place = st.container(height=first_answer.HEIGHT, border=False, key="time-picture")
-
-    def draw() -> None:
-        with place:
-            first_answer.picture(ladder, answers)
-
-    return draw
+    place = left.container(height=first_answer.HEIGHT, border=False, key="time-picture")
+    return partial(first_answer.picture, place, ladder, answers)
 
 
 def show_ladder(runs: list[Run]) -> None:
@@ -103,27 +98,25 @@ def show_ladder(runs: list[Run]) -> None:
     from pages.common.components import ladder  # imported late: the page above appears first
 
     rungs = ladder.rungs(runs)
-    budget = rungs[0].config.training.budget if rungs else None
-    if budget is None:
+    if not rungs or (budget := rungs[0].config.training.budget) is None:
         return
     st.header(f"One budget, {len(rungs)} architectures", anchor=False)
-    run = rungs[0]
     st.markdown(
         f"Each was trained with at most {flops_text(budget)} floating-point "
-        f"operations on {wording.plain(corpora.title(run.config.data))}, by the preset "
-        f"{run.config.preset}. The loss is the mean surprise per token of the test split, in nats."
+        f"operations on {wording.plain(corpora.title(rungs[0].config.data))}, by the preset "
+        f"{rungs[0].config.preset}. The loss is the mean surprise per token of the test split, in "
+        "nats."
     )
     ladder.show(rungs)
     links.to_compare().show("Compare all runs →")
 
 
 caches.jobs()  # ready by the time the button is pressed
-runs, writer = load()
-every = caches.store().list()
+every, trained, writer = load()
 draw_picture = show_answer(every)
 act(every)
 if writer:
     show_sample(writer)
-show_ladder(runs)
+show_ladder(trained)
 draw_picture()
 first_run.make_ready()

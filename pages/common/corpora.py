@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -24,22 +25,14 @@ def available() -> list[str]:
     return [
         name
         for name, dataset in DATASETS.items()
-        if (bool(uploads()) if dataset.needs_path else dataset.available)
+        if (uploads() if dataset.needs_path else dataset.available)
     ]
 
 
 def uploads() -> dict[str, Path]:
     """The user's own texts, newest first: file name -> path."""
-    if not UPLOADS.is_dir():
-        return {}
     files = sorted(UPLOADS.glob("*.txt"), key=lambda path: -path.stat().st_mtime_ns)
     return {path.name: path for path in files}
-
-
-def delete(name: str) -> None:
-    """Remove one of `uploads` from this machine."""
-    if (path := uploads().get(name)) is not None:
-        path.unlink(missing_ok=True)
 
 
 def title(data: DataConfig) -> str:
@@ -50,38 +43,41 @@ def title(data: DataConfig) -> str:
 
 
 def text_title(file: str) -> str:
-    """What an uploaded file is called: its name without the hash, unless others share that."""
+    """The name of an uploaded file without its hash, unless others share that."""
     short = _HASH.sub("", file)
     alike = [other for other in uploads() if _HASH.sub("", other) == short]
     return file if len(alike) > 1 else short
 
 
+# --- read once ----------------------------------------------------------------------------------
+
+
+def key(data: DataConfig) -> str:
+    """Names a corpus in a cache: changes with its settings, and with the files behind it."""
+    paths = DATASETS[data.dataset].files(data)
+    files = [(str(path), path.stat().st_mtime_ns) for path in paths if path.exists()]
+    return json.dumps([data.model_dump_json(), files])
+
+
+BY_KEY: dict[str | type, Any] = {DataConfig: key}  # `hash_funcs` of functions that are cached
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading the corpus …", hash_funcs=BY_KEY)
 def load(data: DataConfig) -> Corpus:
     """The corpus as tokens. Raises `DatasetError` or `UnknownTokenError`."""
-    return _load(data.model_dump_json(), stamp(data))
+    return datasets.load(data)
 
 
+@st.cache_resource(max_entries=4, show_spinner="Reading the corpus …", hash_funcs=BY_KEY)
 def texts(data: DataConfig) -> Splits:
     """The text of each split. Raises `DatasetError`."""
-    return _texts(data.model_dump_json(), stamp(data))
+    return datasets.load_text(data)
 
 
+@st.cache_data(max_entries=32, show_spinner="Counting n-grams …", hash_funcs=BY_KEY)
 def baselines(data: DataConfig) -> dict[str, dict[str, Evaluation]]:
     """The scores of n-grams: name ("uniform", "unigram", ...) -> "valid" or "test" -> score."""
-    return _baselines(data.model_dump_json(), stamp(data))
-
-
-@dataclass(frozen=True)
-class Frequencies:
-    """How often each token occurs in the train split, most frequent first."""
-
-    token_ids: np.ndarray  # (V,)
-    counts: np.ndarray  # (V,)
-
-
-def frequencies(data: DataConfig) -> Frequencies:
-    """How often each token occurs in the train split."""
-    return _frequencies(data.model_dump_json(), stamp(data))
+    return ngram.baselines(load(data))
 
 
 def references(data: DataConfig) -> dict[str, float]:
@@ -94,34 +90,18 @@ def references(data: DataConfig) -> dict[str, float]:
     return losses if ideal is None else {**losses, "entropy": ideal}
 
 
-def stamp(data: DataConfig) -> str:
-    """Changes whenever the files behind a corpus do."""
-    paths = DATASETS[data.dataset].files(data)
-    return json.dumps([(str(p), p.stat().st_mtime_ns) for p in paths if p.exists()])
+@dataclass(frozen=True)
+class Frequencies:
+    """How often each token occurs in the train split, most frequent first."""
+
+    token_ids: np.ndarray  # (V,)
+    counts: np.ndarray  # (V,)
 
 
-def _config(data_json: str) -> DataConfig:
-    return DataConfig(**json.loads(data_json))
-
-
-@st.cache_resource(max_entries=6, show_spinner="Reading the corpus …")
-def _load(data_json: str, stamp: str) -> Corpus:
-    return datasets.load(_config(data_json))
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading the corpus …")
-def _texts(data_json: str, stamp: str) -> Splits:
-    return datasets.load_text(_config(data_json))
-
-
-@st.cache_data(max_entries=32, show_spinner="Counting n-grams …")
-def _baselines(data_json: str, stamp: str) -> dict[str, dict[str, Evaluation]]:
-    return ngram.baselines(_load(data_json, stamp))
-
-
-@st.cache_data(max_entries=8, show_spinner="Counting tokens …")
-def _frequencies(data_json: str, stamp: str) -> Frequencies:
-    corpus = _load(data_json, stamp)
+@st.cache_data(max_entries=8, show_spinner="Counting tokens …", hash_funcs=BY_KEY)
+def frequencies(data: DataConfig) -> Frequencies:
+    """How often each token occurs in the train split."""
+    corpus = load(data)
     counts = np.bincount(corpus.train.token_ids, minlength=corpus.tokenizer.vocab_size)
     order = np.argsort(-counts, kind="stable")
     return Frequencies(order, counts[order])

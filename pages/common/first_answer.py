@@ -1,15 +1,17 @@
-"""The answer of the first page: what some seconds buy on this machine, with a line each wrote.
+"""The answer of the first page: the best model for some seconds on this machine, and its text.
 
-The runs are those of the ladder by the default recipes, and their times are foretold for here.
+The runs are those of the ladder by the default recipes; their times here are predicted.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from lm.architectures import ARCHITECTURES
 from lm.base.flops import flops_text
@@ -17,21 +19,29 @@ from lm.runs import Run, forecast
 from lm.runs.frontier import loss_on_validation
 from lm.runs.plan import plan
 from lm.runs.presets import DEFAULT
-from pages.common import corpora, ladders, wording
+from pages.common import ladders, wording
 
 SPANS = {"Within 10 seconds": 10.0, "Within a minute": 60.0, "Within ten minutes": 600.0}
-LEAST_CHARACTERS = 12  # of a line that shows what a model writes
+LEAST_CHARACTERS = 12  # of a line that shows the text of a model
 HEIGHT = 470  # pixels of the picture
 Y_TITLE = "Perplexity on validation"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """What the ladder's runs of one architecture at one budget come to, and how long one takes."""
+    """The ladder's runs of one architecture at one budget: their score, and the time of one."""
 
     run: Run  # the first of them
-    seconds: float  # of training on this machine, foretold
+    seconds: float  # predicted training time on this machine
     perplexity: float  # of the validation split: exp of the mean loss
+
+    @property
+    def architecture(self) -> str:
+        return self.run.config.model.architecture
+
+
+def _budget(run: Run) -> float:
+    return run.config.training.budget or run.status.flops.total
 
 
 def offers(every: Sequence[Run]) -> list[Offer]:
@@ -40,22 +50,24 @@ def offers(every: Sequence[Run]) -> list[Offer]:
     `every`: all runs outside of ladders and the study. The result is empty where no ladder comes
     with the program.
     """
-    ladder = [r for r in [*ladders.runs(), *every] if r.shipped and r.config.preset == DEFAULT]
-    texts: dict[tuple, list[Run]] = {}
-    for run in ladder:
-        if loss_on_validation(run) is not None:
-            texts.setdefault(run.comparable_key, []).append(run)
-    rungs: dict[tuple[str, float], list[Run]] = {}
-    for run in max(texts.values(), key=len, default=[]):
-        rungs.setdefault((run.config.model.architecture, _budget(run)), []).append(run)
-    return [
-        Offer(
-            run=runs[0],
-            seconds=_seconds(runs[0], every),
-            perplexity=math.exp(fmean(loss_on_validation(run) or 0.0 for run in runs)),
-        )
-        for runs in rungs.values()
+    ladder = [
+        run
+        for run in [*ladders.runs(), *every]
+        if run.shipped and run.config.preset == DEFAULT and run.status.valid
     ]
+    n_runs = Counter(run.comparable_key for run in ladder)
+    text = max(n_runs, key=n_runs.__getitem__, default=None)
+    rungs: dict[tuple[str, float], list[Run]] = {}
+    for run in ladder:
+        if run.comparable_key == text:
+            rungs.setdefault((run.config.model.architecture, _budget(run)), []).append(run)
+    found = []
+    for first, *others in rungs.values():
+        steps = plan(first.config, first.vocab_size, first.facts.n_train_tokens)
+        seconds = forecast.seconds(first.config, steps, first.vocab_size, every)
+        loss = fmean(loss_on_validation(run) or 0.0 for run in [first, *others])
+        found.append(Offer(run=first, seconds=seconds, perplexity=math.exp(loss)))
+    return found
 
 
 def bought(ladder: Sequence[Offer]) -> dict[str, Offer]:
@@ -64,25 +76,24 @@ def bought(ladder: Sequence[Offer]) -> dict[str, Offer]:
     Predicted times change with every run. So they decide which budget fits into a span, and which
     architecture is best for a budget is decided by losses alone.
     """
-    leaders: dict[float, Offer] = {}
+    leaders: dict[float, Offer] = {}  # by budget, the lowest perplexity first
     for offer in sorted(ladder, key=lambda offer: offer.perplexity):
         leaders.setdefault(_budget(offer.run), offer)
-    found = {}
-    for span, limit in SPANS.items():
-        fitting = [offer for offer in leaders.values() if offer.seconds <= limit]
-        if fitting:
-            found[span] = min(fitting, key=lambda offer: offer.perplexity)
-    return found
+    best = {
+        span: next((offer for offer in leaders.values() if offer.seconds <= limit), None)
+        for span, limit in SPANS.items()
+    }
+    return {span: offer for span, offer in best.items() if offer}
 
 
-def picture(ladder: Sequence[Offer], answers: Mapping[str, Offer]) -> None:
-    """A line for each architecture over the time it takes here, with the answers marked."""
-    from lm import charts
+def picture(place: DeltaGenerator, ladder: Sequence[Offer], answers: Mapping[str, Offer]) -> None:
+    """Draw in `place` a line for each architecture over its time here, with the answers marked."""
+    from lm import charts  # imported late: Altair takes a while
     from pages.common.components.chart import draw
 
     points = pd.DataFrame(
         [
-            {"series": _architecture(offer), "seconds": offer.seconds, "y": offer.perplexity}
+            {"series": offer.architecture, "seconds": offer.seconds, "y": offer.perplexity}
             for offer in sorted(ladder, key=lambda offer: offer.seconds)
             if offer.seconds <= max(SPANS.values())
         ]
@@ -94,18 +105,19 @@ def picture(ladder: Sequence[Offer], answers: Mapping[str, Offer]) -> None:
         if name in set(points["series"])
     }
     marks = [
-        charts.Answer(span, _architecture(offer), offer.seconds, offer.perplexity)
+        charts.Answer(span, offer.architecture, offer.seconds, offer.perplexity)
         for span, offer in answers.items()
     ]
-    draw(
-        charts.time_chart(points, looks, marks, y_title=Y_TITLE, height=HEIGHT - 30),
-        key="time-buys",
-        alt=charts.describe_time(marks, looks, y_title=Y_TITLE),
-    )
+    with place:
+        draw(
+            charts.time_chart(points, looks, marks, y_title=Y_TITLE, height=HEIGHT - 30),
+            key="time-buys",
+            alt=charts.describe_time(marks, looks, y_title=Y_TITLE),
+        )
 
 
 def show(answers: Mapping[str, Offer]) -> None:
-    """A card for each span: the perplexity, what was trained, and a line that it wrote."""
+    """A card for each span: the perplexity, the model and its cost, and a line of its text."""
     for span, offer in answers.items():
         with st.container(border=True, gap="xxsmall"):
             with st.container(horizontal=True, vertical_alignment="center"):
@@ -117,7 +129,7 @@ def show(answers: Mapping[str, Offer]) -> None:
                     "choose at each, on the validation split: lower is better.",
                 )
             st.markdown(
-                f"{wording.architecture(_architecture(offer))}, "
+                f"{wording.architecture(offer.architecture)}, "
                 f"{flops_text(offer.run.status.flops.total, 2)} training FLOPs, about "
                 f"{forecast.in_words(offer.seconds)} here"
             )
@@ -125,29 +137,11 @@ def show(answers: Mapping[str, Offer]) -> None:
 
 
 def sample_line(run: Run) -> str:
-    """A line of the run's last text that it wrote in full; rather not the name of a speaker."""
+    """A finished line of the run's last text, preferably not the name of a speaker."""
     samples = run.samples()
     if samples.empty:
         return ""
-    last = samples.iloc[-1]
-    lines = [line.strip() for line in str(last["text"]).splitlines()[:-1]] or [str(last["text"])]
+    text = str(samples.iloc[-1]["text"])
+    lines = [line.strip() for line in text.splitlines()[:-1]] or [text]
     long = [line for line in lines if len(line) >= LEAST_CHARACTERS]
     return next((line for line in long if not line.endswith(":")), (long or lines)[0])
-
-
-def text_of(answers: Mapping[str, Offer]) -> str:
-    """Which text the runs learnt, in words."""
-    return corpora.title(next(iter(answers.values())).run.config.data)
-
-
-def _budget(run: Run) -> float:
-    return run.config.training.budget or run.status.flops.total
-
-
-def _architecture(offer: Offer) -> str:
-    return offer.run.config.model.architecture
-
-
-def _seconds(run: Run, history: Sequence[Run]) -> float:
-    steps = plan(run.config, run.vocab_size, run.facts.n_train_tokens)
-    return forecast.seconds(run.config, steps, run.vocab_size, history)

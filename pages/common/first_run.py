@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from lm import datasets
 from lm.architectures import ARCHITECTURES, DEFAULT
 from lm.base.flops import flops_text
-from lm.datasets import Corpus, DatasetError
+from lm.datasets import DATASETS, Corpus, DatasetError
 from lm.datasets.config import DataConfig
 from lm.runs import Run, forecast, recipes
 from lm.runs.config import RunConfig
@@ -22,24 +21,23 @@ BUDGET = 1e11
 
 def corpus_name() -> str:
     """The first corpus that suits a first run and can be read here."""
-    suited = [each for each in datasets.DATASETS.values() if each.suits_a_first_run]
+    suited = [each for each in DATASETS.values() if each.suits_a_first_run]
     return next((each.name for each in suited if each.available), drafts.default_dataset())
 
 
 def describe() -> str:
-    """What the button will do, in one line."""
-    title = datasets.DATASETS[corpus_name()].title
-    architecture = ARCHITECTURES[DEFAULT].title.lower()
+    """The architecture, corpus and budget of the run, in one line."""
+    title, architecture = DATASETS[corpus_name()].title, ARCHITECTURES[DEFAULT].title.lower()
     return f"A small {architecture} on {title}, for {flops_text(BUDGET)} FLOPs."
 
 
 def label(every: Sequence[Run]) -> str:
-    """What the button that starts it says: with its training time here, told from all runs."""
+    """The label of the button, with the training time here as predicted from `every` run."""
     text = "Train your first model"
     try:
         config, corpus = _config()
     except DatasetError:
-        return text  # whoever presses it is told
+        return text  # the error appears when the button is pressed
     vocab_size = corpus.tokenizer.vocab_size
     steps = plan(config, vocab_size, corpus.train.n_tokens)
     seconds = forecast.whole_seconds(config, steps, vocab_size, corpus.n_scored_tokens, every)
@@ -68,23 +66,22 @@ def _config() -> tuple[RunConfig, Corpus]:
 
 
 def make_ready() -> None:
-    """Load in the background, once for the server, what the page of this run will need."""
+    """Fill the caches of the run's page in the background, once for the server."""
     data = DataConfig(dataset=corpus_name())
-    threading.Thread(target=_load, args=(data.dataset, corpora.stamp(data)), daemon=True).start()
+    threading.Thread(target=_fill_caches, args=(data,), daemon=True).start()
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
-def _load(dataset: str, stamp: str) -> None:
-    """Fill the caches that the Train page asks first."""
-    with contextlib.suppress(DatasetError):  # whoever asks for it is told
+@st.cache_resource(max_entries=1, show_spinner=False, hash_funcs=corpora.BY_KEY)
+def _fill_caches(data: DataConfig) -> None:
+    with contextlib.suppress(DatasetError):  # the page of the run reports it
         config, corpus = _config()
         vocab_size = corpus.tokenizer.vocab_size
         steps = plan(config, vocab_size, corpus.train.n_tokens)
         caches.jobs().compile_ahead(config, vocab_size, steps)
-        corpora.references(DataConfig(dataset=dataset))
+        corpora.references(data)
 
 
 def offer(sentence: str) -> None:
-    """Say why a page is empty, and offer the one thing to do about it."""
+    """Say why a page is empty, and link to the button that trains a first model."""
     st.info(f"{sentence} A first one takes well under a minute.")
     links.to_start().show("Train your first model →")

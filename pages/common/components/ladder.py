@@ -6,8 +6,8 @@ from html import escape
 import streamlit as st
 
 from lm.architectures import ARCHITECTURES
-from lm.base.records import Evaluation
 from lm.runs import Run
+from lm.runs.frontier import loss_on_test, loss_on_validation
 from pages.common import wording
 from pages.common.components.browser import read
 
@@ -23,18 +23,19 @@ def rungs(runs: Sequence[Run]) -> list[Run]:
     finished = [run for run in runs if run.status.valid and run.status.test]
     finished = [run for run in finished if run.shipped] or finished
     settings: dict[tuple, dict[str, Run]] = {}
-    for run in sorted(finished, key=lambda run: -_loss(run.status.valid)):
+    for run in sorted(finished, key=lambda run: loss_on_validation(run) or 0.0, reverse=True):
         setting = run.comparable_key, run.config.training.budget
         settings.setdefault(setting, {})[run.config.model.architecture] = run
     best = max(settings.values(), key=len, default={})
-    return sorted(best.values(), key=lambda run: _loss(run.status.test))
+    return sorted(best.values(), key=lambda run: loss_on_test(run) or 0.0)
 
 
 def show(runs: Sequence[Run]) -> None:
     """Draw the ladder of `rungs`, as a table: the best on top."""
-    losses = [_loss(run.status.test) for run in runs]
-    low, high = min(losses), max(losses)
-    rows = "".join(_row(run, _place(_loss(run.status.test), low, high)) for run in runs)
+    losses = [loss_on_test(run) or 0.0 for run in runs]
+    low, span = losses[0], losses[-1] - losses[0]
+    places = [4 + 92 * (loss - low) / span if span else 50 for loss in losses]  # % of the track
+    rows = "".join(map(_row, runs, losses, places))
     st.html(
         f"<style>{read('ladder.css')}</style><table class='ladder'><thead><tr>"
         "<th scope='col'>Architecture</th>"
@@ -46,18 +47,7 @@ def show(runs: Sequence[Run]) -> None:
     )
 
 
-def _loss(scored: Evaluation | None) -> float:
-    """The loss of a split that has been scored, as those of every rung have."""
-    assert scored is not None
-    return scored.loss
-
-
-def _place(loss: float, low: float, high: float) -> float:
-    """Where a loss lies between the best and the worst, in percent of the track."""
-    return 4 + 92 * (loss - low) / (high - low) if high > low else 50
-
-
-def _row(run: Run, place: float) -> str:
+def _row(run: Run, loss: float, place: float) -> str:
     architecture = ARCHITECTURES[run.config.model.architecture]
     color, mark = architecture.look.color, MARKS.get(architecture.look.shape, "●")
     sign = f"<span aria-hidden='true' style='color:{color}'>{mark}</span>"
@@ -67,7 +57,7 @@ def _row(run: Run, place: float) -> str:
         f"<small>{escape(architecture.plainly)}</small></th>"
         f"<td class='figure'>{wording.count(run.n_params)}</td>"
         f"<td class='figure'>{wording.short(per_token)}</td>"
-        f"<td class='figure'><b>{_loss(run.status.test):.3f}</b></td>"
+        f"<td class='figure'><b>{loss:.3f}</b></td>"
         f"<td class='track'><div class='scale'><span style='left:{place:.1f}%;color:{color}' "
         f"aria-hidden='true'>{mark}</span></div></td></tr>"
     )

@@ -50,7 +50,7 @@ def deletion(name: str) -> None:
     """A button that deletes an uploaded text, after it has said what that does."""
 
     def delete() -> None:
-        corpora.delete(name)
+        (corpora.UPLOADS / name).unlink(missing_ok=True)
         st.session_state.pop("uploaded", None)
         st.session_state["n_deleted"] = st.session_state.get("n_deleted", 0) + 1
 

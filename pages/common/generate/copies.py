@@ -4,7 +4,6 @@ To index a large corpus takes seconds. So one thread of the server does it, once
 and pages look whether it has finished.
 """
 
-import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,15 +36,9 @@ class TrainText:
     index: SuffixArray
 
 
-def prepare(run: Run) -> None:
-    """Begin to index the train text of a run, unless that has been done."""
-    _train_text(run.config.data)
-
-
 def look_up(run: Run, texts: Sequence[str]) -> Future[Copied]:
     """What of the tokens' `texts` stands in the run's train text, once it has been looked up."""
-    train_text = _train_text(run.config.data)
-    return _thread().submit(_look_up, train_text, run.facts.sha256, texts)
+    return _thread().submit(_look_up, train_text(run.config.data), run.facts.sha256, texts)
 
 
 def _look_up(future: Future[TrainText], sha256: str, texts: Sequence[str]) -> Copied:
@@ -66,31 +59,26 @@ def _look_up(future: Future[TrainText], sha256: str, texts: Sequence[str]) -> Co
 
 def describe(copies: Copies, texts: Sequence[str], train: TrainText) -> Copied:
     """The findings in words, and token by token."""
-    spans = copies.copied_spans
-    longest = copies.longest
-    return Copied(
-        note=_sentence(copies, train),
-        spans=[(span.length, span.place, span.count) for span in spans],
-        span_of=_span_of(spans, texts),
-        longest=_tokens_in(longest, texts) if longest else None,
-        quote=_quote(longest, train.index.text) if longest else None,
-    )
-
-
-def _sentence(copies: Copies, train: TrainText) -> str:
-    longest = copies.longest.length if copies.longest else 0
+    spans, longest = copies.copied_spans, copies.longest
     share = f"{100 * copies.share_new:.1f}".removesuffix(".0")
-    sentence = (
+    note = (
         f"{share} % of the characters are new: in no run of {MIN_CHARS} or "
         f"more that stands in the train text of {train.title}. The longest run that stands there "
-        f"has {longest:,}."
+        f"has {longest.length if longest else 0:,}."
     )
     if train.n_chars > MOST_CHARS:
-        sentence += (
+        note += (
             f" Only the first {MOST_CHARS:,} of the {train.n_chars:,} characters of that text are "
             "looked at."
         )
-    return sentence
+    ends = list(accumulate(map(len, texts), initial=0))
+    return Copied(
+        note=note,
+        spans=[(span.length, span.place, span.count) for span in spans],
+        span_of=[_span_of(start, end, spans) for start, end in pairwise(ends)],
+        longest=longest and (bisect_right(ends, longest.start) - 1, bisect_left(ends, longest.end)),
+        quote=longest and _quote(longest, train.index.text),
+    )
 
 
 def _quote(span: Span, text: str) -> tuple[str, str, str, str]:
@@ -106,21 +94,10 @@ def _quote(span: Span, text: str) -> tuple[str, str, str, str]:
     )
 
 
-def _span_of(spans: Sequence[Span], texts: Sequence[str]) -> list[int]:
-    """For each token the longest span that holds the whole of it, -1 where none does."""
-
-    def holding(start: int, end: int) -> int:
-        inside = [i for i, span in enumerate(spans) if span.start <= start and end <= span.end]
-        return max(inside, key=lambda i: spans[i].length, default=-1)
-
-    ends = accumulate(map(len, texts), initial=0)
-    return [holding(start, end) for start, end in pairwise(ends)]
-
-
-def _tokens_in(span: Span, texts: Sequence[str]) -> tuple[int, int]:
-    """The first token that a character of the span is in, and the one after the last."""
-    ends = list(accumulate(map(len, texts)))
-    return bisect_right(ends, span.start), bisect_left(ends, span.end) + 1
+def _span_of(start: int, end: int, spans: Sequence[Span]) -> int:
+    """The longest span that holds the whole of a token, -1 where none does."""
+    inside = [i for i, span in enumerate(spans) if span.start <= start and end <= span.end]
+    return max(inside, key=lambda i: spans[i].length, default=-1)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -128,13 +105,9 @@ def _thread() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, "train-text")
 
 
-def _train_text(data: DataConfig) -> Future[TrainText]:
-    return _indexed(data.model_dump_json(), corpora.stamp(data))
-
-
-@st.cache_resource(max_entries=3, show_spinner=False)
-def _indexed(data_json: str, stamp: str) -> Future[TrainText]:
-    data = DataConfig(**json.loads(data_json))
+@st.cache_resource(max_entries=3, show_spinner=False, hash_funcs=corpora.BY_KEY)
+def train_text(data: DataConfig) -> Future[TrainText]:
+    """The train text of a corpus, once it has been indexed."""
     return _thread().submit(read, data, corpora.title(data))
 
 

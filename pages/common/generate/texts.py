@@ -42,7 +42,7 @@ class Text:
 def begin(lanes: Sequence[Lane]) -> list[Text]:
     """Begin to index the train texts while the lanes write."""
     for lane in lanes:
-        copies.prepare(lane.run)
+        copies.train_text(lane.run.config.data)
     return [Text(lane) for lane in lanes]
 
 
