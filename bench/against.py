@@ -2,12 +2,10 @@
 
     LM_DATASETS=… python -m bench.against COMMIT [WHAT …]
 
-WHAT is any of recipes, study, large, nanogpt and sweep; unless said otherwise, all. Each is a part
+WHAT is any of recipes, study, nanogpt, sweep and large; unless said otherwise, all. Each is a part
 of the table in docs/performance.md, whose rows are printed as they are done. The other commit is
 checked out into a folder of its own and runs in this environment. All of it takes half an hour of
-two cores, which should be idle.
-
-What it takes to make a program is left out of all rows but the sweep's, where it is paid once.
+two cores, which should be idle. Only the sweep's rows include the making of a program, once.
 """
 
 from __future__ import annotations
@@ -18,8 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -29,7 +26,8 @@ from lm.base.files import PROJECT
 
 SEEDS = (0, 1, 2)
 SIMPLEST = next(iter(ARCHITECTURES))
-N_SWEPT, N_WANTED = (40, 120), 1_000  # of which then and now
+UNITS = {"step": "ms a step", "training": "s", "whole": "s"}
+N_SWEPT, N_WANTED = (40, 120), 1_000  # runs of the sweep: trained then and now, and reported
 SWEEP = f"""
 [base]
 dataset = "tiny_shakespeare"
@@ -38,8 +36,6 @@ preset = "study"
 budget = 1e10
 [axes]
 """
-NANOGPT_LOSS = 1.8857
-LADDER_TO_NANOGPT = ("5e9", "5.5e9", "6e9", "7e9")
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class Tree:
     runs: Path
 
     def run(self, *arguments: str) -> tuple[str, float]:
-        """What a command of it prints, and the seconds that it takes."""
+        """The output of a command, and the seconds that it takes."""
         environment = {**os.environ, "LM_RUNS_DIR": str(self.runs)}
         environment["LM_CACHE"] = str(self.runs / "programs")
         environment.pop("PYTHONPATH", None)
@@ -67,114 +63,71 @@ class Tree:
             raise RuntimeError(f"{' '.join(arguments)} in {self.root}: {done.stderr[-500:]}")
         return done.stdout, seconds
 
-    def train(self, settings: Mapping[str, object]) -> Trained:
-        """One run by settings as the command line names them."""
+    def train(self, settings: Mapping[str, object], seed: int) -> dict[str, float]:
+        """One run: milliseconds a step, seconds of training and of the command, loss."""
         arguments = [
             f"--set={name}={value}" if "." in name else f"--{name}={value}"
-            for name, value in settings.items()
+            for name, value in {**settings, "training.seed": seed}.items()
         ]
         printed, seconds = self.run("train", "--json", *arguments)
         result = json.loads(printed.splitlines()[-1])
-        return Trained(
-            ms=1_000 * result["seconds"] / result["steps"],
-            training=result["seconds"],
-            whole=seconds,
-            loss=result["val_loss"],
-        )
+        return {
+            "step": 1_000 * result["seconds"] / result["steps"],
+            "training": result["seconds"],
+            "whole": seconds,
+            "loss": result["val_loss"],
+        }
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What a run took and came to."""
-
-    ms: float  # a step
-    training: float  # seconds
-    whole: float  # seconds, from the command to the score
-    loss: float
-
-
-@contextmanager
-def both(commit: str) -> Iterator[tuple[Tree, Tree]]:
-    """The other commit's tree, and this one."""
-    with tempfile.TemporaryDirectory() as folder:
-        there = Path(folder)
-        archive = subprocess.run(
-            ["git", "archive", commit], cwd=PROJECT, check=True, capture_output=True
-        ).stdout
-        (there / "then").mkdir()
-        subprocess.run(["tar", "-x", "-C", there / "then"], input=archive, check=True)
-        yield Tree(there / "then", there / "runs-then"), Tree(PROJECT, there / "runs-now")
-
-
-def row(what: str, then: float, now: float, unit: str, more: str) -> None:
+def row(what: str, then: float, now: float, unit: str, losses: str = "") -> None:
     """Print a row of the table."""
-    print(
-        f"| {what} | {then:.3g} {unit} | {now:.3g} {unit} | {then / now:.1f} | {more} |", flush=True
-    )
+    figures = f"{then:.3g} {unit} | {now:.3g} {unit} | {then / now:.1f}"
+    print(f"| {what} | {figures} | {losses} |", flush=True)
 
 
 def compare(
-    then: Tree, now: Tree, what: str, seeds: Sequence[int], settings: Mapping[str, object]
+    trees: Sequence[Tree],
+    what: str,
+    settings: Mapping[str, object],
+    seeds: Sequence[int] = SEEDS,
+    figure: str = "step",
 ) -> None:
-    """Train the same in both, in turn over the seeds, and print milliseconds a step."""
-    now.train({**settings, "training.seed": seeds[0]})  # the program is there from now on
-    old: list[Trained] = []
-    new: list[Trained] = []
-    for seed in seeds:
-        old.append(then.train({**settings, "training.seed": seed}))
-        new.append(now.train({**settings, "training.seed": seed}))
-    losses = [mean(run.loss for run in runs) for runs in (old, new)]
-    ms = [mean(run.ms for run in runs) for runs in (old, new)]
-    row(what, ms[0], ms[1], "ms a step", f"{losses[0]:.4f}, {losses[1]:.4f}")
+    """Train the same in both trees, in turn over the seeds, and print a figure of `UNITS`."""
+    if figure != "training":  # of a run of minutes, beside which a program costs nothing
+        for tree in trees:
+            tree.train(settings, seeds[0])  # makes the program
+    runs = [[tree.train(settings, seed) for tree in trees] for seed in seeds]
+    then, now = (mean(run[figure] for run in of_tree) for of_tree in zip(*runs, strict=True))
+    losses = (mean(run["loss"] for run in of_tree) for of_tree in zip(*runs, strict=True))
+    row(what, then, now, UNITS[figure], ", ".join(f"{loss:.4f}" for loss in losses))
 
 
-def recipes(then: Tree, now: Tree) -> None:
+def recipes(trees: Sequence[Tree]) -> None:
     """The default recipes."""
     for budget, seeds in (("1e10", SEEDS), ("1e11", SEEDS), ("1e12", SEEDS[:1])):
         for name in ARCHITECTURES:
             settings = {"architecture": name, "training.budget": budget}
-            compare(then, now, f"default {name}, {budget}", seeds, settings)
+            compare(trees, f"default {name}, {budget}", settings, seeds)
 
 
-def study(then: Tree, now: Tree) -> None:
+def study(trees: Sequence[Tree]) -> None:
     """The study's transformer."""
     for budget in ("1e10", "1e11"):
         settings = {"architecture": DEFAULT, "preset": "study", "training.budget": budget}
-        compare(then, now, f"study's {DEFAULT}, {budget}", SEEDS, settings)
+        compare(trees, f"study's {DEFAULT}, {budget}", settings)
 
 
-def large(then: Tree, now: Tree) -> None:
-    """A default run that takes minutes."""
-    settings = {"architecture": DEFAULT, "training.budget": "1e13", "data.split": "nanogpt"}
-    old, new = then.train(settings), now.train(settings)
-    losses = f"{old.loss:.4f}, {new.loss:.4f}"
-    row(f"default {DEFAULT}, 1e13, nanoGPT's split", old.training, new.training, "s", losses)
+def nanogpt(trees: Sequence[Tree]) -> None:
+    """From the command to a score below nanoGPT's 1.8857 on its split."""
+    settings = {"architecture": SIMPLEST, "training.budget": "5.5e9", "data.split": "nanogpt"}
+    compare(trees, "1.8857 on nanoGPT's split, command to score", settings, figure="whole")
 
 
-def nanogpt(then: Tree, now: Tree) -> None:
-    """From the command to a score below nanoGPT's on its split."""
-    (old, by_old), (new, by_new) = _enough(then), _enough(now)
-    what = f"{NANOGPT_LOSS} on nanoGPT's split, command to score"
-    row(what, old, new, "s", f"{by_old}, {by_new}")
-
-
-def _enough(tree: Tree) -> tuple[float, str]:
-    """Seconds of the smallest budget that does, and what it reached."""
-    for budget in LADDER_TO_NANOGPT:
-        settings = {"architecture": SIMPLEST, "training.budget": budget, "data.split": "nanogpt"}
-        tree.train(settings)  # the program is there from now on
-        runs = [tree.train({**settings, "training.seed": seed}) for seed in SEEDS]
-        loss = mean(run.loss for run in runs)
-        if loss <= NANOGPT_LOSS:
-            return mean(run.whole for run in runs), f"{loss:.4f} at {budget}"
-    raise RuntimeError(f"{LADDER_TO_NANOGPT[-1]} FLOPs are not enough.")
-
-
-def sweep(then: Tree, now: Tree) -> None:
+def sweep(trees: Sequence[Tree]) -> None:
     """Many small runs, two at a time."""
     minutes: list[float] = []
     megabytes: list[float] = []
-    for tree, n_runs in zip((then, now), N_SWEPT, strict=True):
+    for tree, n_runs in zip(trees, N_SWEPT, strict=True):
         apart = Tree(tree.root, tree.runs / "swept")
         apart.runs.mkdir(parents=True, exist_ok=True)
         file = apart.runs / "many.toml"
@@ -184,8 +137,14 @@ def sweep(then: Tree, now: Tree) -> None:
         size = sum(path.stat().st_size for path in apart.runs.glob(f"{DEFAULT}-*/*"))
         megabytes.append(size / 1e6 * N_WANTED / n_runs)
     what = f"{N_WANTED:,} runs of the study's {DEFAULT} at 1e10, by {N_SWEPT[0]} and {N_SWEPT[1]}"
-    row(what, minutes[0], minutes[1], "min", "")
-    row(f"{what}: on disk", megabytes[0], megabytes[1], "MB", "")
+    row(what, minutes[0], minutes[1], "min")
+    row(f"{what}: on disk", megabytes[0], megabytes[1], "MB")
+
+
+def large(trees: Sequence[Tree]) -> None:
+    """A default run that takes minutes."""
+    settings = {"architecture": DEFAULT, "training.budget": "1e13", "data.split": "nanogpt"}
+    compare(trees, f"default {DEFAULT}, 1e13, nanoGPT's split", settings, SEEDS[:1], "training")
 
 
 PARTS = {part.__name__: part for part in (recipes, study, nanogpt, sweep, large)}
@@ -196,9 +155,14 @@ def main() -> None:
     commit, *names = sys.argv[1:]
     print("| what | then | now | times as fast | validation loss, then and now |")
     print("|---|--:|--:|--:|---|")
-    with both(commit) as (then, now):
+    with tempfile.TemporaryDirectory() as folder:
+        there = Path(folder, "then")
+        there.mkdir()
+        archive = subprocess.check_output(["git", "archive", commit], cwd=PROJECT)
+        subprocess.run(["tar", "-x", "-C", there], input=archive, check=True)
+        trees = Tree(there, Path(folder, "runs-then")), Tree(PROJECT, Path(folder, "runs-now"))
         for name in names or PARTS:
-            PARTS[name](then, now)
+            PARTS[name](trees)
 
 
 if __name__ == "__main__":

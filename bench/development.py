@@ -19,36 +19,23 @@ from lm.base.files import PROJECT
 from lm.datasets import Corpus, load, load_text
 from lm.datasets.config import DataConfig
 
-Text = Callable[[], DataConfig]
-
 CODE = ("lm", "pages", "bench", "tests")  # folders whose Python is a text
 UNICODE_LINES = 4_000
 
 
-def _train_split(dataset: str) -> str:
-    return load_text(DataConfig(dataset=dataset)).train
+_FOLDER = tempfile.TemporaryDirectory(prefix="texts-")  # lasts as long as this process
 
 
 def _as_own_text(name: str, content: str) -> DataConfig:
     """A text as a person gives one of their own: a file, of which 80 % train and 10 % validate."""
-    path = _folder() / f"{name}.txt"
+    path = Path(_FOLDER.name) / f"{name}.txt"
     path.write_text(content, encoding="utf-8")
     return DataConfig(dataset="text", text_path=str(path), tokenizer="char")
 
 
-@cache
-def _folder() -> Path:
-    """A folder that lasts as long as this process."""
-    keeper = tempfile.TemporaryDirectory(prefix="texts-")
-    _kept.append(keeper)
-    return Path(keeper.name)
-
-
-_kept: list[tempfile.TemporaryDirectory[str]] = []
-
-
 def _cut(dataset: str, n_chars: int) -> DataConfig:
-    return _as_own_text(f"{dataset}-{n_chars}", _train_split(dataset)[:n_chars])
+    train = load_text(DataConfig(dataset=dataset)).train
+    return _as_own_text(f"{dataset}-{n_chars}", train[:n_chars])
 
 
 def _own_code() -> DataConfig:
@@ -65,7 +52,7 @@ def _many_characters() -> DataConfig:
     return _as_own_text("many_characters", "\n".join(lines))
 
 
-TEXTS: dict[str, Text] = {
+TEXTS: dict[str, Callable[[], DataConfig]] = {
     "python_reference": partial(DataConfig, dataset="python_reference"),
     "python_reference, bytes": partial(DataConfig, dataset="python_reference", tokenizer="byte"),
     "python_reference, bpe": partial(DataConfig, dataset="python_reference", tokenizer="bpe"),

@@ -18,9 +18,8 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from bench.development import TEXTS, development_text
-from bench.trained import Job, Row, Table, key_of, missing, train_all
+from bench.trained import Job, Row, Table, key_of, train_missing
 from lm.architectures import ARCHITECTURES
-from lm.base.machine import n_cores
 from lm.datasets.counting import ngram
 
 CSV = Path(__file__).parents[1] / "docs" / "texts.csv"
@@ -81,15 +80,8 @@ def main() -> None:
     options = parser.parse_args()
     texts = options.texts or list(TEXTS)
     table, wanted = Table.read(CSV), list(jobs(texts))
-    left = missing(wanted, table)
-    hours = sum(job.seconds for job in left) / n_cores() / 3600
-    print(f"{len(left)} of {len(wanted)} runs to train: about {hours:.1f} hours.", flush=True)
-    if options.dry_run:
-        return
-    for row in train_all(left, table):
-        print(f"  {row.text}, {row.architecture}, {row.budget}: {row.validation}", flush=True)
-    current = [table.rows[key] for key in map(key_of, wanted)]
-    print("\n".join(report(current, texts)))
+    if train_missing(wanted, table, options.dry_run):
+        print("\n".join(report([table.rows[key_of(job)] for job in wanted], texts)))
 
 
 if __name__ == "__main__":

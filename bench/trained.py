@@ -1,6 +1,6 @@
-"""Trains many small runs on development texts, one on each processor, and keeps a row of each.
+"""Trains many small runs on development texts and keeps a row of each.
 
-A row names all that its loss depends on, so that a command that was cut off goes on where it was.
+A row names all that its loss depends on, so that a command that was interrupted continues.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ import json
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from bench.development import development_text
 from lm.base.machine import n_cores
@@ -25,8 +24,6 @@ from lm.runs.config import RunConfig
 from lm.runs.plan import plan
 from lm.runs.prepare import prepare
 from lm.training import execute
-
-Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -56,16 +53,16 @@ class Job:
 
     @property
     def seconds(self) -> float:
-        """What it will take, roughly, on one processor."""
+        """Predicted time on one processor."""
         corpus, config = development_text(self.text), self.config
-        steps = plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
-        n_scored = corpus.n_scored_tokens
-        return forecast.whole_seconds(config, steps, corpus.tokenizer.vocab_size, n_scored, [])
+        vocab_size = corpus.tokenizer.vocab_size
+        steps = plan(config, vocab_size, corpus.train.n_tokens)
+        return forecast.whole_seconds(config, steps, vocab_size, corpus.n_scored_tokens, [])
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a job came to."""
+    """The result of a job."""
 
     text: str
     architecture: str
@@ -86,7 +83,7 @@ class Row:
 
     @property
     def is_current(self) -> bool:
-        """Whether the recipes of today would train just that."""
+        """Whether the recipes of today have these settings."""
         job = Job(self.text, self.architecture, float(self.budget), int(self.seed), self.changed)
         try:
             return key_of(job) == self.key
@@ -94,16 +91,12 @@ class Row:
             return False
 
 
-def _identity(config: RunConfig) -> str:
-    # how a text's file is named and encoded decides nothing
-    values = config.model_dump(mode="json", exclude={"data": {"text_path", "encoding"}})
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
-
-
 def key_of(job: Job) -> tuple[str, ...]:
-    budget = f"{job.budget:.3g}"
-    identity = _identity(job.config)
-    return job.text, job.architecture, budget, str(job.seed), job.changed, identity
+    """Identifies the row of a job. Raises `ConfigError` where its settings cannot be."""
+    # the name and the encoding of a text's file decide nothing
+    values = job.config.model_dump(mode="json", exclude={"data": {"text_path", "encoding"}})
+    identity = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
+    return job.text, job.architecture, f"{job.budget:.3g}", str(job.seed), job.changed, identity
 
 
 def train(job: Job) -> Row:
@@ -134,7 +127,7 @@ class Table:
 
     @classmethod
     def read(cls, path: Path) -> Table:
-        """The rows of a file, without what other recipes came to."""
+        """The rows of a file that belong to the recipes of today."""
         table = cls(path)
         if path.exists():
             with path.open(encoding="utf-8", newline="") as file:
@@ -155,20 +148,20 @@ class Table:
         os.replace(beside, self.path)
 
 
-def missing(jobs: Iterable[Job], table: Table) -> list[Job]:
-    """The jobs that have no row yet."""
-    return [job for job in jobs if key_of(job) not in table.rows]
+def train_missing(jobs: Iterable[Job], table: Table, dry_run: bool = False) -> bool:
+    """Train the jobs that have no row yet, one on each processor, and print their losses.
 
-
-def train_all(jobs: list[Job], table: Table) -> Iterator[Row]:
-    """Train what has no row yet, as many at a time as there are processors."""
+    With `dry_run` it only says how long that would take, and returns False.
+    """
+    left = [job for job in jobs if key_of(job) not in table.rows]
+    hours = sum(job.seconds for job in left) / n_cores() / 3600
+    print(f"{len(left)} runs to train: about {hours:.1f} hours.", flush=True)
+    if dry_run:
+        return False
     context = multiprocessing.get_context("spawn")
-    left = missing(jobs, table)
     with ProcessPoolExecutor(n_cores(), mp_context=context) as pool:
-        running = {pool.submit(train, job) for job in left}
-        while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                row = future.result()
-                table.add(row)
-                yield row
+        for future in as_completed([pool.submit(train, job) for job in left]):
+            row = future.result()
+            table.add(row)
+            print(f"  {row.text}, {row.architecture}, {row.budget}: {row.validation} {row.changed}")
+    return True

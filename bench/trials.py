@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.development import TEXTS
-from bench.trained import Job, Row, Table, key_of, missing, train_all
-from lm.base.machine import n_cores
+from bench.trained import Job, Table, key_of, train_missing
 from lm.base.settings import ConfigError
 
 CSV = Path(__file__).parents[1] / "docs" / "trials.csv"
@@ -127,19 +126,10 @@ def main() -> None:
         for text, architecture in itertools.product(texts, architectures):
             default = Job(text, architecture, budget)
             around[default] = list(trials(default, options.n))
-    left = missing((job for default, jobs in around.items() for job in (default, *jobs)), table)
-    hours = sum(job.seconds for job in left) / n_cores() / 3600
-    print(f"{len(left)} runs to train: about {hours:.1f} hours.", flush=True)
-    if options.dry_run:
-        return
-    for row in train_all(left, table):
-        print(_line(row), flush=True)
-    for default, jobs in around.items():
-        print(report(table, default, jobs))
-
-
-def _line(row: Row) -> str:
-    return f"  {row.text}, {row.architecture}, {row.budget}: {row.validation} {row.changed}"
+    every = (job for default, jobs in around.items() for job in (default, *jobs))
+    if train_missing(every, table, options.dry_run):
+        for default, jobs in around.items():
+            print(report(table, default, jobs))
 
 
 if __name__ == "__main__":

@@ -2,16 +2,22 @@
 
 from dataclasses import replace
 
-from bench.trained import Job, Table, missing, train, train_all
+from bench import trained
+from bench.trained import Job, Table, train, train_missing
 
 
-def test_what_has_a_row_is_not_trained_again_and_what_other_recipes_came_to_goes(tmp_path):
+def test_a_job_with_a_row_is_not_trained_again_and_rows_of_other_recipes_go(
+    tmp_path, monkeypatch, capsys
+):
     jobs = [Job("known_entropy", "linear", 1e8, seed) for seed in range(2)]
     table = Table.read(tmp_path / "runs.csv")
     first = train(jobs[0])
     table.add(first)
-    assert missing(jobs, table) == [jobs[1]]
-    [second] = train_all(jobs, table)
+    assert not train_missing(jobs, table, dry_run=True)
+    assert "1 runs to train" in capsys.readouterr().out
+    monkeypatch.setattr(trained, "n_cores", lambda: 1)
+    assert train_missing(jobs, table)
+    second = table.rows[trained.key_of(jobs[1])]
     assert second.seed == "1"
     assert second.validation != first.validation
     assert list(Table.read(table.path).rows.values()) == [first, second]
