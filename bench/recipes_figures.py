@@ -30,8 +30,9 @@ from lm.runs.frontier import Frontier, Result, loss_on_validation, result_of
 
 DOCS = PROJECT / "docs"
 ORDER = 6  # of the n-grams that are counted
+COUNTING = f"{ORDER}-gram"
+COLUMNS = ["series", "x", "mean", "low", "high", "n", "firm"]  # of `charts.frontier_chart`
 AT = "1e+12"  # FLOPs, for the second figure
-HEIGHT = 330  # pixels
 # the lines' own shapes and colours, with the architectures' names
 LOOKS = {
     name: Look(a.look.color, a.look.dash, a.look.shape, a.title)
@@ -47,18 +48,11 @@ def of_the_ladder() -> pd.DataFrame:
     frontier = Frontier(result for result in results if isinstance(result, Result))
     return pd.DataFrame(
         [
-            {
-                "series": name,
-                "x": rung.flops,
-                "mean": rung.mean,
-                "low": rung.least,
-                "high": rung.most,
-                "n": rung.n_seeds,
-                "firm": rung.firm,
-            }
+            (name, rung.flops, rung.mean, rung.least, rung.most, rung.n_seeds, rung.firm)
             for name in ARCHITECTURES
             for rung in frontier.lines[name]
-        ]
+        ],
+        columns=COLUMNS,
     )
 
 
@@ -71,41 +65,32 @@ def of_texts() -> pd.DataFrame:
     for row in Table.read(CSV).rows.values():
         if row.budget == AT and row.changed == "{}":
             losses.setdefault((row.text, row.architecture), []).append(float(row.validation))
-    rows: list[dict[str, object]] = []
-    everywhere = [
-        name for name in ARCHITECTURES if all((text, name) in losses for text in BY_LENGTH)
-    ]
-    if not everywhere:
+    complete = [name for name in ARCHITECTURES if all((text, name) in losses for text in BY_LENGTH)]
+    if not complete:
         raise SystemExit(
             f"docs/{CSV.name} has no architecture of today's recipes with {AT} FLOPs on all of "
             f"{'; '.join(BY_LENGTH)}. Train what is missing: python -m bench.texts"
         )
+    rows: list[tuple[object, ...]] = []
     for text in BY_LENGTH:
         corpus = development_text(text)
         counting = ngram.evaluate(corpus, ORDER)["valid"].loss
-        for name in everywhere:
+        for name in complete:
             above = [loss - counting for loss in losses[text, name]]
-            rows.append(
-                {
-                    "series": name,
-                    "x": corpus.train.n_tokens,
-                    "mean": fmean(above),
-                    "low": min(above),
-                    "high": max(above),
-                    "n": len(above),
-                    "firm": False,
-                }
-            )
-    return pd.DataFrame(rows)
+            spread = (fmean(above), min(above), max(above), len(above))
+            rows.append((name, corpus.train.n_tokens, *spread, False))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def draw(
-    rungs: pd.DataFrame, path: Path, y_title: str, x_title: str, references: dict[str, float]
-) -> None:
-    """Write a chart of lines as a picture."""
-    looks = {name: LOOKS[name] for name in rungs["series"].unique()}
+def draw(rungs: pd.DataFrame, path: Path, y_title: str, x_title: str, counting: float) -> None:
+    """Write a chart of lines as a picture, with a line for counted n-grams."""
     chart = frontier_chart(
-        rungs, looks, y_title=y_title, x_title=x_title, references=references, height=HEIGHT
+        rungs,
+        {name: LOOKS[name] for name in rungs["series"].unique()},
+        y_title=y_title,
+        x_title=x_title,
+        references={COUNTING: counting},
+        height=330,
     )
     path.write_bytes(to_png(chart.properties(width=PLOT_WIDTH)))
 
@@ -113,20 +98,10 @@ def draw(
 def main() -> None:
     """Draw both."""
     counted = ngram.evaluate(load(DataConfig()), ORDER)["valid"].loss
-    draw(
-        of_the_ladder(),
-        DOCS / "recipes-ladder.png",
-        "Validation loss in nats per character",
-        "Training FLOPs",
-        references={f"{ORDER}-gram": counted},
-    )
-    draw(
-        of_texts(),
-        DOCS / "recipes-texts.png",
-        f"Nats per character above a {ORDER}-gram",
-        "Characters of the train split",
-        references={f"{ORDER}-gram": 0.0},
-    )
+    in_nats = "Validation loss in nats per character"
+    draw(of_the_ladder(), DOCS / "recipes-ladder.png", in_nats, "Training FLOPs", counted)
+    above = f"Nats per character above a {COUNTING}"
+    draw(of_texts(), DOCS / "recipes-texts.png", above, "Characters of the train split", 0.0)
 
 
 if __name__ == "__main__":
