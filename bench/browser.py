@@ -8,7 +8,6 @@ the study's.
 """
 
 import contextlib
-import functools
 import itertools
 import os
 import shutil
@@ -27,6 +26,8 @@ from tests.pages.test_first_minute import key_presses, latencies
 
 ROOT = Path(__file__).parents[1]
 LONG = "budget=1e12"
+PAGES = ("Data", "Compare", "Study", "Train", "Generate")
+CURVES = ".st-key-curves-chart svg .mark-line path"
 LINE = ".st-key-loss-chart .mark-line path"
 POINT_DRAWN = "line => document.querySelector(line)?.getAttribute('d')?.includes('L')"
 COUNT_UPDATES = """line => {
@@ -48,68 +49,65 @@ def row(what: str, value: float, limit: float, unit: str = "s", least: bool = Fa
     print(f"{what:<52} {value:8.2f} {unit:<3} {sign} {limit:g}  {'' if kept else 'MISSED'}")
 
 
-def seconds(action) -> float:
-    started_at = time.perf_counter()
-    action()
-    return time.perf_counter() - started_at
-
-
-def heading(tab: Page, name: str | None = None) -> None:
-    tab.get_by_role("heading", level=1, name=name).wait_for()
-
-
-def at_95(values: list[float]) -> float:
-    """The 95th percentile."""
-    return statistics.quantiles(values, n=20, method="inclusive")[-1]
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        path = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @contextlib.contextmanager
-def app(browser: Browser, runs_dir: Path) -> Iterator[tuple[Page, str]]:
-    """A fresh server over some runs: a page of a fresh browser, and the server's address."""
-    started_at = time.perf_counter()
-    process, url = serve(runs_dir)
-    row("the server answers, from its command on", time.perf_counter() - started_at, 4)
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+def server(runs_dir: Path, datasets_dir: Path | None = None) -> Iterator[str]:
+    """A fresh server over some runs; gives its address."""
+    process, url = serve(runs_dir, datasets_dir)
     try:
-        yield context.new_page(), url
+        yield url
     finally:
-        context.close()
         process.terminate()
         process.wait(20)
 
 
+@contextlib.contextmanager
+def app(browser: Browser, runs_dir: Path) -> Iterator[tuple[Page, str]]:
+    """A page of a fresh browser, and the address of a fresh server over a copy of what ships."""
+    shutil.copytree(ROOT / "checkpoints", runs_dir)
+    started_at = time.perf_counter()
+    with server(runs_dir) as url:
+        row("the server answers, from its command on", time.perf_counter() - started_at, 4)
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        yield context.new_page(), url
+        context.close()
+
+
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        path = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        names = ("hasty", "again", "first", "second")
-        hasty, again, first, second = (Path(folder) / name for name in names)
-        for runs_dir in (hasty, again, first, second):
-            shutil.copytree(ROOT / "checkpoints", runs_dir)
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         os.environ["LM_CACHE"] = f"{folder}/programs"  # as on a machine that has trained nothing
-        with app(browser, hasty) as (tab, url):
-            scored(tab, "first model, its program to be made: scored", first_visit(tab, url, 0), 10)
-        with app(browser, again) as (tab, url):
-            scored(tab, "first model, its program there: scored", first_visit(tab, url, 0), 6)
-        with app(browser, first) as (tab, url):
+        for name, limit in (("to be made", 10), ("there", 6)):
+            with app(browser, Path(folder, name)) as (tab, url):
+                pressed_at = first_visit(tab, url, 0)
+                tab.get_by_text("complete", exact=True).first.wait_for(timeout=60_000)
+                what = f"first model, its program {name}: scored"
+                row(what, time.perf_counter() - pressed_at, limit)
+        runs_dir = Path(folder, "first")
+        with app(browser, runs_dir) as (tab, url):
             first_visit(tab, url, reads_for=3)
             tab.get_by_text("complete", exact=True).first.wait_for(timeout=60_000)
-            while_training(tab, url, RunStore(first))
-        run_ids = add_own_runs(second, 400)
-        with app(browser, second) as (tab, url):
-            compare(tab, url, run_ids)
-        browser.close()
+            while_training(tab, url, RunStore(runs_dir))
+        runs_dir = Path(folder, "second")
+        with app(browser, runs_dir) as (tab, url):
+            compare(tab, url, add_own_runs(runs_dir, 400))
 
 
 def first_visit(tab: Page, url: str, reads_for: float) -> float:
     """From the first request to a server until the first point of a first model's curve.
 
-    `reads_for`: seconds from when the button is there until it is pressed. Returns the time of that
-    by `time.perf_counter`.
+    The button is pressed `reads_for` seconds after it appears. Returns the time of that press.
     """
     started_at = time.perf_counter()
     tab.goto(url)
-    heading(tab)
+    tab.get_by_role("heading", level=1).wait_for()
     row("cold server: heading", time.perf_counter() - started_at, 1.5)
     button = tab.get_by_role("button", name="Train your first model")
     button.wait_for()
@@ -123,10 +121,9 @@ def first_visit(tab: Page, url: str, reads_for: float) -> float:
     return started_at
 
 
-def scored(tab: Page, what: str, pressed_at: float, limit: float) -> None:
-    """From the press of the button until the page says that the model is complete."""
-    tab.get_by_text("complete", exact=True).first.wait_for(timeout=60_000)
-    row(what, time.perf_counter() - pressed_at, limit)
+def at_95(values: list[float]) -> float:
+    """The 95th percentile."""
+    return statistics.quantiles(values, n=20, method="inclusive")[-1]
 
 
 def while_training(tab: Page, url: str, store: RunStore) -> None:
@@ -144,14 +141,11 @@ def while_training(tab: Page, url: str, store: RunStore) -> None:
     row("longest gap between them", max(gaps, default=0) / 1000, 2.5)
     row("the chart stays one DOM node", tab.evaluate("window.kept()"), 1, "", least=True)
 
-    def switch(name: str) -> None:
+    for name in PAGES:
+        started_at = time.perf_counter()
         tab.get_by_role("link", name=name, exact=True).click()
-        heading(tab, name)
-
-    switches = {name: seconds(functools.partial(switch, name)) for name in PAGES}
-    for name, taken in switches.items():
-        row(f"page switch: to {name}", taken, 1.5)
-    switch("Generate")
+        tab.get_by_role("heading", level=1, name=name).wait_for()
+        row(f"page switch: to {name}", time.perf_counter() - started_at, 1.5)
     bars = tab.locator(".st-key-bars-0 table").first
     weighed = latencies(tab, ".st-key-temperature input", bars, 20)
     row("a control that only shows: 95th percentile", at_95(weighed), 0.1)
@@ -193,9 +187,6 @@ def compare(tab: Page, url: str, run_ids: list[str]) -> None:
         taken.append(time.perf_counter() - started_at)
     row("60 selected, one more or less: all charts", max(taken), 1)
 
-
-CURVES = ".st-key-curves-chart svg .mark-line path"
-PAGES = ("Data", "Compare", "Study", "Generate", "Train")
 
 if __name__ == "__main__":
     main()

@@ -51,9 +51,9 @@ TURNS = 5
 FLOPS_IN_A_TURN = 3e10  # several steps, as in a run: the first after other work is slower
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Row:
-    """A measurement, and the one it is held against."""
+    """A measurement beside its reference."""
 
     what: str
     value: float
@@ -181,8 +181,7 @@ def textbook_steps(shape: Shape, config: RunConfig, n: int, folder: Path) -> Cal
 
 
 def training_rows(folder: Path) -> Iterator[Row]:
-    a = torch.randn(1024, 1024)
-    gemm = 2 * 1024**3
+    a, gemm = torch.randn(1024, 1024), 2 * 1024**3
 
     def fastest() -> None:
         with fast_products():
@@ -204,58 +203,36 @@ def training_rows(folder: Path) -> Iterator[Row]:
             actions["textbook"] = textbook_steps(shape, config, n, folder)
         times = in_turns(**actions)
         what, ours = f"training step: {shape.name}", times["ours"] / n
-        peaks = [("peak", "GEMM peak", "")]
+        peaks = {"peak": "GEMM peak"}
         if shape.textbook:
-            target = "≥ 0.55" if shape.batch_size is None else ""
-            peaks.append(("pytorch", "PyTorch's own GEMM", target))
-        for name, title, target in peaks:
+            peaks["pytorch"] = "PyTorch's own GEMM"
+        for name, title in peaks.items():
             peak = gemm / times[name]
-            yield Row(
-                what=what,
-                value=1e3 * ours,
-                unit="ms",
-                reference=f"{title}, {peak / 1e9:.0f} GFLOP/s",
-                ratio=steps.step.total / ours / peak,
-                target=target,
-            )
+            reference = f"{title}, {peak / 1e9:.0f} GFLOP/s"
+            target = "≥ 0.55" if name == "pytorch" and shape.batch_size is None else ""
+            yield Row(what, 1e3 * ours, "ms", reference, steps.step.total / ours / peak, target)
         if shape.textbook:
-            yield Row(
-                what=what,
-                value=1e3 * ours,
-                unit="ms",
-                reference=f"textbook loop, {1e3 * times['textbook'] / n:.1f} ms",
-                ratio=times["textbook"] / times["ours"],
-                target="≥ 1.5",
-            )
-        yield Row(
-            what=f"{what}, in bfloat16",
-            value=1e3 * times["bfloat16"] / n,
-            unit="ms",
-            reference=f"in float32, {1e3 * ours:.1f} ms",
-            ratio=times["ours"] / times["bfloat16"],
-        )
+            reference = f"textbook loop, {1e3 * times['textbook'] / n:.1f} ms"
+            yield Row(what, 1e3 * ours, "ms", reference, times["textbook"] / times["ours"], "≥ 1.5")
+        reference = f"in float32, {1e3 * ours:.1f} ms"
+        ratio = times["ours"] / times["bfloat16"]
+        yield Row(f"{what}, in bfloat16", 1e3 * times["bfloat16"] / n, "ms", reference, ratio)
 
 
 def vocabulary_rows() -> Iterator[Row]:
     """A step on WikiText-2's full vocabulary, with the plain softmax beside it."""
     from lm.architectures.shared import heads, products
 
-    def shape_with(output: str) -> Shape:
-        return Shape(
+    sizes = {"d_model": 128, "n_layers": 2, "context_length": 64, "n_heads": 4, "d_ff": 512}
+    shape, two_level = (
+        Shape(
             "d128 L2, 1,024 words of 33,278",
             vocab_size=33_278,
             batch_size=16,
-            model={
-                "d_model": 128,
-                "n_layers": 2,
-                "context_length": 64,
-                "n_heads": 4,
-                "d_ff": 512,
-                "output": output,
-            },
+            model={**sizes, "output": output},
         )
-
-    shape, two_level = shape_with("softmax"), shape_with("two_level")
+        for output in ("softmax", "two_level")
+    )
     ours = our_steps(shape, config_of(shape), 1)
     plain = our_steps(shape, config_of(shape), 1, cores=torch.get_num_threads(), forks=False)
 
@@ -267,129 +244,94 @@ def vocabulary_rows() -> Iterator[Row]:
     times = in_turns(
         ours=ours, two_level=our_steps(two_level, config_of(two_level), 1), plain=plainly
     )
-    for name, what, target in (("ours", "", ""), ("two_level", ", two-level", "≥ 5")):
-        yield Row(
-            what=f"training step: {shape.name}{what}",
-            value=1e3 * times[name],
-            unit="ms",
-            reference=f"PyTorch's plain softmax, {1e3 * times['plain']:.0f} ms",
-            ratio=times["plain"] / times[name],
-            target=target,
-        )
+    reference = f"PyTorch's plain softmax, {1e3 * times['plain']:.0f} ms"
+    for name, more, target in (("ours", "", ""), ("two_level", ", two-level", "≥ 5")):
+        what, ratio = f"training step: {shape.name}{more}", times["plain"] / times[name]
+        yield Row(what, 1e3 * times[name], "ms", reference, ratio, target)
 
 
 def meter_row() -> Row:
     shape = NANOGPT
     config = config_of(shape)
     run = 1000 * in_turns(step=our_steps(shape, config, 5))["step"] / 5
-    length = config.sequence_length
+    sizes = {"batch_size": config.training.batch_size, "sequence_length": config.sequence_length}
     measured_step_flops.cache_clear()
     count = seconds(
-        lambda: measured_step_flops(
-            config.model,
-            shape.vocab_size,
-            config.training,
-            batch_size=config.training.batch_size,
-            sequence_length=length,
-        )
+        lambda: measured_step_flops(config.model, shape.vocab_size, config.training, **sizes)
     )
-    return Row(
-        what="counting a step's FLOPs",
-        value=count,
-        unit="s",
-        reference=f"a run of 1,000 such steps, {run:.0f} s",
-        ratio=count / run,
-        target="< 0.005",
-    )
+    reference = f"a run of 1,000 such steps, {run:.0f} s"
+    return Row("counting a step's FLOPs", count, "s", reference, count / run, "< 0.005")
 
 
 # --- evaluation and writing -----------------------------------------------------------------------
 
 
-def a_model(budget: float) -> tuple[RunConfig, LanguageModel]:
-    config = config_of(Shape("", budget=budget))
-    model = build_model(config.model, 65).eval()
+def a_model(shape: Shape) -> LanguageModel:
+    model = build_model(config_of(shape).model, shape.vocab_size).eval()
     with torch.no_grad():
         model.head.weight.normal_(std=0.1)
-    return config, model
+    return model
 
 
 def evaluation_row() -> Row:
-    config, model = a_model(1e12)
+    model = a_model(Shape("", budget=1e12))
     token_ids = np.random.default_rng(0).integers(65, size=50_000)
     split = Split(token_ids, n_chars=len(token_ids))
-    length = config.model.context_length
-    rows = torch.zeros(64, length, dtype=torch.long)
+    rows = torch.zeros(64, model.config.context_length, dtype=torch.long)
     forward = torch.inference_mode()(lambda: model(rows))
     times = in_turns(ours=lambda: evaluate(model, split), forward=forward)
-    bare = 64 * length / times["forward"]  # scoring reads every token twice, so half of this
-    return Row(
-        what="scoring a split, d64 L2",
-        value=len(token_ids) / times["ours"],
-        unit="tokens/s",
-        reference=f"bare forward passes over as many rows, {bare / 2:,.0f} tokens/s",
-        ratio=len(token_ids) / times["ours"] / (bare / 2),
-    )
+    ours = len(token_ids) / times["ours"]
+    bare = rows.numel() / times["forward"] / 2  # scoring reads every token twice
+    reference = f"bare forward passes over as many rows, {bare:,.0f} tokens/s"
+    return Row("scoring a split, d64 L2", ours, "tokens/s", reference, ours / bare)
 
 
 def decoding_rows() -> Iterator[Row]:
-    config = config_of(Shape("", budget=1e13, model={"d_model": 128, "n_layers": 4, "n_heads": 4}))
-    model = build_model(config.model, 65).eval()
-    with torch.no_grad():
-        model.head.weight.normal_(std=0.1)
+    sizes = {"d_model": 128, "n_layers": 4, "n_heads": 4}
+    model = a_model(Shape("", budget=1e13, model=sizes))
     decoder, n = as_decoder(model), 400
     several = [Sampling(seed=seed) for seed in range(16)]
-    length = config.model.context_length
+    window = torch.zeros(1, model.config.context_length, dtype=torch.long)
 
     @torch.inference_mode()
     def whole_window() -> None:
-        row = torch.zeros(1, length, dtype=torch.long)
         for _ in range(20):
-            torch.multinomial(model(row)[0, -1].softmax(-1), 1)
+            torch.multinomial(model(window)[0, -1].softmax(-1), 1)
 
     times = in_turns(
         ours=lambda: list(generate(decoder, [0], n, Sampling())),
         window=whole_window,
         batch=lambda: list(generate_several(decoder, [0], n // 4, several)),
     )
-    ours = n / times["ours"]
-    yield Row(
-        what="writing, d128 L4",
-        value=ours,
-        unit="tokens/s",
-        reference=f"the window anew for each token, {20 / times['window']:.0f} tokens/s",
-        ratio=ours * times["window"] / 20,
-        target="≥ 10, ≥ 5,000 tokens/s",
-    )
-    yield Row(
-        what="writing 16 texts at once, d128 L4",
-        value=16 * (n // 4) / times["batch"],
-        unit="tokens/s",
-        reference="one text at a time",
-        ratio=16 * (n // 4) / times["batch"] / ours,
-    )
+    ours, anew, batch = n / times["ours"], 20 / times["window"], 16 * (n // 4) / times["batch"]
+    reference = f"the window anew for each token, {anew:.0f} tokens/s"
+    target = "≥ 10, ≥ 5,000 tokens/s"
+    yield Row("writing, d128 L4", ours, "tokens/s", reference, ours / anew, target)
+    what = "writing 16 texts at once, d128 L4"
+    yield Row(what, batch, "tokens/s", "one text at a time", batch / ours)
 
 
 # --- starting and reading -------------------------------------------------------------------------
 
 
-def python(code: str) -> float:
+def command(*arguments: str, turns: int = TURNS) -> float:
+    """The median seconds that Python takes for a command."""
+    call = [sys.executable, *arguments]
     return median(
-        seconds(lambda: subprocess.run([sys.executable, "-c", code], check=True))
-        for _ in range(TURNS)
+        seconds(lambda: subprocess.run(call, check=True, stdout=subprocess.DEVNULL))
+        for _ in range(turns)
     )
 
 
 def start_rows(folder: Path) -> Iterator[Row]:
-    nothing = python("")
+    nothing = command("-c", "")
     for module, target in (("lm", "< 0.15 s"), ("lm.runs", ""), ("lm.charts", ""), ("torch", "")):
-        took = python(f"import {module}") - nothing
-        yield Row(what=f"import {module}", value=took, unit="s", target=target)
+        took = command("-c", f"import {module}") - nothing
+        yield Row(f"import {module}", took, "s", target=target)
     store = RunStore(folder / "runs")
-    data = DataConfig(dataset="known_entropy", n_chars=5_000)
     config = recipes.resolve(
         architecture=next(iter(ARCHITECTURES)),
-        data=data,
+        data=DataConfig(dataset="known_entropy", n_chars=5_000),
         vocab_size=30,
         n_train_tokens=4_000,
         steps=1,
@@ -403,13 +345,9 @@ def start_rows(folder: Path) -> Iterator[Row]:
         for name, text in document.items():
             (copy / name).write_text(text.replace(first.run_id, copy.name))
     listing = median(seconds(store.list) for _ in range(TURNS))
-    yield Row(what="reading 1,000 run folders", value=listing, unit="s")
-    command = [sys.executable, "-m", "lm", "runs", "--runs-dir", str(store.root)]
-    whole = median(
-        seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
-        for _ in range(3)
-    )
-    yield Row(what="python -m lm runs, 1,000 runs", value=whole, unit="s", target="< 1.5 s")
+    yield Row("reading 1,000 run folders", listing, "s")
+    whole = command("-m", "lm", "runs", "--runs-dir", str(store.root), turns=3)
+    yield Row("python -m lm runs, 1,000 runs", whole, "s", target="< 1.5 s")
     queue = JobQueue(cores=1)
     queue.warm()
     time.sleep(5)
@@ -422,14 +360,9 @@ def start_rows(folder: Path) -> Iterator[Row]:
             time.sleep(0.002)
         times.append(time.perf_counter() - started_at)
     queue.close()
-    fresh = python("import torch")
-    yield Row(
-        what="start of a worker",
-        value=median(times),
-        unit="s",
-        reference=f"a fresh interpreter with torch, {fresh:.2f} s",
-        ratio=fresh / median(times),
-    )
+    fresh, start = command("-c", "import torch"), median(times)
+    reference = f"a fresh interpreter with torch, {fresh:.2f} s"
+    yield Row("start of a worker", start, "s", reference, fresh / start)
 
 
 def run() -> list[Row]:
@@ -439,14 +372,12 @@ def run() -> list[Row]:
     keep_memory()  # as any run does; the textbook loop in this process gains by it too
     with tempfile.TemporaryDirectory() as folder:
         rows += training_rows(Path(folder))
-        rows += [meter_row(), evaluation_row()]
-        rows += decoding_rows()
-        rows += start_rows(Path(folder))
+        rows += [meter_row(), evaluation_row(), *decoding_rows(), *start_rows(Path(folder))]
     return rows
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """The machine on which the figures were measured."""
     return {
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

@@ -13,14 +13,13 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from bench.browser import chromium, server
 from lm.architectures import ARCHITECTURES, DEFAULT
-from tests.pages.conftest import ARGUMENTS, serve
 
 ANOTHER = next(name for name in list(ARCHITECTURES)[1:] if name != DEFAULT)  # small and quick
 
@@ -110,32 +109,17 @@ def views(browser: Browser, url: str, run: str, names: list[str]) -> None:
                 context.close()
 
 
-@contextmanager
-def server() -> Iterator[str]:
-    """The app over a copy of all shipped runs."""
-    with tempfile.TemporaryDirectory() as folder:
-        runs_dir = Path(folder) / "runs"
-        shutil.copytree(ROOT / "checkpoints", runs_dir)
-        datasets = os.environ.get("LM_DATASETS")
-        process, url = serve(runs_dir, Path(datasets) if datasets else None)
-        try:
-            yield url
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
 def main(names: list[str]) -> None:
     """Take all pictures or, given names of `VIEWS`, those."""
     FOLDER.mkdir(exist_ok=True)
-    with server() as url, sync_playwright() as playwright:
-        path = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        tab = browser.new_page(viewport={"width": 1440, "height": 900})
-        run = train(tab, url)
-        tab.close()
-        views(browser, url, run, names or list(VIEWS))
-        browser.close()
+    datasets = os.environ.get("LM_DATASETS")
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        runs_dir = Path(shutil.copytree(ROOT / "checkpoints", Path(folder, "runs")))
+        with server(runs_dir, Path(datasets) if datasets else None) as url:
+            tab = browser.new_page(viewport={"width": 1440, "height": 900})
+            run = train(tab, url)
+            tab.close()
+            views(browser, url, run, names or list(VIEWS))
     size = sum(file.stat().st_size for file in FOLDER.glob("*.png"))
     print(f"{len(list(FOLDER.glob('*.png')))} pictures, {size / 1e6:.1f} MB")
 
