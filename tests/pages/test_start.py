@@ -21,12 +21,13 @@ ROOT = Path(__file__).parents[2]
 
 def test_page_shows_sample_and_ladder_without_torch(trained: Path) -> None:
     script = """
-import sys
+import os, sys
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("app.py", default_timeout=60).run()
 assert not app.exception, app.exception
 assert any("finish" in header.value for header in app.header), app.header
 assert "torch" not in sys.modules
+os._exit(0)  # a thread of Streamlit's may still be at work, which Python does not wait for
 """
     environment = {"LM_RUNS_DIR": str(trained), "PATH": "", "PYTHONPATH": str(ROOT)}
     result = subprocess.run(

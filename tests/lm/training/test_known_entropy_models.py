@@ -12,7 +12,7 @@ from lm.runs.prepare import prepare
 from lm.runs.recipes import resolve
 from lm.training import execute
 
-BUDGETS = {"linear": 1e10, "mlp": 3e10, "attention": 3e10, "transformer": 3e11}
+BUDGETS = {"linear": 3e9, "mlp": 3e9, "attention": 3e9, "transformer": 1e11}
 
 
 @pytest.fixture(scope="module")
