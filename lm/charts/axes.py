@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 import altair as alt
 import pandas as pd
 
+from lm.base.wording import decimal
 from lm.charts.labels import places
 from lm.charts.looks import MARKED, NEUTRAL, ink
 
@@ -32,12 +33,7 @@ LARGE = 1e6  # from here on a number is written as a power of ten
 PLAIN_POWERS = "replace(datum.label, 'e+', 'e')"  # FLOPs as they are written elsewhere: 3e11
 
 
-def field(name: str) -> str:
-    """A column's name in Vega's syntax, where a dot means a part of an object."""
-    return name.replace(".", "\\.")
-
-
-# --- scales -------------------------------------------------------------------------------------
+# --- scales and ticks ---------------------------------------------------------------------------
 
 
 def scale_type(log: bool) -> Literal["log", "linear"]:
@@ -63,9 +59,6 @@ def loss_axis(references: Mapping[str, float], lowest: float | None = None) -> t
         bottom = max(0.0, math.floor(lowest / (2 * step)) * 2 * step)
     top = max(top, bottom + step)  # where there is one character, every guess costs nothing
     return bottom, top + 0.03 * (top - bottom)
-
-
-# --- ticks --------------------------------------------------------------------------------------
 
 
 def powers_axis(title: str, **ticks: Any) -> alt.Axis:
@@ -109,11 +102,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 def labelled(references: Mapping[str, float], sign: int = 1) -> dict[str, float]:
     """Each reference times `sign`, with its value in its name: "bigram 2.45" -> 2.45."""
     values = {name: sign * value for name, value in references.items()}
-    return {f"{name} {_signed(value)}": value for name, value in values.items()}
-
-
-def _signed(value: float) -> str:
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")  # adding 0.0 makes a zero of -0.0
+    return {f"{name} {decimal(y, 2).replace('-', '−')}": y for name, y in values.items()}
 
 
 def between(references: Mapping[str, float], low: float, high: float) -> dict[str, float]:
@@ -162,27 +151,25 @@ def lines_apart(
     """
     low, high = domain
     marked = marked or {}
-    every = {**references, **marked}
     plot = height - AXIS_HEIGHT
+    every = {**references, **marked}
     tops = tuple(round((high - y) / (high - low) * plot, 1) for y in every.values())
-    rows = [
-        {"reference": name, "y": y, "end": place.end, "offset": place.offset}
-        for (name, y), place in zip(every.items(), places(tops, plot), strict=True)
+    place_of = dict(zip(every, places(tops, plot), strict=True))
+    y = alt.Y("y:Q", scale=alt.Scale(domain=[low, high], zero=False, nice=False))
+    drawing: list[tuple[Mapping[str, float], str, str, dict[str, Any]]] = [
+        (references, NEUTRAL, "normal", {"strokeWidth": 1.2, "strokeDash": [4, 4]}),
+        (marked, MARKED, "bold", {"strokeWidth": 1.6}),
     ]
-    scale = alt.Scale(domain=[low, high], zero=False, nice=False)
     layers: list[alt.Chart] = []
-    for own, color in ((False, NEUTRAL), (True, MARKED)):
-        values = [row for row in rows if (row["reference"] in marked) == own]
-        if not values:
+    for lines, color, weight, stroke in drawing:
+        if not lines:
             continue
-        base = alt.Chart(alt.Data(values=values)).encode(y=alt.Y("y:Q", scale=scale))
-        dash: dict[str, Any] = (
-            {"strokeWidth": 1.6} if own else {"strokeWidth": 1.2, "strokeDash": [4, 4]}
-        )
+        rows = [{"reference": name, "y": lines[name], **place_of[name]._asdict()} for name in lines]
+        base = alt.Chart(alt.Data(values=rows)).encode(y=y)
         text = base.mark_text(
             color=ink(color),
             fontSize=12,
-            fontWeight="bold" if own else "normal",
+            fontWeight=weight,
             baseline="middle",
             align=alt.expr("datum.end"),
             dx=alt.expr("datum.end == 'right' ? -4 : 6"),
@@ -190,10 +177,10 @@ def lines_apart(
         )
         at_end = alt.value(alt.expr("datum.end == 'right' ? width : 0"))
         layers += [
-            base.mark_rule(color=color, **dash),
+            base.mark_rule(color=color, **stroke),
             text.encode(x=at_end, text="reference:N"),
         ]
-        if own:
+        if lines is marked:
             mark = base.mark_point(shape="triangle-right", size=90, filled=True, color=color)
             layers.append(mark.encode(x=alt.value(0)))
     return layers

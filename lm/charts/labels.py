@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import heapq
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 TEXT = 15  # pixels of a line of text
 OFFSETS = (11, -9, 26, -24)  # pixels from a line down to the middle of its name, nearest first
@@ -13,12 +12,11 @@ LOW = 0.55  # a curve of losses falls to this share of its axis at once: then le
 KEPT = 50  # choices for the lines so far that are followed up
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where the name of a line stands: at which end of it, and how far below it."""
+class Place(NamedTuple):
+    """Where the name of a line stands: at which end of it, and how many pixels below it."""
 
     end: Literal["left", "right"]
-    offset: int  # one of `OFFSETS`
+    offset: int
 
 
 _PLACES = tuple(Place(end, offset) for offset in OFFSETS for end in ("right", "left"))
@@ -40,27 +38,29 @@ def places(heights: tuple[float, ...], height: float) -> tuple[Place, ...]:
     """
     kept: list[tuple[float, dict[int, Place]]] = [(0.0, {})]
     for i in sorted(range(len(heights)), key=lambda i: heights[i]):
-        line, longer = heights[i], []
-        own = {place: _alone(line, place, height) for place in _PLACES}
-        for cost, chosen in kept:
-            for place in _PLACES:
-                among = sum(_between(line, place, heights[j], at) for j, at in chosen.items())
-                longer.append((cost + own[place] + among, {**chosen, i: place}))
+        longer = [
+            (
+                cost
+                + _cost_alone(heights[i], place, height)
+                + sum(_cost_of_two(heights[i], place, heights[j], at) for j, at in chosen.items()),
+                {**chosen, i: place},
+            )
+            for cost, chosen in kept
+            for place in _PLACES
+        ]
         kept = heapq.nsmallest(KEPT, longer, key=lambda each: each[0])
     best = kept[0][1]
     return tuple(best[i] for i in range(len(heights)))
 
 
-def _alone(line: float, place: Place, height: float) -> float:
-    """What is to be said against a place, other lines apart."""
+def _cost_alone(line: float, place: Place, height: float) -> float:
     middle = line + place.offset
     outside = middle < TEXT / 2 or middle > height - TEXT / 2
     curve_is_there = place.end == ("left" if line < LOW * height else "right")
     return 100 * outside + 4 * curve_is_there + 2 * OFFSETS.index(place.offset)
 
 
-def _between(line: float, place: Place, other_line: float, other: Place) -> float:
-    """What is to be said against the places of two names together."""
+def _cost_of_two(line: float, place: Place, other_line: float, other: Place) -> float:
     middle, other_middle = line + place.offset, other_line + other.offset
     cost = 60 * (_overlap(middle - other_line, TEXT / 2) + _overlap(other_middle - line, TEXT / 2))
     if place.end == other.end:

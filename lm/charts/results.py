@@ -17,7 +17,6 @@ from lm.charts.axes import (
     HEIGHT,
     NEAR,
     between,
-    field,
     labelled,
     layered,
     number_axis,
@@ -26,6 +25,11 @@ from lm.charts.axes import (
 from lm.charts.data import span
 from lm.charts.ends import End
 from lm.charts.looks import look_scale
+
+
+def field(name: str) -> str:
+    """A column's name in Vega's syntax, where a dot means a part of an object."""
+    return name.replace(".", "\\.")
 
 
 def results_chart(
