@@ -26,7 +26,7 @@ from lm.datasets.config import DataConfig
 from lm.datasets.counting import ngram
 from lm.jobs.ladder import ladder_store
 from lm.runs import RunStore
-from lm.runs.frontier import Frontier, Result, loss_on_validation, result_of
+from lm.runs.frontier import Frontier, loss_on_validation
 
 DOCS = PROJECT / "docs"
 ORDER = 6  # of the n-grams that are counted
@@ -44,8 +44,7 @@ def of_the_ladder() -> pd.DataFrame:
     """A row for each architecture and budget: validation loss on Tiny Shakespeare."""
     runs = ladder_store(RunStore(PROJECT / "checkpoints")).list()
     ours = [run for run in runs if run.config.data == DataConfig()]
-    results = [result_of(run, loss_on_validation) for run in ours]
-    frontier = Frontier(result for result in results if isinstance(result, Result))
+    frontier = Frontier.of(ours, loss_on_validation)
     return pd.DataFrame(
         [
             (name, rung.flops, rung.mean, rung.least, rung.most, rung.n_seeds, rung.firm)

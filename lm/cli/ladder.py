@@ -15,7 +15,7 @@ from lm.datasets.config import DataConfig
 from lm.jobs import ladder as ladders
 from lm.jobs.sweeps import Estimate, estimate, expand, remembered, run_sweep
 from lm.runs import forecast
-from lm.runs.frontier import Frontier, loss_on_test, result_of
+from lm.runs.frontier import Frontier, loss_on_test
 from lm.runs.run import Run
 
 
@@ -90,8 +90,7 @@ def _print_rungs(runs: list[Run]) -> None:
     """What each architecture reaches, a row for each of its budgets."""
     for text in dict.fromkeys(run.config.data for run in runs):
         of_text = [run for run in runs if run.config.data == text]
-        results = (result_of(run, loss_on_test) for run in of_text)
-        frontier = Frontier(filter(None, results))
+        frontier = Frontier.of(of_text, loss_on_test)
         part = "test_loss" if any(run.status.test for run in of_text) else "val_loss"
         print_table(
             [text.dataset, "budget", part, "least", "most", "seeds"],

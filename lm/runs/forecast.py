@@ -22,20 +22,14 @@ from lm.runs.status import Engine
 # On cores of a server, beside a page that is watched: a step costs its matrix products at this
 # rate, and besides about as much time for every part of the model, however small, for every number
 # that is updated, and for every token that a part computes.
-FLOPS_PER_SECOND = 7.5e10  # of a thread
-SECONDS_PER_MODULE = 1.2e-4
-SECONDS_PER_PARAMETER = 1e-9
-SECONDS_PER_TOKEN_AND_MODULE = 4e-7
-SECONDS_FOR_TABLES = 5e-4
+FLOPS_PER_SECOND = {"eager": 7.5e10, "compiled": 7.8e10}  # of a thread
+SECONDS_PER_STEP = {"eager": 2.5e-4, "compiled": 2e-5}
+SECONDS_PER_MODULE = {"eager": 1.2e-4, "compiled": 0.0}  # of going from Python to an operator
+SECONDS_PER_PARAMETER = {"eager": 1e-9, "compiled": 1.45e-9}
+SECONDS_PER_TOKEN_AND_MODULE = {"eager": 4e-7, "compiled": 2e-7}
+SECONDS_FOR_TABLES = {"eager": 5e-4, "compiled": 7e-5}
+SECONDS_FOR_TABLES_PER_TOKEN = {"eager": 0.0, "compiled": 8.4e-7}
 FORWARD_SHARE = 1 / 3  # of a step
-SECONDS_PER_STEP = 2.5e-4
-# A compiled program does all this without returning to Python; its numbers are of the same kinds.
-COMPILED_FLOPS_PER_SECOND = 7.8e10
-COMPILED_SECONDS_PER_PARAMETER = 1.45e-9
-COMPILED_SECONDS_PER_TOKEN_AND_MODULE = 2e-7
-COMPILED_SECONDS_FOR_TABLES = 7e-5  # whose rows are updated when they are read
-COMPILED_SECONDS_FOR_TABLES_PER_TOKEN = 8.4e-7
-COMPILED_SECONDS_PER_STEP = 2e-5
 SECONDS_TO_COMPILE, SECONDS_TO_COMPILE_A_MODULE = 0.6, 0.12  # once for each shape of a step
 SECONDS_AROUND_TRAINING = 0.75  # start, texts along the way, checkpoints; scoring comes on top
 NEIGHBOURS = 5
@@ -61,8 +55,8 @@ def whole_seconds(
     )
     overlap = 1 if config.model.longest_row is None else 2  # see `lm.training.evaluation`
     n_tokens, n_modules = overlap * n_scored_tokens, len(modules(config.model, vocab_size))
-    products = n_tokens * row.forward / config.model.context_length / FLOPS_PER_SECOND
-    around_products = n_tokens * n_modules * SECONDS_PER_TOKEN_AND_MODULE * FORWARD_SHARE
+    products = n_tokens * row.forward / config.model.context_length / FLOPS_PER_SECOND["eager"]
+    around_products = n_tokens * n_modules * SECONDS_PER_TOKEN_AND_MODULE["eager"] * FORWARD_SHARE
     by = _computed_by(config, steps, vocab_size)
     correction = _correction(config, steps.step.total, by.engine, history)
     scoring = (products + around_products) * correction
@@ -95,17 +89,15 @@ def _correction(
     config: RunConfig, flops_per_step: float, engine: Engine, history: Sequence[Run]
 ) -> float:
     """Time over modelled time: the median of the runs most like this one; 1 without any."""
-    ratios = sorted(
-        (
-            abs(math.log(_per_step(run) / flops_per_step))
-            + (run.config.model.architecture != config.model.architecture)
-            + (run.facts.engine != engine),
-            run.status.seconds
-            / (run.status.step * _modelled(run.config, _per_step(run), run.facts.engine)),
-        )
-        for run in history
-        if _tells(run)
-    )
+    ratios: list[tuple[float, float]] = []
+    for run in filter(_tells, history):
+        per_step = run.facts.flops_per_step.total
+        unlike = abs(math.log(per_step / flops_per_step))
+        unlike += run.config.model.architecture != config.model.architecture
+        unlike += run.facts.engine != engine
+        modelled = run.status.step * _modelled(run.config, per_step, run.facts.engine)
+        ratios.append((unlike, run.status.seconds / modelled))
+    ratios.sort()
     return median([ratio for _, ratio in ratios[:NEIGHBOURS]]) if ratios else 1.0
 
 
@@ -114,45 +106,30 @@ def _tells(run: Run) -> bool:
     return not run.shipped and status.step > 0 and status.seconds >= LEAST_SECONDS
 
 
-def _per_step(run: Run) -> float:
-    return run.facts.flops_per_step.total
-
-
 def _modelled(config: RunConfig, flops_per_step: float, engine: Engine) -> float:
     """Seconds of a step by the rough model."""
     training = config.training
     tokens = training.batch_size * config.sequence_length
-    few_rows = training.table_update == "touched_rows"
-    if engine == "compiled":
-        around = _around_compiled_products(config.model, tokens, few_rows)
-        return around + flops_per_step / COMPILED_FLOPS_PER_SECOND
-    n_threads = training.threads or engines.eager_threads(flops_per_step)
-    around = _around_products(config.model, tokens, few_rows)
-    return around + flops_per_step / FLOPS_PER_SECOND / n_threads
+    around = _around_products(config.model, tokens, training.table_update == "touched_rows", engine)
+    n_threads = 1
+    if engine == "eager":
+        n_threads = training.threads or engines.eager_threads(flops_per_step)
+    return around + flops_per_step / FLOPS_PER_SECOND[engine] / n_threads
 
 
 @functools.lru_cache(maxsize=4096)
-def _around_products(model: ArchitectureConfig, tokens: int, few_rows: bool) -> float:
+def _around_products(
+    model: ArchitectureConfig, tokens: int, few_rows: bool, engine: Engine
+) -> float:
     parts = modules(model, vocab_size=2)
     updated = sum(part.n_params for part in parts if not (few_rows and part.ngrams))
+    per_module = SECONDS_PER_MODULE[engine] + tokens * SECONDS_PER_TOKEN_AND_MODULE[engine]
+    tables = SECONDS_FOR_TABLES[engine] + tokens * SECONDS_FOR_TABLES_PER_TOKEN[engine]
     return (
-        SECONDS_PER_STEP
-        + len(parts) * (SECONDS_PER_MODULE + tokens * SECONDS_PER_TOKEN_AND_MODULE)
-        + updated * SECONDS_PER_PARAMETER
-        + SECONDS_FOR_TABLES * any(part.ngrams for part in parts)
-    )
-
-
-@functools.lru_cache(maxsize=4096)
-def _around_compiled_products(model: ArchitectureConfig, tokens: int, few_rows: bool) -> float:
-    parts = modules(model, vocab_size=2)
-    updated = sum(part.n_params for part in parts if not (few_rows and part.ngrams))
-    tables = COMPILED_SECONDS_FOR_TABLES + COMPILED_SECONDS_FOR_TABLES_PER_TOKEN * tokens
-    return (
-        COMPILED_SECONDS_PER_STEP
-        + len(parts) * tokens * COMPILED_SECONDS_PER_TOKEN_AND_MODULE
-        + updated * COMPILED_SECONDS_PER_PARAMETER
-        + tables * (few_rows and any(part.ngrams for part in parts))
+        SECONDS_PER_STEP[engine]
+        + len(parts) * per_module
+        + updated * SECONDS_PER_PARAMETER[engine]
+        + tables * any(part.ngrams for part in parts)
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from lm.runs.intervals import LEAST_SEEDS
@@ -45,18 +45,9 @@ class Rung:
         return self.n_seeds >= LEAST_SEEDS
 
 
-def result_of(run: Run, score: Callable[[Run], float | None]) -> Result | None:
-    """What a run came to by `score`; None where that says None, before the run is scored."""
-    value = score(run)
-    flops = run.status.flops.total
-    if value is None:
-        return None
-    return Result(
-        architecture=run.config.model.architecture,
-        budget=run.config.training.most_flops or flops,
-        flops=flops,
-        score=value,
-    )
+def budget_of(run: Run) -> float:
+    """The FLOPs that a run was allowed or, without a budget, those that it took."""
+    return run.config.training.most_flops or run.status.flops.total
 
 
 def loss_on_test(run: Run) -> float | None:
@@ -78,13 +69,7 @@ class Distance:
     """How a run compares with the frontier of its recipe."""
 
     gap: float  # its score less the frontier's at its FLOPs: above 0 it is worse
-    flops: float  # of the run
     enough: float | None  # the least FLOPs with which the ladder reaches its score, if it does
-
-    @property
-    def factor(self) -> float | None:
-        """The run's FLOPs over those that would have been enough."""
-        return None if self.enough is None else self.flops / self.enough
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,23 +96,29 @@ class Frontier:
             for architecture, rungs in grouped.items()
         }
 
+    @classmethod
+    def of(cls, runs: Iterable[Run], score: Callable[[Run], float | None]) -> Frontier:
+        """From the runs of a ladder that have been scored."""
+        return cls(
+            Result(
+                architecture=run.config.model.architecture,
+                budget=budget_of(run),
+                flops=run.status.flops.total,
+                score=value,
+            )
+            for run in runs
+            if (value := score(run)) is not None
+        )
+
     def __bool__(self) -> bool:
         """Whether there is any line."""
         return bool(self.lines)
 
-    @property
-    def budgets(self) -> list[float]:
-        """All budgets of the ladder, rising."""
-        return sorted({rung.budget for line in self.lines.values() for rung in line})
-
     def best_at(self, flops: float) -> tuple[str, float] | None:
         """The architecture that is lowest at some FLOPs, and its score; None beyond the ladder."""
-        scores = {name: score_at(line, flops) for name, line in self.lines.items()}
-        known = {name: score for name, score in scores.items() if score is not None}
-        if not known:
-            return None
-        name = min(known, key=lambda name: known[name])
-        return name, known[name]
+        scores = [(score_at(line, flops), name) for name, line in self.lines.items()]
+        best = min(((score, name) for score, name in scores if score is not None), default=None)
+        return best and (best[1], best[0])
 
     def enough_for(self, score: float) -> float | None:
         """The least FLOPs with which any line reaches a score; None if none does.
@@ -142,9 +133,7 @@ class Frontier:
     def distance(self, flops: float, score: float) -> Distance | None:
         """How far a run is from the frontier; None for a run beyond its ends."""
         best = self.best_at(flops)
-        if best is None:
-            return None
-        return Distance(gap=score - best[1], flops=flops, enough=self.enough_for(score))
+        return best and Distance(gap=score - best[1], enough=self.enough_for(score))
 
     def leads(self) -> list[Lead]:
         """Who leads, at rising budgets.
@@ -153,7 +142,7 @@ class Frontier:
         budget at which one architecture alone was trained says nothing.
         """
         leads: list[Lead] = []
-        for budget in self.budgets:
+        for budget in sorted({rung.budget for line in self.lines.values() for rung in line}):
             rungs = {
                 name: rung
                 for name, line in self.lines.items()
@@ -165,15 +154,11 @@ class Frontier:
             first = min(rungs, key=lambda name: rungs[name].mean)
             firm = all(rung.firm for rung in rungs.values())
             others = [rung.least for name, rung in rungs.items() if name != first]
-            ahead = firm and rungs[first].most < min(others)
-            lead = Lead(architecture=first if ahead else None, low=budget, high=budget, firm=firm)
-            last = leads[-1] if leads else None
-            if last and (last.architecture, last.firm) == (lead.architecture, lead.firm):
-                leads[-1] = Lead(
-                    architecture=last.architecture, low=last.low, high=budget, firm=last.firm
-                )
+            leader = first if firm and rungs[first].most < min(others) else None
+            if leads and (leads[-1].architecture, leads[-1].firm) == (leader, firm):
+                leads[-1] = replace(leads[-1], high=budget)
             else:
-                leads.append(lead)
+                leads.append(Lead(architecture=leader, low=budget, high=budget, firm=firm))
         return leads
 
 

@@ -11,7 +11,7 @@ from lm.base.flops import flops_text
 from lm.base.wording import listed
 from lm.jobs.ladder import ladder_store
 from lm.runs import Run, RunStore
-from lm.runs.frontier import Distance, Frontier, Lead, loss_on_test, result_of
+from lm.runs.frontier import Distance, Frontier, Lead, loss_on_test
 from lm.runs.presets import DEFAULT, PRESETS
 from lm.study.shipped import compared_run_ids
 from pages.common import caches, wording
@@ -62,14 +62,13 @@ def frontier(
     ladder: Iterable[Run], preset: str, score: Callable[[Run], float | None] = loss_on_test
 ) -> Frontier:
     """The frontier of the ladder's runs by one preset; its runs are of one text and its tokens."""
-    results = (result_of(run, score) for run in ladder if run.config.preset == preset)
-    return Frontier(filter(None, results))
+    return Frontier.of((run for run in ladder if run.config.preset == preset), score)
 
 
 def distance(run: Run, frontier: Frontier) -> Distance | None:
     """How far a run is from a frontier; None before it is scored, and beyond the ladder."""
-    result = result_of(run, loss_on_test)
-    return frontier.distance(result.flops, result.score) if result else None
+    score = loss_on_test(run)
+    return None if score is None else frontier.distance(run.status.flops.total, score)
 
 
 # --- in words -----------------------------------------------------------------------------------

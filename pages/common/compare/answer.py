@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from statistics import fmean
 
 import pandas as pd
@@ -11,7 +11,7 @@ import streamlit as st
 from lm import charts
 from lm.architectures import ARCHITECTURES
 from lm.runs import Run
-from lm.runs.frontier import Frontier, Rung, loss_on_test, result_of
+from lm.runs.frontier import Frontier, budget_of, loss_on_test
 from lm.runs.presets import DEFAULT
 from lm.runs.table import COLUMNS, Column, offered
 from pages.common import corpora, ladders, wording
@@ -74,34 +74,41 @@ def show(group: Group, recipe: str) -> None:
 
 
 def _draw(group: Group, recipe: str, frontier: Frontier, over: Column) -> None:
-    distance_of = distances(group)
-    own = [mark for run in group.runs if (mark := _mark(group, run, distance_of, over))]
+    own = _marks(group, over)
     rungs = _rungs(frontier, rung_places(group, recipe, over))
     if rungs.empty and not own:
         return
-    column = COLUMNS["test_bits_per_char" if group.in_bits else "test_log_likelihood"]
+    present = dict.fromkeys([*frontier.lines, *(mark.series for mark in own)])
+    looks = {
+        name: charts.of_architecture(name, wording.architecture(name))
+        for name in dict.fromkeys([*ARCHITECTURES, *present])
+        if name in present
+    }
+    y_title = COLUMNS["test_bits_per_char" if group.in_bits else "test_log_likelihood"].label
     references = {} if group.in_bits else _counting(group)
-    looks = _looks([*frontier.lines, *(mark.series for mark in own)])
     with st.container(key="frontier-chart", gap="xxsmall"):
         place(
             charts.frontier_chart(
-                rungs,
-                looks,
-                own,
-                y_title=column.label,
-                x_title=over.label,
-                references=references,
+                rungs, looks, own, y_title=y_title, x_title=over.label, references=references
             ),
             key="frontier",
-            alt=charts.describe_frontier(
-                rungs, looks, own, y_title=column.label, x_title=over.label
-            ),
+            alt=charts.describe_frontier(rungs, looks, own, y_title=y_title, x_title=over.label),
         )
-        st.caption(_caption(group, frontier, own, over, counted=bool(references)))
+        parts = ["Lower is better." if group.in_bits else "Higher is better."]
+        if frontier:
+            parts.append("Lines are means over seeds; bands reach from the worst seed to the best.")
+            if not all(rung.firm for line in frontier.lines.values() for rung in line):
+                parts.append("Hollow: fewer than three seeds.")
+        if own:
+            parts.append("Large: your runs.")
+        if references:
+            parts.append("Dashed: counting n-grams, with no training FLOPs at all.")
+        parts.append(wording.NOT_COUNTED if over.name == "flops" else f"{over.label}: {over.help}")
+        st.caption(" ".join(parts))
 
 
 def distances(group: Group) -> Callable[[Run], str]:
-    """What says how far a run of the group is from the frontier of its own recipe."""
+    """A function that says how far a run of the group is from the frontier of its own recipe."""
     by_preset = {
         preset: ladders.frontier(group.ladder, preset) for preset in ladders.presets(group.ladder)
     }
@@ -113,38 +120,41 @@ def distances(group: Group) -> Callable[[Run], str]:
     return text
 
 
-def _mark(
-    group: Group, run: Run, distance_of: Callable[[Run], str], over: Column
-) -> charts.Mark | None:
-    """One of the user's own runs that was scored on test; a ladder has those that ship."""
-    score = group.score(run.status.test)
-    x = float(over.value(run) or 0)
-    if score is None or run.shipped or x <= 0:  # the axis is logarithmic
-        return None
-    return charts.Mark(
-        name=run.name,
-        series=run.config.model.architecture,
-        x=x,
-        y=score if group.in_bits else -score,
-        note="" if group.in_bits else distance_of(run) or "no ladder at its budget and recipe",
-    )
+def _marks(group: Group, over: Column) -> list[charts.Mark]:
+    """The user's own runs that were scored on test; a ladder has those that ship."""
+    distance_of = distances(group)
+    marks = []
+    for run in group.runs:
+        score, x = group.score(run.status.test), float(over.value(run) or 0)
+        if score is None or run.shipped or x <= 0:  # the axis is logarithmic
+            continue
+        distance = distance_of(run) or "no ladder at its budget and recipe"
+        marks.append(
+            charts.Mark(
+                name=run.name,
+                series=run.config.model.architecture,
+                x=x,
+                y=score if group.in_bits else -score,
+                note="" if group.in_bits else distance,
+            )
+        )
+    return marks
 
 
 def rung_places(group: Group, recipe: str, over: Column) -> dict[tuple[str, float], float]:
     """Where each rung of the ladder stands on the axis: architecture and budget -> mean."""
     values: dict[tuple[str, float], list[float]] = {}
     for run in group.ladder:
-        if run.config.preset == recipe and (result := result_of(run, loss_on_test)):
-            rung = result.architecture, result.budget
+        if run.config.preset == recipe and loss_on_test(run) is not None:
+            rung = run.config.model.architecture, budget_of(run)
             values.setdefault(rung, []).append(float(over.value(run)))
     return {rung: fmean(each) for rung, each in values.items()}
 
 
 def _rungs(frontier: Frontier, places: Mapping[tuple[str, float], float]) -> pd.DataFrame:
     """The frontier as rows for its chart, in log-likelihood: the negative of the loss."""
-
-    def row(series: str, rung: Rung) -> dict:
-        return {
+    rows = [
+        {
             "series": series,
             "x": places[series, rung.budget],
             "mean": -rung.mean,
@@ -153,44 +163,11 @@ def _rungs(frontier: Frontier, places: Mapping[tuple[str, float], float]) -> pd.
             "n": rung.n_seeds,
             "firm": rung.firm,
         }
-
-    rows = [
-        row(series, rung)
         for series, line in frontier.lines.items()
         for rung in line
         if places[series, rung.budget] > 0  # the axis is logarithmic
     ]
     return pd.DataFrame(rows, columns=["series", "x", "mean", "low", "high", "n", "firm"])
-
-
-def _looks(names: Sequence[str]) -> Mapping[str, charts.Look]:
-    """The look of each architecture, in the order of the registry."""
-    known = [name for name in ARCHITECTURES if name in names]
-    others = [name for name in dict.fromkeys(names) if name not in ARCHITECTURES]
-    return {
-        name: charts.of_architecture(name, wording.architecture(name)) for name in known + others
-    }
-
-
-def _caption(
-    group: Group,
-    frontier: Frontier,
-    own: Sequence[charts.Mark],
-    over: Column,
-    *,
-    counted: bool,
-) -> str:
-    parts = ["Lower is better." if group.in_bits else "Higher is better."]
-    if frontier:
-        parts.append("Lines are means over seeds; bands reach from the worst seed to the best.")
-        if any(not rung.firm for line in frontier.lines.values() for rung in line):
-            parts.append("Hollow: fewer than three seeds.")
-    if own:
-        parts.append("Large: your runs.")
-    if counted:
-        parts.append("Dashed: counting n-grams, with no training FLOPs at all.")
-    parts.append(wording.NOT_COUNTED if over.name == "flops" else f"{over.label}: {over.help}")
-    return " ".join(parts)
 
 
 def _counting(group: Group) -> dict[str, float]:
