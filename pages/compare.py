@@ -20,9 +20,10 @@ def load() -> dict[str, Group]:
 # --- show ---------------------------------------------------------------------------------------
 
 
-def show(group: Group, checked: list[Run], looks: dict[str, charts.Look]) -> None:
+def show(
+    group: Group, checked: list[Run], looks: dict[str, charts.Look], colours: dict[str, str]
+) -> None:
     """Any quantity or setting against any result; training curves."""
-    colours = choice.colours(group)
     st.header("Anything against any result", anchor=False)
     relate.show(group, checked, looks, colours)
     st.header("Training curves", anchor=False)
@@ -48,12 +49,12 @@ else:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="rows-of"):
         group = choice.with_ladder(group, recipe)
         checked = choice.checked_runs(group) if group.runs else []
-        looks = choice.colouring(group, checked) if group.runs else {}
+        looks, colours = choice.colouring(group, checked) if group.runs else ({}, {})
     if group.runs:
         table.show(group, answer.distances(group))
         actions.act(group, checked)
         if checked:
-            show(group, checked, looks)
+            show(group, checked, looks, colours)
         else:
             st.info("Check rows of the table to see them in charts.")
     else:

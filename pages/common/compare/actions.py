@@ -77,12 +77,8 @@ def _one_run(group: Group) -> None:
 def _delete(run: Run) -> None:
     """Delete a run, after asking once more."""
     if st.session_state.get("deleting") != run.run_id:
-        st.button(
-            "Delete …",
-            key="delete",
-            on_click=st.session_state.update,
-            args=({"deleting": run.run_id},),
-        )
+        asked = {"deleting": run.run_id}
+        st.button("Delete …", key="delete", on_click=st.session_state.update, args=(asked,))
         return
     st.markdown(
         "Delete it with its curve, its samples and its checkpoint? There is no way back; export "
@@ -101,10 +97,8 @@ def _import_run() -> None:
         if st.form_submit_button("Import"):
             if file is None:
                 st.error("Choose a file first.")
-            else:
-                _attempt(
-                    lambda: archive.unpack(file.getvalue(), caches.store()), "Imported the run."
-                )
+                return
+            _attempt(lambda: archive.unpack(file.getvalue(), caches.store()), "Imported the run.")
 
 
 def _attempt(action: Callable[[], object], done: str) -> None:

@@ -21,8 +21,8 @@ MOST_NAMED = 12  # marks or curves in a chart; more are named by their colour
 
 def choose_group(groups: dict[str, Group]) -> Group:
     """Let the user choose corpus and tokens; the losses of others do not compare with theirs."""
-    link = _checks_of_link()
-    if link:
+    link = links.runs_to_compare()
+    if link != st.session_state.get("checked_url"):  # not put into the address by this page
         for key, group in groups.items():
             if run_ids := [run.run_id for run in group.runs if run.run_id in link]:
                 st.session_state["group"] = key
@@ -30,8 +30,7 @@ def choose_group(groups: dict[str, Group]) -> Group:
                 for chosen in ("color_by", "setting", "rows_asked"):  # they depend on the runs
                     st.session_state.pop(chosen, None)
                 break
-    if st.session_state.get("group") not in groups:
-        st.session_state["group"] = next(iter(groups))
+    keep_among("group", groups, otherwise=next(iter(groups)))
     key = st.selectbox(
         "Corpus and tokens",
         list(groups),
@@ -60,12 +59,6 @@ def with_ladder(group: Group, recipe: str) -> Group:
 def checked_ids() -> dict[str, list[str]]:
     """Ids of the checked runs, by group."""
     return st.session_state.setdefault("checked", {})
-
-
-def _checks_of_link() -> set[str]:
-    """The run ids in the address, unless this page itself put them there."""
-    run_ids = links.runs_to_compare()
-    return set() if run_ids == st.session_state.get("checked_url") else set(run_ids)
 
 
 def checked_runs(group: Group) -> list[Run]:
@@ -103,13 +96,16 @@ def best_runs(group: Group) -> list[Run]:
     return best
 
 
-def colouring(group: Group, checked: Sequence[Run]) -> dict[str, charts.Look]:
-    """A look for every run of the group, checked or not, so that checking changes no colour.
+def colouring(
+    group: Group, checked: Sequence[Run]
+) -> tuple[dict[str, charts.Look], dict[str, str]]:
+    """Run id -> its look, and run id -> what its colour stands for.
 
-    At first, colours tell architectures apart, or what else the checked runs differ in.
+    Every run of the group has a look, checked or not, so that checking changes no colour. At
+    first, colours tell architectures apart, or what else the checked runs differ in.
     """
-    names = [name for name in runs_table.varying(group.runs) if name != "architecture"]
-    options = ["architecture", "run", *names]
+    varying = [name for name in runs_table.varying(group.runs) if name != "architecture"]
+    options = ["architecture", "run", *varying]
     first = next(iter(runs_table.varied(checked)), "architecture")
     keep_among("color_by", options, otherwise=first if first in options else "architecture")
     by = st.selectbox(
@@ -119,27 +115,15 @@ def colouring(group: Group, checked: Sequence[Run]) -> dict[str, charts.Look]:
         persist_state="session",
         help="Runs of one colour differ by dash and by shape.",
     )
-    return charts.run_looks(_decides(group, by), {run.run_id: run.name for run in group.runs})
-
-
-def colours(group: Group) -> dict[str, str]:
-    """Run id -> what its colour stands for, in words."""
-    by = st.session_state["color_by"]
-    decides = _decides(group, by)
-    if by == "run":
-        return {run.run_id: run.name for run in group.runs}
+    names = {run.run_id: run.name for run in group.runs}
     if by == "architecture":
-        return {run_id: wording.architecture(name) for run_id, name in decides.items()}
-    return decides
-
-
-def _decides(group: Group, by: str) -> dict[str, str]:
-    """Run id -> what decides its colour."""
+        architectures = {run.run_id: run.config.model.architecture for run in group.runs}
+        titles = {run_id: wording.architecture(name) for run_id, name in architectures.items()}
+        return charts.run_looks(architectures, names), titles
     if by == "run":
-        return {run.run_id: run.run_id for run in group.runs}
-    if by == "architecture":
-        return {run.run_id: run.config.model.architecture for run in group.runs}
-    return {run.run_id: runs_table.said(run, by) or f"no {by}" for run in group.runs}
+        return charts.run_looks({run_id: run_id for run_id in names}, names), names
+    said = {run.run_id: runs_table.said(run, by) or f"no {by}" for run in group.runs}
+    return charts.run_looks(said, names), said
 
 
 def named(

@@ -67,6 +67,10 @@ def show(
     alike = {run.run_id: run.run_id if few else runs_table.without_seed(run) for run in drawn}
     shown = choice.named(drawn, alike, looks, colours, without=() if few else runs_table.SEEDS)
     title = f"{losses[loss]} ({group.unit})"
+    try:
+        references = {} if group.in_bits else corpora.references(group.runs[0].config.data)
+    except ValueError:
+        references = {}  # the text is not here; the runs are
     with st.container(key="curves-chart", gap="xxsmall"):
         place(
             charts.training_curves(
@@ -77,24 +81,15 @@ def show(
                 y_title=title,
                 log_x=log_x,
                 smoothing=smoothing,
-                references={} if group.in_bits else _references(group),
+                references=references,
             ),
             key="curves",
             alt=charts.describe_curves(frames, shown, y=loss, y_title=title),
         )
-        if sentence := _reading(len(set(alike.values())), len(drawn)):
-            st.caption(sentence)
-
-
-def _reading(n_kinds: int, n_runs: int) -> str:
-    """What a name in the chart stands for, where that is more than one run."""
-    if n_kinds > choice.MOST_NAMED:
-        return "Curves are named by their colour. Check fewer runs to see each by its name."
-    return "Runs that differ by their seed alone are drawn alike." if n_kinds < n_runs else ""
-
-
-def _references(group: Group) -> dict[str, float]:
-    try:
-        return corpora.references(group.runs[0].config.data)
-    except ValueError:
-        return {}  # the text is not here; the runs are
+        n_kinds = len(set(alike.values()))
+        if n_kinds > choice.MOST_NAMED:
+            st.caption(
+                "Curves are named by their colour. Check fewer runs to see each by its name."
+            )
+        elif n_kinds < len(drawn):
+            st.caption("Runs that differ by their seed alone are drawn alike.")

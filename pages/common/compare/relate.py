@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -73,28 +75,25 @@ def show(
 
 
 def _table(means: pd.DataFrame, labels: Mapping[str, str], y: str, y_title: str) -> None:
-    """The marks of the chart in numbers: the mean of each group, its interval, and its seeds."""
-    best_first = not COLUMNS[y].higher_is_better
-    rows = means.sort_values(y, ascending=best_first)
+    """The marks of the chart in numbers, the best first."""
+    rows = means.sort_values(y, ascending=not COLUMNS[y].higher_is_better)
     small, medium = (theme.column_width(size) for size in ("small", "medium"))
+    alike = "Runs that differ by their seed alone"
+    number = functools.partial(st.column_config.NumberColumn, width=small)
     st.dataframe(
         pd.DataFrame(
             {
-                "Runs that differ by their seed alone": [
-                    labels[run_id] for run_id in rows["run_id"]
-                ],
+                alike: [labels[run_id] for run_id in rows["run_id"]],
                 "Mean": rows[y],
                 "±": (rows["high"] - rows["low"]) / 2,
                 "Seeds": rows["n"],
             }
         ),
         column_config={
-            "Runs that differ by their seed alone": st.column_config.TextColumn(width=2 * medium),
-            "Mean": st.column_config.NumberColumn(format="%.4f", width=small, help=y_title),
-            "±": st.column_config.NumberColumn(
-                format="%.4f", width=small, help="Half of the mean's 95 % interval (Student's t)."
-            ),
-            "Seeds": st.column_config.NumberColumn(width=small),
+            alike: st.column_config.TextColumn(width=2 * medium),
+            "Mean": number(format="%.4f", help=y_title),
+            "±": number(format="%.4f", help="Half of the mean's 95 % interval (Student's t)."),
+            "Seeds": number(),
         },
         hide_index=True,
         width="content",
@@ -140,14 +139,15 @@ def series_along(
 def _controls(group: Group, checked: Sequence[Run]) -> tuple[str, str, bool, bool]:
     """What is drawn: x, y, whether x is logarithmic, and whether seeds are averaged."""
     quantities = {column.name: column.label for column in offered("x")}
-    varying = runs_table.varying(checked)
-    options = [*quantities, *varying]
     results = {
         column.name: column.label
         for column in offered("y")
         if not (group.in_bits and column.per_token)
     }
-    keep_among("setting", options, otherwise=_first_axis(runs_table.varied(checked)))
+    varying, varied = runs_table.varying(checked), runs_table.varied(checked)
+    options = [*quantities, *varying]
+    first = "flops" if "budget" in varied else next(iter(varied), "flops")
+    keep_among("setting", options, otherwise=first)
     keep_among("result", results, otherwise="val_bits_per_char" if group.in_bits else "val_loss")
     with st.container(horizontal=True, vertical_alignment="bottom", key="relate"):
         x = st.selectbox(
@@ -177,11 +177,6 @@ def _controls(group: Group, checked: Sequence[Run]) -> tuple[str, str, bool, boo
     return x, y, log_x, means
 
 
-def _first_axis(varied: Sequence[str]) -> str:
-    """What results are drawn against at first: what was varied, and FLOPs for budgets."""
-    return "flops" if "budget" in varied else next(iter(varied), "flops")
-
-
 def over_seeds(frame: pd.DataFrame, runs: Sequence[Run], x: str, y: str) -> pd.DataFrame:
     """A row for each group of runs that differ by their seeds alone.
 
@@ -191,23 +186,24 @@ def over_seeds(frame: pd.DataFrame, runs: Sequence[Run], x: str, y: str) -> pd.D
     """
     if x in SEEDS:
         return frame.assign(n=1, low=None, high=None)
-    settings = {run.run_id: runs_table.settings_of(run) for run in runs}
-    same = pd.Series([str(settings[run_id]) for run_id in frame["run_id"]], index=frame.index)
-    frame = frame[~same.duplicated()]
-    alike = {run.run_id: runs_table.without_seed(run) for run in runs}
-    number = pd.api.types.is_numeric_dtype(frame[x]) and frame[x].dtype != bool
+    by_id = {run.run_id: run for run in runs}
+    frame = frame.assign(
+        all_settings=[str(runs_table.settings_of(by_id[run_id])) for run_id in frame["run_id"]],
+        without_seed=[runs_table.without_seed(by_id[run_id]) for run_id in frame["run_id"]],
+    ).drop_duplicates("all_settings")
+    is_number = pd.api.types.is_numeric_dtype(frame[x]) and frame[x].dtype != bool
     rows = []
-    for _, members in frame.groupby([alike[run_id] for run_id in frame["run_id"]], sort=False):
+    for _, members in frame.groupby("without_seed", sort=False):
         interval = Interval.of(members[y].astype(float).tolist())
-        several = interval.n > 1
+        half_width = interval.half_width if interval.n > 1 else math.nan
         rows.append(
             {
                 "run_id": members["run_id"].iloc[0],
-                x: float(members[x].mean()) if number else members[x].iloc[0],
+                x: float(members[x].mean()) if is_number else members[x].iloc[0],
                 y: interval.mean,
-                "low": interval.mean - interval.half_width if several else None,
-                "high": interval.mean + interval.half_width if several else None,
+                "low": interval.mean - half_width,
+                "high": interval.mean + half_width,
                 "n": interval.n,
             }
         )
-    return pd.DataFrame(rows).astype({"low": "float64", "high": "float64"})
+    return pd.DataFrame(rows)
