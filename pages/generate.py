@@ -4,8 +4,8 @@ import streamlit as st
 
 from pages.common import caches, first_run, shell, writing
 from pages.common.components.bars import next_token_bars
-from pages.common.generate import prompts, texts
-from pages.common.generate.form import SAMPLING_KEYS, Request, form
+from pages.common.generate import texts
+from pages.common.generate.form import SLIDERS, Request, able, form
 
 
 def act(request: Request) -> list[texts.Text]:
@@ -22,26 +22,17 @@ def act(request: Request) -> list[texts.Text]:
 
 def show_next_tokens(request: Request) -> None:
     """Next-token bars for every checkpoint; they follow the sliders in the browser."""
-    if not request.runs:
-        return
     st.header("The next token", anchor=False)
     st.markdown(
         "What each checkpoint expects right after the prompt, before and after temperature and "
         "filters. Move a slider and watch."
     )
-    for index, (column, run) in enumerate(
-        zip(st.columns(len(request.runs)), request.runs, strict=True)
-    ):
+    settings = request.sampling.model_dump(include=set(SLIDERS))
+    for index, column in enumerate(st.columns(len(request.runs))):
+        run = request.runs[index]
         with column:
             likeliest, log_probabilities = caches.next_token(run, request.prompt)
-            next_token_bars(
-                run.name,
-                likeliest,
-                log_probabilities,
-                settings=request.sampling.model_dump(include=set(SAMPLING_KEYS)),
-                keys={key: key for key in SAMPLING_KEYS},
-                key=f"bars-{index}",
-            )
+            next_token_bars(run.name, likeliest, log_probabilities, settings, key=f"bars-{index}")
 
 
 shell.page(
@@ -50,10 +41,11 @@ shell.page(
 )
 runs = caches.trained_runs()
 if runs:
-    request = prompts.read(form(runs))
+    request = able(form(runs))
     written = act(request)
     with st.container():  # so that what stands below keeps its place as they grow
         texts.show(written)
-    show_next_tokens(request)
+    if request.runs:
+        show_next_tokens(request)
 else:
     first_run.offer("There is no trained model to write with yet.")

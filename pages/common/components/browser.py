@@ -4,11 +4,14 @@ All of them put text into the DOM's `textContent`, so that `$x$`, `*a*` or `<scr
 are. Call them inside a fragment where they are redrawn often.
 """
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import ArrayLike
 
 
 def component(name: str) -> Callable[..., Any]:
@@ -24,3 +27,8 @@ def component(name: str) -> Callable[..., Any]:
 def read(file: str) -> str:
     """The text of a file in this folder."""
     return Path(__file__).with_name(file).read_text(encoding="utf-8")
+
+
+def packed(numbers: ArrayLike) -> str:
+    """Numbers as `unpack` in `dom.js` reads them: float32 in base64."""
+    return base64.b64encode(np.asarray(numbers, dtype="<f4").tobytes()).decode("ascii")

@@ -1,9 +1,18 @@
 // What the scripts of several components begin with; `component` in browser.py puts it before them.
 
-function element(tag, className, text) {
+// Strings among the children become text nodes, never markup.
+function element(tag, className, ...children) {
   const node = document.createElement(tag)
   if (className) node.className = className
-  if (text !== undefined) node.textContent = text
+  node.append(...children)
+  return node
+}
+
+// A bar as long as a probability, in its track.
+function bar(p) {
+  const node = element("div", "track", element("div", "bar"))
+  node.ariaHidden = "true"
+  node.firstChild.style.width = `${100 * p}%`
   return node
 }
 
@@ -15,5 +24,21 @@ function unpack(base64) {
 // A token with its white space to be seen.
 const visible = (text) =>
   text.replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll("\r", "␍").replaceAll(" ", "␣")
+
+// Streamlit marks a widget with the class st-key-<key>. What its elements show, Python may not have
+// heard of yet. Calls `redraw` whenever that changes, until the component is drawn anew or goes.
+const observers = new WeakMap()
+
+function follow(parentElement, keys, redraw) {
+  observers.get(parentElement)?.disconnect()
+  const observer = new MutationObserver(redraw)
+  const attributeFilter = ["value", "aria-valuetext", "aria-checked"]
+  for (const key of keys) {
+    const widget = document.querySelector(`.st-key-${key}`)
+    if (widget) observer.observe(widget, { subtree: true, attributeFilter })
+  }
+  observers.set(parentElement, observer)
+  return () => observer.disconnect()
+}
 
 // --- the script of the component itself ---

@@ -4,8 +4,8 @@
 //         (tokens, n_alternatives, 2: id and probability), names: { id: string } } | null,
 //         copied: { note, spans: [[length, place, count]], span_of: [int], longest: [first token,
 //         end], quote: [caption, before, run, after] } | null }
-// Everything a model wrote goes through textContent, so it is shown to the letter. The nodes stay
-// while a text grows, and with them the cursor, the focus and the place that was scrolled to.
+// Everything a model wrote becomes a text node, so it is shown to the letter. The nodes stay while a
+// text grows, and with them the cursor, the focus and the place that was scrolled to.
 
 const passed = (bounds, value) => bounds.filter((bound) => value >= bound).length
 const percent = (p) => (100 * p).toFixed(p >= 0.1 ? 0 : p >= 0.001 ? 1 : 3) + " %"
@@ -15,18 +15,19 @@ const whole = (number) => number.toLocaleString("en-US")
 const nats = (p) => (p > 0 ? Math.max(0, -Math.log(p)).toFixed(2) : "∞")
 
 const HINT = "Point at a token, tap it, or press the arrow keys."
+const SHADES = ["s0", "s1", "s2", "s3", "s4"]
 
 // How a text can be coloured: the class of a token, and what the classes mean.
 const MODES = {
   probability: {
     title: "Probability",
-    classes: ["s0", "s1", "s2", "s3", "s4"],
+    classes: SHADES,
     words: ["≥ 50 %", "20–50 %", "5–20 %", "1–5 %", "< 1 %"],
     level: (data, i) => 4 - passed([0.01, 0.05, 0.2, 0.5], data.probabilities[i]),
   },
   surprise: {
     title: "Surprise in nats",
-    classes: ["s0", "s1", "s2", "s3", "s4"],
+    classes: SHADES,
     words: ["< 1", "1–2", "2–4", "4–6", "≥ 6"],
     level: (data, i) => passed([1, 2, 4, 6], -Math.log(data.probabilities[i])),
     note: ({ probabilities }) => {
@@ -36,7 +37,7 @@ const MODES = {
   },
   rank: {
     title: "Rank",
-    classes: ["s0", "s1", "s2", "s3", "s4"],
+    classes: SHADES,
     words: ["1", "2–3", "4–10", "11–100", "> 100"],
     level: (data, i) => passed([2, 4, 11, 101], data.details?.ranks[i] ?? 1),
   },
@@ -57,8 +58,7 @@ const MODES = {
 function facts(data, i) {
   const p = data.probabilities[i]
   const rank = data.details?.ranks[i]
-  const words = [`probability ${percent(p)}`, ...(rank ? [`rank ${whole(rank)}`] : [])]
-  return [...words, `surprise ${nats(p)} nats`].join(", ")
+  return `probability ${percent(p)}, ${rank ? `rank ${whole(rank)}, ` : ""}surprise ${nats(p)} nats`
 }
 
 function source({ copied }, i) {
@@ -71,29 +71,13 @@ function source({ copied }, i) {
 }
 
 function alternatives({ details }, table, i) {
-  if (!details?.ranks.length) return []
+  if (!details) return []
   const width = table.length / details.ranks.length
   const pairs = []
   for (let at = i * width; at < (i + 1) * width; at += 2) {
-    pairs.push({ text: details.names[table[at]], p: table[at + 1] })
+    pairs.push({ text: details.names[table[at]], p: table[at + 1], rank: pairs.length + 1 })
   }
   return pairs
-}
-
-function bars(pairs, drawn) {
-  const table = element("div", "bars")
-  pairs.forEach(({ text, p, rank }, i) => {
-    const line = element("div", i === drawn ? "line drawn" : "line")
-    const bar = element("span", "bar")
-    bar.style.width = `${100 * p}%`
-    const track = element("span", "track")
-    track.append(bar)
-    line.append(
-      element("span", "rank", whole(rank)), element("b", "", visible(text)), track,
-      element("span", "number", percent(p)))
-    table.append(line)
-  })
-  return table
 }
 
 class TextView {
@@ -102,29 +86,20 @@ class TextView {
     this.active = -1 // the token whose panel is open
     this.cursor = -1 // where the arrow keys go on from
     this.pinned = false
-    this.box = element("div", "text")
-    this.box.tabIndex = 0
-    this.box.setAttribute("role", "group")
-    this.box.setAttribute("aria-roledescription", "token view")
     this.prompt = element("span", "prompt")
-    this.box.append(this.prompt)
+    this.box = element("div", "text", this.prompt)
+    Object.assign(this.box, { tabIndex: 0, role: "group", ariaRoleDescription: "token view" })
     this.panel = element("div", "panel")
-    this.panel.setAttribute("aria-hidden", "true") // the live region says the same
-    this.panel.hidden = true
+    Object.assign(this.panel, { ariaHidden: "true", hidden: true }) // the live region says the same
     this.live = element("div", "hidden")
-    this.live.setAttribute("aria-live", "polite")
-    this.view = element("div", "view")
-    this.view.append(this.box, this.panel, this.live)
+    this.live.ariaLive = "polite"
     this.legend = element("ul", "legend")
-    this.foot = element("div", "foot")
-    this.foot.append(this.legend, element("div", "hint", HINT))
     this.note = element("p", "note")
     this.quote = element("blockquote", "quote")
-    root.replaceChildren(this.view, this.foot, this.note, this.quote)
-    this.listen()
-  }
+    root.replaceChildren(
+      element("div", "view", this.box, this.panel, this.live),
+      element("div", "foot", this.legend, element("div", "hint", HINT)), this.note, this.quote)
 
-  listen() {
     const at = (event) => this.tokens.indexOf(event.target)
     this.box.addEventListener("pointerover", (event) => {
       if (!this.pinned && event.pointerType === "mouse" && at(event) >= 0) this.show(at(event))
@@ -154,7 +129,7 @@ class TextView {
   update(data) {
     this.data = data
     this.table = data.details ? unpack(data.details.alternatives) : []
-    this.box.setAttribute("aria-label", `${data.label}. Arrow keys walk through the tokens.`)
+    this.box.ariaLabel = `${data.label}. Arrow keys walk through the tokens.`
     this.box.style.maxHeight = data.height ? `${data.height}px` : ""
     const finished = this.tokens.slice(0, -1) // the last may gain the end of a character
     if (
@@ -178,47 +153,41 @@ class TextView {
     if (this.active >= 0) this.show(this.active)
   }
 
-  // The mode is what the widget shows now, which Python may not have heard of yet.
   mode() {
     const { colour } = this.data
     if (!colour) return "probability"
     const buttons = [...document.querySelectorAll(`.st-key-${colour.key} button[role=radio]`)]
-    const at = buttons.findIndex((button) => button.getAttribute("aria-checked") === "true")
-    return colour.modes[at] ?? colour.modes[0]
+    return colour.modes[buttons.findIndex((button) => button.ariaChecked === "true")]
+      ?? colour.modes[0]
   }
 
   paint() {
     const { data } = this
-    const name = this.mode()
-    const mode = MODES[name]
+    const mode = MODES[this.mode()]
     this.tokens.forEach((token, i) => {
       const className = `token ${mode.classes[mode.level(data, i)]}`
         + (data.texts[i].includes("\n") ? " newline" : "") + (i === this.active ? " active" : "")
         + (mode.marked?.(data, i) ? " longest" : "")
       if (token.className !== className) token.className = className
     })
-    this.legend.setAttribute("aria-label", `Colours: ${mode.title.toLowerCase()}`)
-    const items = mode.words.map((words, i) => {
-      const item = element("li")
-      item.append(element("span", `token ${mode.classes[i]}`), words)
-      return item
-    })
+    this.legend.ariaLabel = `Colours: ${mode.title.toLowerCase()}`
+    const items = mode.words.map((words, i) =>
+      element("li", "", element("span", `token ${mode.classes[i]}`), words))
     if (mode.mark) {
-      const item = element("li")
-      item.append(element("span", "sample longest", "abc"), mode.mark)
-      items.push(item)
+      items.push(element("li", "", element("span", "sample longest", "abc"), mode.mark))
     }
     const note = mode.note?.(data)
-    this.legend.replaceChildren(
-      element("li", "title", mode.title), ...items, ...(note ? [element("li", "", note)] : []))
+    if (note) items.push(element("li", "", note))
+    this.legend.replaceChildren(element("li", "title", mode.title), ...items)
     this.note.textContent = data.copied?.note ?? ""
-    const quote = name === "copied" ? data.copied?.quote : null
+    const quote = mode === MODES.copied ? data.copied?.quote : null
     this.quote.hidden = !quote
     if (quote) {
       const [caption, before, run, after] = quote
-      const text = element("span", "context")
-      text.append("…", before, element("mark", "", run), after, "…")
-      this.quote.replaceChildren(element("span", "caption", caption), text)
+      const mark = element("mark", "", run)
+      this.quote.replaceChildren(
+        element("span", "caption", caption),
+        element("span", "context", "…", before, mark, after, "…"))
     }
   }
 
@@ -231,12 +200,11 @@ class TextView {
       this.box.scrollTop = token.offsetTop - this.box.clientHeight / 2
     }
     this.show(index)
-    const text = this.data.texts[index]
     const others = alternatives(this.data, this.table, index).slice(0, 4)
     const words = others.map(({ text, p }) => `${spoken(text)} ${percent(p)}`).join(", ")
     this.live.textContent = [
-      `${spoken(text)}: ${facts(this.data, index)}.`, words && `Likeliest: ${words}.`,
-      source(this.data, index),
+      `${spoken(this.data.texts[index])}: ${facts(this.data, index)}.`,
+      words && `Likeliest: ${words}.`, source(this.data, index),
     ].filter(Boolean).join(" ")
   }
 
@@ -253,16 +221,18 @@ class TextView {
     if (index < 0) return
     const { data } = this
     this.tokens[index].classList.add("active")
-    const p = data.probabilities[index]
-    const rank = data.details?.ranks[index]
-    const pairs = alternatives(data, this.table, index).map((pair, i) => ({ ...pair, rank: i + 1 }))
-    if (rank > pairs.length && pairs.length) pairs.push({ text: data.texts[index], p, rank })
-    const head = element("div", "head")
-    head.append(element("b", "", visible(data.texts[index])), ` ${facts(data, index)}`)
-    const origin = source(data, index)
+    const drawn = data.details?.ranks[index]
+    const pairs = alternatives(data, this.table, index)
+    if (drawn > pairs.length && pairs.length) {
+      pairs.push({ text: data.texts[index], p: data.probabilities[index], rank: drawn })
+    }
+    const lines = pairs.map(({ text, p, rank }) =>
+      element("div", rank === drawn ? "line drawn" : "line", element("span", "rank", whole(rank)),
+        element("b", "", visible(text)), bar(p), element("span", "number", percent(p))))
+    const head = element("b", "", visible(data.texts[index]))
     this.panel.replaceChildren(
-      head, ...(pairs.length ? [bars(pairs, Math.min(rank, pairs.length) - 1)] : []),
-      ...(origin ? [element("div", "origin", origin)] : []))
+      element("div", "head", head, ` ${facts(data, index)}`), element("div", "bars", ...lines),
+      element("div", "origin", source(data, index)))
     this.place()
   }
 
@@ -271,11 +241,8 @@ class TextView {
     if (this.active < 0) return
     const line = this.tokens[this.active].getClientRects()[0]
     const box = this.box.getBoundingClientRect()
-    if (!line || line.bottom < box.top || line.top > box.bottom) {
-      this.panel.hidden = true
-      return
-    }
-    this.panel.hidden = false
+    this.panel.hidden = !line || line.bottom < box.top || line.top > box.bottom
+    if (this.panel.hidden) return
     const { offsetWidth: width, offsetHeight: height } = this.panel
     const below = line.bottom + height + 12 < window.innerHeight || line.top < height + 70
     const left = Math.min(Math.max(line.left - box.left, 0), Math.max(box.width - width, 0))
@@ -285,21 +252,11 @@ class TextView {
 }
 
 const views = new WeakMap()
-const cleanups = new WeakMap()
 
 export default function ({ data, parentElement }) {
-  cleanups.get(parentElement)?.()
   const root = parentElement.querySelector(".root")
-  let view = views.get(root)
-  if (!view) {
-    view = new TextView(root)
-    views.set(root, view)
-  }
+  if (!views.has(root)) views.set(root, new TextView(root))
+  const view = views.get(root)
   view.update(data)
-  const widget = data.colour && document.querySelector(`.st-key-${data.colour.key}`)
-  const observer = new MutationObserver(() => view.paint())
-  if (widget) observer.observe(widget, { subtree: true, attributeFilter: ["aria-checked"] })
-  const cleanup = () => observer.disconnect()
-  cleanups.set(parentElement, cleanup)
-  return cleanup
+  return follow(parentElement, data.colour ? [data.colour.key] : [], () => view.paint())
 }

@@ -1,14 +1,10 @@
 """What a model wrote: each token coloured, and what the model thought in its place."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
-
-import numpy as np
 
 from lm.writing.generation import GeneratedToken
-from pages.common.components.browser import component
+from pages.common.components.browser import component, packed
 
 # What a text can be coloured by -> how the control calls it.
 COLOURS = {
@@ -61,6 +57,11 @@ def text_view(
         copied: What of the text stands in the train text.
         colour_key: The `key` of a segmented control over `COLOURS`, which the browser follows.
     """
+    details = {
+        "ranks": [token.rank for token in tokens],
+        "alternatives": packed([token.alternatives for token in tokens]),
+        "names": names,
+    }
     _text_view(
         data={
             "label": label,
@@ -68,20 +69,9 @@ def text_view(
             "texts": list(texts),
             "probabilities": [float(p) for p in probabilities],
             "height": height,
-            "details": _details(tokens[: len(texts)], names or {}),
+            "details": details if tokens else None,
             "copied": copied and asdict(copied),
             "colour": colour_key and {"key": colour_key, "modes": list(COLOURS)},
         },
         key=key,
     )
-
-
-def _details(tokens: Sequence[GeneratedToken], names: Mapping[int, str]) -> dict[str, Any] | None:
-    if not tokens:
-        return None
-    alternatives = np.array([token.alternatives for token in tokens], dtype="<f4")
-    return {
-        "ranks": [token.rank for token in tokens],
-        "alternatives": base64.b64encode(alternatives.tobytes()).decode("ascii"),
-        "names": {str(token_id): text for token_id, text in names.items()},
-    }

@@ -1,17 +1,34 @@
 """The form of the page Generate: the prompt, who continues it, and how tokens are drawn."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
 
 from lm.runs import Run
 from lm.writing.sampling import Sampling
-from pages.common import links, wording
+from pages.common import caches, links, wording
 
 MOST_RUNS = 4
 MOST_CHARS = 5000  # of a prompt: the address holds it
-SAMPLING_KEYS = ("temperature", "top_k", "top_p", "min_p")
+SLIDERS: dict[str, tuple] = {  # key -> label, least, most, at first, step, help
+    "temperature": (
+        *("Temperature (T)", 0.0, 2.0, 0.8, 0.05),
+        "Sharper below 1, flatter above; 0 always takes the likeliest token.",
+    ),
+    "top_k": (
+        *("Likeliest tokens kept (top-k; 0: all)", 0, 100, 0, 1),
+        "Keep this many of the likeliest tokens; 0 keeps all.",
+    ),
+    "top_p": (
+        *("Probability kept (top-p; 1: all)", 0.01, 1.0, 1.0, 0.01),
+        "Keep the fewest likeliest tokens whose probabilities reach this sum; 1 keeps all.",
+    ),
+    "min_p": (
+        *("Least share of the top (min-p; 0: all)", 0.0, 1.0, 0.0, 0.01),
+        "Drop tokens less probable than this share of the likeliest one; 0 keeps all.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -84,35 +101,47 @@ def form(runs: list[Run]) -> Request:
         prompt = _prompt(by_label[labels[0]] if labels else None)
     kept: Any = {"bind": "query-params", "persist_state": "session", "on_change": "ignore"}
     with right.container(horizontal=True, gap="small"):
-        n_tokens = st.number_input(
-            "Tokens", 1, 2000, 300, 50, key="n_tokens", **kept,
-        )  # fmt: skip
+        n_tokens = st.number_input("Tokens", 1, 2000, 300, 50, key="n_tokens", **kept)
         seed = st.number_input(
-            "Seed", 0, 2**31 - 1, 0, key="text_seed", **kept,
+            *("Seed", 0, 2**31 - 1, 0),
+            key="text_seed",
             help="The same seed writes the same text, and gives every checkpoint the same luck.",
-        )  # fmt: skip
-    columns = st.columns(4, gap="medium")
-    temperature = columns[0].slider(
-        "Temperature (T)", 0.0, 2.0, 0.8, 0.05, key="temperature", **kept,
-        help="Sharper below 1, flatter above; 0 always takes the likeliest token.",
-    )  # fmt: skip
-    top_k = columns[1].slider(
-        "Likeliest tokens kept (top-k; 0: all)", 0, 100, 0, key="top_k", **kept,
-        help="Keep this many of the likeliest tokens; 0 keeps all.",
-    )  # fmt: skip
-    top_p = columns[2].slider(
-        "Probability kept (top-p; 1: all)", 0.01, 1.0, 1.0, 0.01, key="top_p", **kept,
-        help="Keep the fewest likeliest tokens whose probabilities reach this sum; 1 keeps all.",
-    )  # fmt: skip
-    min_p = columns[3].slider(
-        "Least share of the top (min-p; 0: all)", 0.0, 1.0, 0.0, 0.01, key="min_p", **kept,
-        help="Drop tokens less probable than this share of the likeliest one; 0 keeps all.",
-    )  # fmt: skip
+            **kept,
+        )
+    drawn: dict[str, Any] = {}
+    for column, (name, slider) in zip(st.columns(4, gap="medium"), SLIDERS.items(), strict=True):
+        *label_and_range, help_text = slider
+        drawn[name] = column.slider(*label_and_range, key=name, help=help_text, **kept)
+    drawn["top_k"] = drawn["top_k"] or None
     return Request(
         runs=[by_label[label] for label in labels],
         prompt=prompt,
         n_tokens=n_tokens,
-        sampling=Sampling(
-            temperature=temperature, top_k=top_k or None, top_p=top_p, min_p=min_p, seed=int(seed)
-        ),
+        sampling=Sampling(**drawn, seed=int(seed)),
     )
+
+
+def able(request: Request) -> Request:
+    """The request with those of its runs that can continue the prompt; says why others cannot.
+
+    A problem or a note about the prompt is said once, with the names of the runs that it is about.
+    """
+    if not request.runs:
+        st.info("Choose at least one checkpoint.")
+    runs, problems, notes = [], dict[str, list[str]](), dict[str, list[str]]()
+    for run in request.runs:
+        try:
+            with st.spinner("Loading the checkpoint …"):
+                prompt = caches.prompt(run, request.prompt)
+                caches.next_token(run, request.prompt)
+        except (ValueError, OSError) as error:
+            problems.setdefault(str(error), []).append(run.name)
+            continue
+        runs.append(run)
+        for note in prompt.notes:
+            notes.setdefault(note, []).append(run.name)
+    for show, sentences in ((st.error, problems), (st.caption, notes)):
+        for sentence, names in sentences.items():
+            about = f"{', '.join(names)}: " if len(request.runs) > 1 else ""
+            show(wording.plain(about + sentence))
+    return replace(request, runs=runs)
