@@ -1,8 +1,5 @@
 """Train: choose a model and a budget, see the bill, watch the loss fall."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
@@ -30,32 +27,21 @@ def load() -> tuple[list[Run], Run | None, Draft]:
     return runs, run, drafts.draft(CHOICES.values)
 
 
-def set_dials(choices: Mapping[str, Any]) -> None:
-    """Change the form; what is None follows the preset again."""
-    CHOICES.reset(*(name for name, value in choices.items() if value is None))
-    CHOICES.values.update({k: v for k, v in choices.items() if v is not None})
-
-
 def show(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     """The run, live; before there is one, the chart that waits for it."""
     if run is not None:
-        panel.show(run, runs, choose=form.follow, set_dials=set_dials)
+        panel.show(run, runs)
         return
     if draft.plan is None or draft.config is None or draft.corpus is None:
         return
-    references = corpora.references(draft.data)
+    vocab_size = draft.corpus.tokenizer.vocab_size
     left, right = layout.run()
     with left:
-        x, log_x = curve.axis_controls()
         curve.loss_chart(
             pd.DataFrame(columns=list(StepRecord.__dataclass_fields__)),
-            x=x,
-            log_x=log_x,
-            steps=draft.plan,
-            seconds=forecast.seconds(
-                draft.config, draft.plan, draft.corpus.tokenizer.vocab_size, runs
-            ),
-            references=references,
+            draft.plan,
+            seconds=forecast.seconds(draft.config, draft.plan, vocab_size, runs),
+            references=corpora.references(draft.data),
             architecture=draft.architecture,
             guess=guess.current(),
         )

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -70,18 +71,16 @@ def parameters(n_params: int, n_in_tables: int) -> str:
     return f"{text}, {count(n_in_tables)} of them in tables of n-grams" if n_in_tables else text
 
 
-def vocabulary(run: Run) -> str:
-    """What a run's tokens are, and how many there are: "a vocabulary of 65 characters"."""
-    data, tokenizer = run.config.data, TOKENIZERS[run.config.data.tokenizer]
-    text = f"a vocabulary of {count(run.vocab_size)} {tokenizer.title}"
-    if tokenizer.sized and run.vocab_size < data.bpe_vocab_size:
-        text += f" (of {count(data.bpe_vocab_size)} asked for: the text has no more)"
-    return text
-
-
 def axis(name: str) -> str:
     """The label of a button that chooses the x-axis of a training curve."""
     return {"step": "steps", "flops": "FLOPs"}.get(name, name)
+
+
+def metrics(*figures: tuple[str, str, str], key: str = "cost", gap: Any = "medium") -> None:
+    """Numbers in a row. Each is a label, its value and what it means, or "" in its place."""
+    with st.container(horizontal=True, gap=gap, key=key):
+        for label, value, meaning in figures:
+            st.metric(label, value, width="content", help=meaning or None)
 
 
 def best_of_counting(references: Mapping[str, float]) -> tuple[str, float] | None:
@@ -94,11 +93,6 @@ def best_of_counting(references: Mapping[str, float]) -> tuple[str, float] | Non
 
 
 # --- runs ---------------------------------------------------------------------------------------
-
-
-def n_runs(count: int) -> str:
-    """How many runs: "1 run", "5 runs"."""
-    return "1 run" if count == 1 else f"{count} runs"
 
 
 def names(runs: Iterable[Run]) -> dict[str, str]:
@@ -125,15 +119,20 @@ def untold(run: Run, result: Evaluation) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
+def learns(run: Run) -> list[str]:
+    """A run's model, its text and its tokens, each as a phrase of Markdown."""
+    data, tokenizer = run.config.data, TOKENIZERS[run.config.data.tokenizer]
+    tokens = f"a vocabulary of {count(run.vocab_size)} {tokenizer.title}"
+    if tokenizer.sized and run.vocab_size < data.bpe_vocab_size:
+        tokens += f" (of {count(data.bpe_vocab_size)} asked for: the text has no more)"
+    title = architecture(run.config.model.architecture)
+    model = f"{title} of {parameters(run.n_params, in_tables(run))}"
+    return [model, plain(corpora.title(data)), tokens]
+
+
 def run_facts(run: Run) -> str:
     """What a run is, in one line of Markdown."""
-    facts = [
-        f"{architecture(run.config.model.architecture)} of "
-        + parameters(run.n_params, in_tables(run)),
-        plain(corpora.title(run.config.data)),
-        vocabulary(run),
-        f"{flops_text(run.status.flops.total)} training FLOPs",
-    ]
+    facts = [*learns(run), f"{flops_text(run.status.flops.total)} training FLOPs"]
     if run.status.test:
         facts.append(f"test loss {run.status.test.loss:.3f}")
     return " · ".join(facts)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from lm.architectures import DEFAULT
+from lm.base.wording import counted
 from lm.runs import Run, RunError
 from pages.common import phases, runs_table, theme, wording
 from pages.common.compare.choice import checked_ids
@@ -90,7 +91,7 @@ def _rows(
             placeholder="–",
             row_height=theme.row_height(),
             height="auto" if len(runs) > 10 else "content",
-            alt=f"{wording.n_runs(len(runs))}: settings and results",
+            alt=f"{counted(len(runs), 'run')}: settings and results",
         )
     if _check(group.key, run_ids, key):
         st.rerun()

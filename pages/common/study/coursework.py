@@ -164,7 +164,7 @@ def _cost(scale: str, corpora: tuple[str, ...], store: RunStore, work: Work | No
         seconds = sum(cost.seconds_left for cost in costs) / n_cores()
         return forecast.in_words(seconds) if sum(cost.n_left for cost in costs) else "–"
 
-    sweeps.metrics(
+    wording.metrics(
         ("Runs", wording.count(n_runs), ""),
         ("To train", wording.count(n_left), ""),
         ("FLOPs in all", flops_text(sum(cost.flops for cost in costs)), sweeps.COUNTED),

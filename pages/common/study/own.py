@@ -78,7 +78,7 @@ def _cost(planned: Estimate, names: Mapping[RunConfig, str]) -> None:
             else "a rough guess: nothing has been trained on this machine yet."
         )
         seconds = forecast.in_words(planned.seconds_left)
-        sweeps.metrics(
+        wording.metrics(
             runs,
             ("To train", wording.count(planned.n_left), ""),
             ("FLOPs to come", flops_text(planned.flops_left), sweeps.COUNTED),
@@ -87,7 +87,7 @@ def _cost(planned: Estimate, names: Mapping[RunConfig, str]) -> None:
         )
     else:
         seconds = forecast.in_words(planned.seconds_spent)
-        sweeps.metrics(
+        wording.metrics(
             runs,
             ("FLOPs spent", flops_text(planned.flops_spent), sweeps.COUNTED),
             ("Training time", seconds, "The sum over all runs, of training alone."),

@@ -24,13 +24,6 @@ BUDGET = "budget"
 COUNTED = f"Training FLOPs. {wording.NOT_COUNTED}"
 
 
-def metrics(*figures: tuple[str, str, str]) -> None:
-    """Numbers in a row. Each is a label, its value and what it means, or "" in its place."""
-    with st.container(horizontal=True, gap="medium", key="cost"):
-        for label, value, meaning in figures:
-            st.metric(label, value, width="content", help=meaning or None)
-
-
 # --- files --------------------------------------------------------------------------------------
 
 

@@ -13,11 +13,58 @@ from lm.runs import Run, RunError, forecast
 from lm.runs.plan import Plan, plan
 from pages.common import caches, corpora, drafts, runs_table, wording
 from pages.common.components.chart import draw
-from pages.common.train import guess as guesses_made
+from pages.common.train import guess as guesses
 
 
-def axis_controls() -> tuple[str, bool]:
-    """What the x-axis of a loss curve shows, and whether it is logarithmic."""
+def show(run: Run, metrics: pd.DataFrame, *, scoring: bool) -> None:
+    """How far the run is, and its curve."""
+    if run.state != "complete":
+        text = f"Step {run.status.step:,} of {run.n_steps:,}"
+        if scoring:
+            text += " · scoring every token of validation and test"
+        st.progress(min(1.0, run.status.step / run.n_steps), text=text)
+    steps = plan(run.config, run.vocab_size, run.facts.n_train_tokens)
+    parent = run_before(run)
+    try:
+        references = corpora.references(run.config.data)
+    except (DatasetError, ValueError):  # its text is gone
+        references = {"uniform": math.log(run.vocab_size)}
+    loss_chart(
+        metrics,
+        steps,
+        seconds=_seconds_axis(run, metrics, steps),
+        references=references,
+        architecture=run.config.model.architecture,
+        guess=guesses.of(run),
+        before=None if parent is None else runs_table.metrics(parent),
+    )
+    if parent is not None:
+        changed = listed(drafts.differences(parent.config, run.config), most=2)
+        how = f"with {wording.plain(changed)}" if changed else "as it was"
+        st.caption(f"Grey: the run before, which was restarted {how}.")
+
+
+def loss_chart(
+    metrics: pd.DataFrame,
+    steps: Plan,
+    *,
+    seconds: float,
+    references: dict[str, float],
+    architecture: str,
+    guess: float | None,
+    before: pd.DataFrame | None = None,
+) -> None:
+    """Draw a loss curve, with a choice of its x-axis. Both axes follow from the plan.
+
+    Args:
+        metrics: Columns of `StepRecord`; may be empty.
+        steps: The plan, which says where the axis ends.
+        seconds: The end of the axis of time.
+        references: Name -> loss of guessing, nats per token.
+        architecture: Decides the colour.
+        guess: The loss that somebody expects at the end.
+        before: Metrics of the run that this one replaced.
+    """
     with st.container(horizontal=True, vertical_alignment="center", key="axis"):
         x = st.segmented_control(
             "Loss against",
@@ -30,100 +77,37 @@ def axis_controls() -> tuple[str, bool]:
             persist_state="session",
         )
         log_x = st.toggle("Log x", key="log_x", persist_state="session")
-    return x or "step", log_x
-
-
-def show(run: Run, metrics: pd.DataFrame, *, scoring: bool) -> None:
-    """How far the run is, and its curve."""
-    if run.state != "complete":
-        done = run.status.step / run.n_steps
-        text = f"Step {run.status.step:,} of {run.n_steps:,}"
-        if scoring:
-            text += " · scoring every token of validation and test"
-        st.progress(min(1.0, done), text=text)
-    x, log_x = axis_controls()
-    steps = plan(run.config, run.vocab_size, run.facts.n_train_tokens)
-    parent = run_before(run)
-    before = None if parent is None else runs_table.metrics(parent)
-    lowest = metrics[["train_loss", "sampled_val_loss"]].min().min()
-    loss_chart(
-        metrics,
-        x=x,
-        log_x=log_x,
-        steps=steps,
-        seconds=_seconds_axis(run, metrics, steps),
-        references=_references(run),
-        architecture=run.config.model.architecture,
-        lowest=None if math.isnan(lowest) else float(lowest),
-        before=before,
-        guess=guesses_made.of(run),
-    )
-    if parent is not None:
-        changed = listed(drafts.differences(parent.config, run.config), most=2)
-        st.caption(
-            "Grey: the run before, which was restarted"
-            + (f" with {wording.plain(changed)}." if changed else " as it was.")
-        )
-
-
-def loss_chart(
-    metrics: pd.DataFrame,
-    *,
-    x: str,
-    log_x: bool,
-    steps: Plan,
-    seconds: float,
-    references: dict[str, float],
-    architecture: str,
-    lowest: float | None = None,
-    before: pd.DataFrame | None = None,
-    guess: float | None = None,
-) -> None:
-    """Draw a loss curve whose axes follow from the plan, before the first point.
-
-    Args:
-        metrics: Columns of `StepRecord`; may be empty.
-        x: A key of `charts.X_TITLES`.
-        log_x: Draw x on a logarithmic axis.
-        steps: The plan, which says where the axis ends.
-        seconds: Where the axis of time ends.
-        references: Name -> loss of guessing, nats per token.
-        architecture: Decides the colour.
-        lowest: The lowest loss so far, to make room for.
-        before: Metrics of the run that this one took the place of.
-        guess: Where somebody says that the loss will end.
-    """
     ends = {
         "step": steps.n_steps,
         "tokens": steps.tokens,
         "flops": steps.flops.total,
         "seconds": seconds,
     }
-    guesses = {} if guess is None else {"your guess": guess}
+    marked = {} if guess is None else {"your guess": guess}
+    levels = {**references, **marked}
+    lowest = float(metrics[["train_loss", "sampled_val_loss"]].min().min())
     chart = charts.loss_chart(
         metrics,
         x=x,
         x_end=float(ends[x]),
-        y_domain=charts.loss_axis({**references, **guesses}, lowest),
+        y_domain=charts.loss_axis(levels, None if math.isnan(lowest) else lowest),
         references=references,
         color=ARCHITECTURES[architecture].look.color,
         log_x=log_x,
         before=before,
-        marked=guesses,
+        marked=marked,
     )
     with st.container(key="loss-chart", gap="xxsmall"):
-        draw(
-            chart, key="loss", alt=charts.describe_loss(metrics, {**references, **guesses}, before)
-        )
+        draw(chart, key="loss", alt=charts.describe_loss(metrics, levels, before))
+        least = ", and the least possible" if "entropy" in references else ""
         st.caption(
             "Faint: training loss. Bold: loss on a fixed sample of the validation split. Dashed: "
-            "what guessing costs"
-            + (", and the least possible." if "entropy" in references else ".")
+            f"what guessing costs{least}."
         )
 
 
 def _seconds_axis(run: Run, metrics: pd.DataFrame, steps: Plan) -> float:
-    """Where the axis of time ends, in seconds: the forecast, doubled when the run takes longer."""
+    """The end of the axis of time, in seconds: the forecast, doubled while the run takes longer."""
     if run.state == "complete" and len(metrics):
         return float(metrics["seconds"].iloc[-1])
     key = f"seconds-{run.run_id}"
@@ -136,7 +120,7 @@ def _seconds_axis(run: Run, metrics: pd.DataFrame, steps: Plan) -> float:
 
 
 def run_before(run: Run) -> Run | None:
-    """The run that this one took the place of, if it is here and their losses compare."""
+    """The run that this one replaced, if it is here and their losses compare."""
     if run.parent_run_id is None:
         return None
     try:
@@ -144,11 +128,3 @@ def run_before(run: Run) -> Run | None:
     except RunError:
         return None
     return parent if parent.comparable_key == run.comparable_key else None
-
-
-def _references(run: Run) -> dict[str, float]:
-    """The losses of guessing on this corpus; where its text is gone, ln V alone."""
-    try:
-        return corpora.references(run.config.data)
-    except (DatasetError, ValueError):
-        return {"uniform": math.log(run.vocab_size)}

@@ -1,7 +1,7 @@
 """The form of the Train page: settings follow from the budget until the user sets them."""
 
-import functools
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,21 @@ def follow(run: Run) -> None:
     CHOICES.values.update({links.RUN: run.run_id, **drafts.choices_of(run.config)})
 
 
+def change(choices: Mapping[str, Any]) -> None:
+    """Change the form; a setting whose value is None follows the preset again."""
+    CHOICES.reset(*choices)
+    CHOICES.values.update({k: v for k, v in choices.items() if v is not None})
+
+
 def dials(draft: Draft) -> DeltaGenerator:
     """Architecture, corpus and budget.
 
     Returns the place below the budget where `counting` says what needs no training.
     """
     architecture = ARCHITECTURES[draft.architecture]
-    names = list(ARCHITECTURES)
     st.segmented_control(
         "Architecture",
-        names,
+        list(ARCHITECTURES),
         format_func=wording.architecture,
         required=True,
         width="stretch",
@@ -45,34 +50,48 @@ def dials(draft: Draft) -> DeltaGenerator:
     )
     st.caption(architecture.sentence)
     _dataset(draft)
-    _budget(draft)
+    st.select_slider(
+        "**Budget** (training FLOPs)",
+        drafts.BUDGETS,
+        format_func=flops_text,
+        help="What the run may spend, forward and backward and optimizer. The number of steps "
+        f"follows from it and, under preset {DEFAULT}, so do the model's size and the batch.",
+        **_bound("budget", draft.budget),
+    )
     return st.empty()
 
 
 def settings(draft: Draft) -> None:
     """The preset, the basic settings, the rest."""
-    _preset(draft)
+    suited = [p for p in PRESETS.values() if p.suits(ARCHITECTURES[draft.architecture])]
+    names = [preset.name for preset in suited]
+    st.radio(
+        "Preset",
+        names,
+        captions=[preset.help for preset in suited],
+        **_bound("preset", draft.preset, options=names),
+    )
     model, training = drafts.model_settings(draft.architecture), drafts.training_settings()
-    basics = [s for s in {**model, **training}.values() if s.basic]
-    for setting in basics:
-        if setting.switch is not None:
+    every = {**model, **training}
+    for setting in every.values():
+        if setting.basic and setting.switch is not None:
             _switch(draft, setting, setting.switch)
-    basics = [setting.name for setting in basics if setting.switch is None]
-    _controls(draft, {**model, **training}, basics)
+    basics = [name for name, each in every.items() if each.basic and each.switch is None]
+    _controls(draft, every, basics)
     if "more" not in st.session_state:
         st.session_state["more"] = st.session_state.get(_MORE_IS_OPEN, False)
     more = st.expander("More settings", key="more", on_change="rerun")
     st.session_state[_MORE_IS_OPEN] = bool(more.open)
     if more.open:  # thirty controls, which would be drawn anew with every other one
-        rooms = {
-            "Corpus": drafts.data_settings(draft.data.dataset),
-            "Model": model,
-            "Training": training,
-        }
+        corpus = drafts.data_settings(draft.data.dataset)
         with more:
-            _more(draft, rooms, basics)
-    by_hand = [n for n in CHOICES.values if n in draft.values and n not in ("dataset", "budget")]
-    by_hand = [n for n in by_hand if n != "architecture"]
+            for title, room in {"Corpus": corpus, "Model": model, "Training": training}.items():
+                names = [name for name, each in room.items() if each.applies(draft.values)]
+                if names := [name for name in names if name not in basics]:
+                    st.markdown(f"**{title}**")
+                    _controls(draft, room, names)
+    dials = ("architecture", "dataset", "budget")
+    by_hand = [n for n in CHOICES.values if n in draft.values and n not in dials]
     if by_hand:
         st.button(
             f"Reset all {len(by_hand)} settings" if len(by_hand) > 1 else f"Reset {by_hand[0]}",
@@ -93,40 +112,17 @@ def counting(place: DeltaGenerator, draft: Draft) -> None:
     if not scores[0].compares_by_loss:
         bits = min(score.bits_per_char for score in scores)
         place.caption(f"Counting, without any training, reaches {bits:.2f} bits per character.")
-        return
-    if best := wording.best_of_counting(references):
-        what, loss = best
+    elif best := wording.best_of_counting(references):
+        name, loss = best
         place.caption(
-            f"Counting {what}, without any training, reaches {loss:.2f}.",
+            f"Counting {name}, without any training, reaches {loss:.2f}.",
             help="Nats per token of the validation split, by a table of how often each token "
             "followed the ones before it. A model is worth its FLOPs where it ends below.",
         )
 
 
-def _more(draft: Draft, rooms: Mapping[str, dict[str, Setting]], basics: list[str]) -> None:
-    """The settings that have an effect and no place above, by what they are settings of."""
-    for title, settings in rooms.items():
-        names = [n for n in settings if n not in basics]  # those with a switch are here too
-        names = [n for n in names if settings[n].applies(draft.values)]
-        if names:
-            st.markdown(f"**{title}**")
-            _controls(draft, settings, names)
-
-
-def _preset(draft: Draft) -> None:
-    """The presets that suit the architecture, each with what it is for."""
-    suited = [p for p in PRESETS.values() if p.suits(ARCHITECTURES[draft.architecture])]
-    names = [preset.name for preset in suited]
-    st.radio(
-        "Preset",
-        names,
-        captions=[preset.help for preset in suited],
-        **_bound("preset", draft.preset, options=names),
-    )
-
-
 def _bound(name: str, value: Any, **how: Any) -> dict[str, Any]:
-    return forms.bound(name, value, functools.partial(CHOICES.set, name), **how)
+    return forms.bound(name, value, partial(CHOICES.set, name), **how)
 
 
 def _dataset(draft: Draft) -> None:
@@ -138,8 +134,8 @@ def _dataset(draft: Draft) -> None:
         help="The text to learn from. Those that are not here are fetched on the Data page.",
         **_bound("dataset", draft.data.dataset, options=names),
     )
+    texts = list(corpora.uploads())
     if draft.data.text_path is not None:
-        texts = list(corpora.uploads())
         st.selectbox(
             "Your text",
             texts,
@@ -148,40 +144,30 @@ def _dataset(draft: Draft) -> None:
         )
     if draft.corpus is not None and (about := draft.corpus.about):
         st.caption(wording.several(about))
-    shared = {name: dataset for name, dataset in DATASETS.items() if not dataset.needs_path}
-    missing = [dataset.title for name, dataset in shared.items() if name not in names]
+    missing = [
+        dataset.title
+        for name, dataset in DATASETS.items()
+        if not dataset.needs_path and name not in names
+    ]
     if missing:
         st.caption(f"Not here yet: {', '.join(missing)}. The Data page fetches them.")
-    if not corpora.uploads():
+    if not texts:
         st.caption("A text of your own can be uploaded on the Data page.")
 
 
-def _budget(draft: Draft) -> None:
-    st.select_slider(
-        "**Budget** (training FLOPs)",
-        drafts.BUDGETS,
-        format_func=flops_text,
-        help="What the run may spend, forward and backward and optimizer. The number of steps "
-        f"follows from it and, under preset {DEFAULT}, so do the model's size and the batch.",
-        **_bound("budget", draft.budget),
-    )
-
-
 def _switch(draft: Draft, setting: Setting, switch: Switch) -> None:
-    """What a model has or has not, at one click; how much of it there is stands under "More"."""
+    """Turn a part of the model on or off; its size stands under "More"."""
     is_set = setting.name in CHOICES.values
     on = draft.values.get(setting.name, setting.default) != switch.off
 
-    def change(on: bool) -> None:
-        changed = drafts.switched(CHOICES.values, setting, on)
-        CHOICES.reset(setting.name)
-        CHOICES.values.update(changed)
+    def turn(on: bool) -> None:
+        change({setting.name: drafts.switched(CHOICES.values, setting, on).get(setting.name)})
 
     st.toggle(
         f"**{switch.label}**" if is_set else switch.label,
         help=f"{switch.help} More about them stands under More settings. "
         + ("Set by you." if is_set else f"Follows {_follows(draft)}."),
-        **forms.bound(f"switch-{setting.name}", on, change),
+        **forms.bound(f"switch-{setting.name}", on, turn),
     )
 
 
@@ -192,20 +178,19 @@ def _follows(draft: Draft) -> str:
 
 def _controls(draft: Draft, settings: Mapping[str, Setting], names: list[str]) -> None:
     """The settings two in a row."""
+    placeholders = {
+        "sequence_length": str(draft.values.get("context_length")),
+        "threads": "automatic",
+    }
     for row in (names[i : i + 2] for i in range(0, len(names), 2)):
-        for column, name in zip(
-            st.columns(2, gap="small", vertical_alignment="bottom"), row, strict=False
-        ):
+        columns = st.columns(2, gap="small", vertical_alignment="bottom")
+        for column, name in zip(columns, row, strict=False):
             with column:
-                placeholder = {
-                    "sequence_length": str(draft.values.get("context_length")),
-                    "threads": "automatic",
-                }.get(name, "")
                 forms.control(
                     settings[name],
                     draft.values.get(name, settings[name].default),
                     CHOICES,
                     name=name,
                     follows=_follows(draft),
-                    placeholder=placeholder,
+                    placeholder=placeholders.get(name, ""),
                 )

@@ -57,22 +57,27 @@ def of(run: Run) -> float | None:
 def judge(run: Run) -> None:
     """Say how good the guess was, once the run has been scored; or why there is none."""
     try:
-        loss = read_guess(run)
+        guess = read_guess(run)
     except RunError as error:
         st.caption(wording.plain(str(error)))
         return
-    if loss is not None and run.state == "complete" and run.status.valid is not None:
-        st.markdown(wording.plain(verdict(loss, run.status.valid.loss, _of_ladder(run))))
+    if guess is not None and run.state == "complete" and run.status.valid is not None:
+        preset, ladder = ladders.reference(run)
+        frontier = ladders.frontier(ladder, preset, loss_on_validation)
+        line = frontier.lines.get(run.config.model.architecture, ())
+        of_ladder = score_at(line, run.status.flops.total)
+        st.markdown(wording.plain(verdict(guess, run.status.valid.loss, of_ladder)))
 
 
 def verdict(guess: float, loss: float, ladder: float | None = None) -> str:
-    """A guess beside what came of it and what a ladder says, in nats per token: in sentences."""
+    """A guess beside the loss of the run and that of the ladder, in nats per token: in sentences.
+
+    `ladder`: the loss of the ladder's runs of this architecture for as many FLOPs.
+    """
     said, ended = round(guess, 2), round(loss, 2)
-    sentence = f"You said {said:.2f}; it ended at {ended:.2f}"
-    if said == ended:
-        sentence += ", as you said."
-    else:
-        sentence += f", {abs(ended - said):.2f} {'lower' if ended < said else 'higher'}."
+    side = f"{abs(ended - said):.2f} {'lower' if ended < said else 'higher'}"
+    sentence = f"You said {said:.2f}; it ended at {ended:.2f}, "
+    sentence += "as you said." if said == ended else f"{side}."
     if ladder is None:
         return sentence
     sentence += f" The recipe's own runs end at {ladder:.2f} for these FLOPs"
@@ -80,14 +85,6 @@ def verdict(guess: float, loss: float, ladder: float | None = None) -> str:
         return f"{sentence}, as you said."
     nearer = abs(guess - loss) < abs(ladder - loss)
     return f"{sentence}: you were {'nearer' if nearer else 'further off'}."
-
-
-def _of_ladder(run: Run) -> float | None:
-    """What the ladder's runs of its architecture and kind end at, for as many FLOPs."""
-    preset, ladder = ladders.reference(run)
-    frontier = ladders.frontier(ladder, preset, loss_on_validation)
-    line = frontier.lines.get(run.config.model.architecture, ())
-    return score_at(line, run.status.flops.total)
 
 
 def _key() -> str:

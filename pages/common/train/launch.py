@@ -1,5 +1,7 @@
 """The buttons that start a run, or restart it with changed settings."""
 
+import itertools
+
 import streamlit as st
 
 from lm.base.flops import flops_text
@@ -22,21 +24,21 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
     if draft.problem:
         st.error(wording.plain(draft.problem))
     ready = draft.problem is None
-    moving = run is not None and phases.busy(run)
-    changed = (
-        drafts.differences(run.config, draft.config) if run and moving and draft.config else []
-    )
+    shown = run if run is not None and phases.busy(run) else None  # what can be restarted
     restart = False
     with st.container(horizontal=True, vertical_alignment="bottom", key="start-row"):
-        guess.ask(moving)
+        guess.ask(shown is not None)
         start = st.button("Start", type="primary", disabled=not ready, key="start")
-        if moving:
+        if shown is not None:
+            changed = drafts.differences(shown.config, draft.config) if draft.config else []
             label = f"Restart with: {listed(changed, most=2)}" if changed else "Restart"
             restart = st.button(
-                wording.plain(label), disabled=not ready, key="restart",
+                wording.plain(label),
+                disabled=not ready,
+                key="restart",
                 help="Stop this run, keeping its checkpoint, and begin anew. The same settings "
                 "and seed give the same curve.",
-            )  # fmt: skip
+            )
         if ready:
             with st.popover("How the FLOPs add up", key="breakdown"):
                 bill.breakdown(draft)
@@ -48,11 +50,11 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
             caches.store(),
             name=_name(draft.config, draft, runs),
             corpus=draft.corpus,
-            parent_run_id=run.run_id if restart and run is not None else None,
+            parent_run_id=shown.run_id if restart and shown else None,
         )
         guess.keep(fresh)
-        if restart and run is not None:
-            caches.jobs().stop(run)
+        if restart and shown:
+            caches.jobs().stop(shown)
         caches.jobs().start(fresh)
     except (RunError, DatasetError, BudgetError, ValueError, OSError) as error:
         st.error(wording.plain(str(error)))
@@ -68,18 +70,12 @@ def _name(config: RunConfig, draft: Draft, runs: list[Run]) -> str:
     parts = [wording.with_tables(sized, draft.n_table_params), flops_text(draft.budget)]
     if config.preset != presets.DEFAULT:
         parts.append(config.preset)
-    model = drafts.model_settings(config.model.architecture)
-    settings = {**model, **drafts.training_settings()}
+    settings = drafts.model_settings(config.model.architecture) | drafts.training_settings()
     telling = {name for name, setting in settings.items() if setting.tells == "first"}
     telling = (telling | {"learning_rate"}) - {"budget"}  # which stands before them
-    by_hand = [
-        f"{name} {drafts.value_text(value)}"
-        for name, value in CHOICES.values.items()
-        if name in telling
-    ]
-    parts += by_hand[:NAMED]
+    by_hand = [(name, value) for name, value in CHOICES.values.items() if name in telling]
+    parts += [f"{name} {drafts.value_text(value)}" for name, value in by_hand[:NAMED]]
     name = ", ".join(parts)[:70]
     taken = {run.name for run in runs}
-    return next(
-        n for n in (name, *(f"{name} ({i})" for i in range(2, len(runs) + 3))) if n not in taken
-    )
+    numbered = (f"{name} ({i})" for i in itertools.count(2))
+    return next(each for each in itertools.chain([name], numbered) if each not in taken)
