@@ -1,4 +1,4 @@
-"""What a study chooses, on validation: learning rates, values of settings, checkpoints.
+"""The choices of a study on validation: learning rates, values of settings, checkpoints.
 
 A choice sees `Validated` rows alone, which hold no result on test.
 """
@@ -88,12 +88,8 @@ def best_checkpoints(families: Iterable[Family], store: RunStore) -> dict[tuple[
         if family.section == "tokenizers" or "tokenizer" in family.base:
             continue
         for row in validated(family, store):
-            key = (family.architecture, _dataset(family, row.label))
+            key = (family.architecture, family.base["dataset"])
             if row.val_loss is not None:
                 this = (row.val_loss, row.run_id)
                 best[key] = min(best.get(key, this), this)
     return {key: run_id for key, (_, run_id) in best.items()}
-
-
-def _dataset(family: Family, label: Label) -> str:
-    return {**family.base, **family.points[label]}["dataset"]

@@ -16,20 +16,16 @@ BAND_POINTS = 120  # of a training curve
 def curves(results: Results) -> dict[str, pd.DataFrame]:
     """Architecture or corpus of words -> the runs of one budget whose curves are drawn.
 
-    It is the largest budget among those that have the most seeds. Only what has runs is there.
+    It is the largest budget among those that have the most seeds.
     """
-    rows = {name: _best_frontier(results, name) for name in ARCHITECTURES}
-    for dataset in WORDS:
-        every = results.word_runs(dataset)
-        rows[dataset] = every[every["flops"] == every["flops"].max()]
-    return {name: runs for name, runs in rows.items() if len(runs)}
-
-
-def _best_frontier(results: Results, architecture: str) -> pd.DataFrame:
-    rows = results.section("frontier", architecture)
-    seeds = rows.groupby("value")["seed"].nunique()
-    several = seeds[seeds == seeds.max()]
-    return rows[rows["value"] == several.index.max()]
+    rows = {name: results.section("frontier", name) for name in ARCHITECTURES}
+    rows |= {dataset: results.word_runs(dataset) for dataset in WORDS}
+    largest = {}
+    for name, runs in rows.items():
+        if len(runs):
+            seeds = runs.groupby("value")["seed"].nunique()
+            largest[name] = runs[runs["value"] == seeds[seeds == seeds.max()].index.max()]
+    return largest
 
 
 def curve_bands(rows: pd.DataFrame) -> pd.DataFrame:
@@ -42,28 +38,16 @@ def curve_bands(rows: pd.DataFrame) -> pd.DataFrame:
     for curve, column in ((TRAINING, "train_loss"), (VALIDATION, "sampled_val_loss")):
         series = [frame.set_index("flops")[column].dropna() for frame in metrics]
         joined = pd.concat(series, axis=1, join="inner")
-        if curve == TRAINING:
-            joined = _binned(joined)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "flops": joined.index.astype(float),
-                    "curve": curve,
-                    "mean": joined.mean(axis=1).to_numpy(),
-                    "low": joined.min(axis=1).to_numpy(),
-                    "high": joined.max(axis=1).to_numpy(),
-                }
-            )
-        )
+        if curve == TRAINING:  # means over bins that are equally wide on a logarithmic axis
+            flops = joined.index.to_numpy(dtype=float)
+            bins = np.digitize(flops, np.geomspace(flops.min(), flops.max(), BAND_POINTS))
+            joined = joined.groupby(bins).mean().set_axis(pd.Series(flops).groupby(bins).mean())
+        spread = {
+            "mean": joined.mean(axis=1),
+            "low": joined.min(axis=1),
+            "high": joined.max(axis=1),
+        }
+        parts.append(pd.DataFrame({"curve": curve, **spread}).rename_axis("flops").reset_index())
     bands = pd.concat(parts, ignore_index=True)
     # on a logarithmic axis the first percent of a run would take half of the picture
     return bands[bands["flops"] >= 0.005 * bands["flops"].max()]
-
-
-def _binned(joined: pd.DataFrame) -> pd.DataFrame:
-    """Means over bins that are equally wide on a logarithmic axis."""
-    edges = np.geomspace(joined.index.min(), joined.index.max(), BAND_POINTS)
-    bins = np.digitize(joined.index.to_numpy(dtype=float), edges)
-    means = joined.groupby(bins).mean()
-    means.index = pd.Index(pd.Series(joined.index, dtype=float).groupby(bins).mean())
-    return means

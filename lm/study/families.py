@@ -1,7 +1,7 @@
 """The runs of the study: in each section, the families of runs that are compared.
 
-A family is one architecture on one corpus with one thing varied. What it varies, at which
-budgets and over how many seeds follows from a `Scale` and from `KNOBS`.
+A family is one architecture on one corpus with one thing varied. Its values, budgets and seeds
+follow from a `Scale` and from `KNOBS`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ from lm.study.sections import (
     WORDS,
 )
 
+Factors = dict[tuple[str, float], float]  # (what was tuned, budget) -> factor on its recipe's rate
+
 
 class Label(NamedTuple):
-    """Which point of a family: the value of what is varied, and the factor on the learning rate."""
+    """A point of a family: the value of what is varied, and the factor on the learning rate."""
 
     value: Any = None
     factor: float = 1.0
@@ -41,32 +43,25 @@ class Family:
 
     section: str
     name: str
-    architecture: str
     base: Point
     points: dict[Label, Point]
     seeds: Sequence[int]
     load: Loader
 
+    @property
+    def architecture(self) -> str:
+        return self.base["architecture"]
+
     @functools.cached_property
     def runs(self) -> list[tuple[Label, int, RunConfig]]:
         """Every run with its label and seed. Raises `ConfigError`."""
-        runs = []
+        runs: list[tuple[Label, int, RunConfig]] = []
+        axes = {"seed": [{"seed": seed} for seed in self.seeds]}
         for label, point in self.points.items():
-            sweep = Sweep(
-                name=self.name,
-                base={**RECIPE, **self.base, **point},
-                axes={"seed": _seeds(self.seeds)},
-            )
-            configs = expand(sweep, self.load)
+            base = {**RECIPE, **self.base, **point}
+            configs = expand(Sweep(name=self.name, base=base, axes=axes), self.load)
             runs += zip(itertools.repeat(label), self.seeds, configs, strict=False)
         return runs
-
-
-def _seeds(seeds: Sequence[int]) -> list[Point]:
-    return [{"seed": seed} for seed in seeds]
-
-
-Factors = dict[tuple[str, float], float]  # (what was tuned, budget) -> factor on its recipe's rate
 
 
 @dataclass(frozen=True)
@@ -85,136 +80,57 @@ class Study:
     def searches(self) -> list[Family]:
         """The runs from which learning rates are chosen, on validation."""
         scale, families = self.scale, []
+
+        def search(
+            key: str,
+            base: Point,
+            budget: float,
+            factors: Sequence[float],
+            seeds: Sequence[int] = (0,),
+        ) -> None:
+            base = {**base, "budget": budget}
+            points = {Label(budget, factor): self._rates(base, factor) for factor in factors}
+            families.append(self._family("search", key, base, points, seeds))
+
         if CHARACTERS in self.corpora:
             for architecture in ARCHITECTURES:
-                base = {"architecture": architecture, "dataset": CHARACTERS}
+                base = _recipe(architecture)
                 budgets = {*scale.frontier, scale.knob_budget, scale.large_knob_budget}
                 for budget in sorted({*budgets, *scale.beyond}):
-                    at_knobs = budget == scale.knob_budget
-                    seeds = scale.knob_seeds if at_knobs else scale.frontier_seeds[:1]
-                    factors = scale.narrow if budget in budgets else scale.few
-                    factors = scale.wide if at_knobs else factors
-                    families.append(self._search(architecture, base, budget, factors, seeds))
-            for key, data in self.tokenizations().items():
+                    if budget == scale.knob_budget:
+                        search(architecture, base, budget, scale.wide, scale.knob_seeds)
+                    else:
+                        factors = scale.narrow if budget in budgets else scale.few
+                        search(architecture, base, budget, factors, scale.frontier_seeds[:1])
+            for key, base in self.tokenizations().items():
                 for budget in scale.tokenizer_budgets:
-                    factors = [factor for factor in scale.narrow if 0.5 <= factor <= 2]
-                    families.append(self._search(key, data, budget, factors))
-        budget = scale.word_search_budget
-        if budget:
-            for dataset in self._word_corpora():
-                base = {"architecture": "transformer", "dataset": dataset}
-                families.append(self._search(dataset, base, budget, scale.narrow))
+                    search(key, base, budget, [f for f in scale.narrow if 0.5 <= f <= 2])
+        if scale.word_search_budget:
+            for dataset, base in self._word_corpora().items():
+                search(dataset, base, scale.word_search_budget, scale.narrow)
         return families
 
     def comparisons(self, tuned_factors: Factors) -> list[Family]:
         """All other runs, at the learning rates that the search chose."""
-        characters = CHARACTERS in self.corpora
-        frontier = list(self._frontier(tuned_factors)) if characters else []
-        families = [*frontier]
-        if characters:
-            families += self._knobs(tuned_factors)
-            families += self._naive(tuned_factors)
-            families += self._tokenizers(tuned_factors)
-        of_words = list(self._word_families(tuned_factors))
-        return [*families, *of_words, *self._siblings([*frontier, *of_words])]
-
-    # --- a method for each section ---
-
-    def _search(
-        self,
-        key: str,
-        base: Point,
-        budget: float,
-        factors: Sequence[float],
-        seeds: Sequence[int] = (0,),
-    ) -> Family:
-        base = {**base, "budget": budget}
-        return Family(
-            section="search",
-            name=key,
-            architecture=base.get("architecture", "transformer"),
-            base=base,
-            points={Label(budget, factor): self._rates(base, factor) for factor in factors},
-            seeds=seeds,
-            load=self.load,
-        )
-
-    def _frontier(self, tuned_factors: Factors) -> Iterator[Family]:
-        scale = self.scale
-        for architecture in ARCHITECTURES:
-            base = {"architecture": architecture, "dataset": CHARACTERS}
-            for budgets, seeds in (
-                (scale.frontier, scale.frontier_seeds),
-                (scale.beyond, scale.frontier_seeds[:1]),
-            ):
-                yield self._along(budgets, "frontier", architecture, base, seeds, tuned_factors)
-
-    def _knobs(self, tuned_factors: Factors) -> Iterator[Family]:
-        scale = self.scale
-        for knob in KNOBS:
-            budget = scale.large_knob_budget if knob.large else scale.knob_budget
-            factors = knob.factors if len(scale.narrow) > 1 else (1.0,)
-            for architecture, values in knob.values.items():
-                base = {"architecture": architecture, "dataset": CHARACTERS, "budget": budget}
-                tuned = {**base, **self._tuned(base, architecture, tuned_factors)}
-                config = self._config(tuned)
-                points = {}
-                for value in values[: scale.most_values]:
-                    point = knob.settings(value, config)
-                    for factor in factors:
-                        rates = self._rates({**tuned, **point}, factor)
-                        points[Label(value, factor)] = {**point, **rates}
-                yield Family(
-                    section="knobs",
-                    name=knob.family,
-                    architecture=architecture,
-                    base=tuned,
-                    points=points,
-                    seeds=scale.knob_seeds,
-                    load=self.load,
-                )
-
-    def _naive(self, tuned_factors: Factors) -> Iterator[Family]:
-        scale = self.scale
-        for architecture in ARCHITECTURES:
-            base = {
-                "architecture": architecture,
-                "dataset": CHARACTERS,
-                "budget": scale.knob_budget,
-            }
-            tuned = {**base, **self._tuned(base, architecture, tuned_factors)}
-            config = self._config(tuned)
-            last: Point = {"training.objective": "last_position"}
-            if architecture in ("linear", "mlp"):  # as many predictions per step as before
-                rows = config.training.batch_size * config.sequence_length
-                last["training.batch_size"] = rows
-            yield Family(
-                section="naive",
-                name="objective",
-                architecture=architecture,
-                base=tuned,
-                points={
-                    Label(value, factor): {**point, **self._rates({**tuned, **point}, factor)}
-                    for value, point in ((ALL_POSITIONS, {}), (LAST_POSITION, last))
-                    for factor in (scale.narrow[:3] if point else (1.0,))
-                },
-                seeds=scale.knob_seeds,
-                load=self.load,
-            )
-            yield Family(
-                section="naive",
-                name="classic",
-                architecture=architecture,
-                base={**base, "preset": "classic", "budget": scale.classic_budget},
-                points={
-                    Label(LAST_POSITION): {
-                        "training.objective": "last_position",
-                        **scale.classic.get(architecture, {}),
-                    }
-                },
-                seeds=scale.knob_seeds,
-                load=self.load,
-            )
+        scale, frontier, single = self.scale, [], []
+        along = functools.partial(self._along, tuned_factors)
+        if CHARACTERS in self.corpora:
+            for architecture in ARCHITECTURES:
+                base, seeds = _recipe(architecture), scale.frontier_seeds
+                frontier += [
+                    along("frontier", architecture, base, scale.frontier, seeds),
+                    along("frontier", architecture, base, scale.beyond, seeds[:1]),
+                ]
+            single = [*self._knobs(tuned_factors), *self._naive(tuned_factors)]
+            single += [
+                along("tokenizers", key, base, scale.tokenizer_budgets, scale.knob_seeds)
+                for key, base in self.tokenizations().items()
+            ]
+        words = [
+            along("words", dataset, base, scale.word_budgets, (0,))
+            for dataset, base in self._word_corpora().items()
+        ]
+        return [*frontier, *single, *words, *_siblings([*frontier, *words])]
 
     def tokenizations(self) -> dict[str, Point]:
         """The ways of cutting one text into tokens: name -> settings."""
@@ -222,77 +138,96 @@ class Study:
         for size in self.scale.bpe_sizes:
             kinds[f"bpe {size}"] = {"tokenizer": "bpe", "data.bpe_vocab_size": size}
         kinds["word"] = {"tokenizer": "word"}
-        base = {"architecture": "transformer", "dataset": CHARACTERS}
-        return {name: {**base, **kind} for name, kind in kinds.items()}
+        return {name: {**_recipe("transformer"), **kind} for name, kind in kinds.items()}
 
-    def _tokenizers(self, tuned_factors: Factors) -> Iterator[Family]:
-        for key, base in self.tokenizations().items():
-            budgets = self.scale.tokenizer_budgets
-            seeds = self.scale.knob_seeds
-            yield self._along(budgets, "tokenizers", key, base, seeds, tuned_factors)
+    def _word_corpora(self) -> dict[str, Point]:
+        return {name: _recipe("transformer", name) for name in WORDS if name in self.corpora}
 
-    def _word_corpora(self) -> list[str]:
-        return [name for name in WORDS if name in self.corpora]
+    def _knobs(self, tuned_factors: Factors) -> Iterator[Family]:
+        """One hyperparameter at a time."""
+        scale = self.scale
+        for knob in KNOBS:
+            budget = scale.large_knob_budget if knob.large else scale.knob_budget
+            factors = knob.factors if len(scale.narrow) > 1 else (1.0,)
+            for architecture, values in knob.values.items():
+                base = self._tuned(tuned_factors, architecture, _recipe(architecture), budget)
+                usual = self._config(base)
+                points = {}
+                for value in values[: scale.most_values]:
+                    point = knob.settings(value, usual)
+                    for factor in factors:
+                        rates = self._rates({**base, **point}, factor)
+                        points[Label(value, factor)] = {**point, **rates}
+                yield self._family("knobs", knob.family, base, points, scale.knob_seeds)
 
-    def _word_families(self, tuned_factors: Factors) -> Iterator[Family]:
-        for dataset in self._word_corpora():
-            base = {"architecture": "transformer", "dataset": dataset}
-            budgets = self.scale.word_budgets
-            yield self._along(budgets, "words", dataset, base, (0,), tuned_factors)
+    def _naive(self, tuned_factors: Factors) -> Iterator[Family]:
+        """The last position only, and the coursework's own setup."""
+        scale = self.scale
+        objective: Point = {"training.objective": "last_position"}
+        for architecture in ARCHITECTURES:
+            recipe, seeds = _recipe(architecture), scale.knob_seeds
+            base = self._tuned(tuned_factors, architecture, recipe, scale.knob_budget)
+            usual, last = self._config(base), dict(objective)
+            if architecture in ("linear", "mlp"):  # as many predictions per step as before
+                rows = usual.training.batch_size * usual.sequence_length
+                last["training.batch_size"] = rows
+            points = {
+                Label(value, factor): {**point, **self._rates({**base, **point}, factor)}
+                for value, point in ((ALL_POSITIONS, {}), (LAST_POSITION, last))
+                for factor in (scale.narrow[:3] if point else (1.0,))
+            }
+            yield self._family("naive", "objective", base, points, seeds)
+            base = {**recipe, "preset": "classic", "budget": scale.classic_budget}
+            points = {Label(LAST_POSITION): {**objective, **scale.classic.get(architecture, {})}}
+            yield self._family("naive", "classic", base, points, seeds)
 
     def _along(
         self,
-        budgets: Sequence[float],
+        tuned_factors: Factors,
         section: str,
         name: str,
         base: Point,
+        budgets: Sequence[float],
         seeds: Sequence[int],
-        tuned_factors: Factors,
     ) -> Family:
         """The recipe of `base` at several budgets, at the learning rates tuned for `name`."""
-        return Family(
-            section=section,
-            name=name,
-            architecture=base["architecture"],
-            base=base,
-            points={
-                Label(budget): self._tuned({**base, "budget": budget}, name, tuned_factors)
-                for budget in budgets
-            },
-            seeds=seeds,
-            load=self.load,
-        )
+        points = {Label(b): self._tuned(tuned_factors, name, base, b) for b in budgets}
+        return self._family(section, name, base, points, seeds)
 
-    @staticmethod
-    def _siblings(families: Iterable[Family]) -> Iterator[Family]:
-        """For each published result, the runs of this study that took no more FLOPs than it."""
-        for published, family in itertools.product(PUBLISHED, families):
-            kind = (family.architecture, family.base["dataset"])
-            points = {
-                label: point
-                for label, point in family.points.items()
-                if label.value <= published.flops
-            }
-            if points and kind == (published.architecture, published.dataset):
-                yield replace(family, section="siblings", name=published.name, points=points)
+    def _family(
+        self,
+        section: str,
+        name: str,
+        base: Point,
+        points: dict[Label, Point],
+        seeds: Sequence[int],
+    ) -> Family:
+        return Family(
+            section=section, name=name, base=base, points=points, seeds=seeds, load=self.load
+        )
 
     # --- learning rates ---
 
-    def _tuned(self, base: Point, key: str, tuned_factors: Factors) -> Point:
-        """The budget of `base`, and the rates that the search chose for `key`.
+    def _tuned(self, tuned_factors: Factors, key: str, base: Point, budget: float) -> Point:
+        """`base` with a budget, and with the rates that the search chose for `key`.
 
-        Those of the largest budget searched that is not above it or, if all are, of the smallest.
+        The search at the largest budget that is not above this one counts; if all are, that at the
+        smallest.
         """
-        budget = base["budget"]
+        base = {**base, "budget": budget}
         tuned = sorted(at for name, at in tuned_factors if name == key)
         below = [at for at in tuned if at <= budget]
         nearest = below[-1] if below else tuned[0] if tuned else None
         factor = 1.0 if nearest is None else tuned_factors[key, nearest]
-        return {"budget": budget, **self._rates(base, factor)}
+        return {**base, **self._rates(base, factor)}
 
-    def _rates(self, base: Point, factor: float) -> Point:
-        """The rates that a run of these settings has, times `factor`."""
-        return _times(self._config(base), factor)
+    def _rates(self, point: Point, factor: float) -> Point:
+        """The learning rates that a run of these settings has, times `factor`, to three digits."""
+        training = self._config(point).training
+        rates = {"training.learning_rate": training.learning_rate}
+        if training.optimizer == "muon":
+            rates["training.adamw_learning_rate"] = training.adamw_learning_rate
+        return {name: float(f"{rate * factor:.3g}") for name, rate in rates.items()}
 
     def _config(self, point: Point) -> RunConfig:
         return _resolved(self.load, tuple(point.items()))
@@ -304,10 +239,16 @@ def _resolved(load: Loader, settings: tuple[tuple[str, Any], ...]) -> RunConfig:
     return config
 
 
-def _times(config: RunConfig, factor: float) -> Point:
-    """The learning rates of a run times `factor`, to three digits."""
-    training = config.training
-    rates = {"training.learning_rate": training.learning_rate}
-    if training.optimizer == "muon":
-        rates["training.adamw_learning_rate"] = training.adamw_learning_rate
-    return {name: float(f"{rate * factor:.3g}") for name, rate in rates.items()}
+def _recipe(architecture: str, dataset: str = CHARACTERS) -> Point:
+    return {"architecture": architecture, "dataset": dataset}
+
+
+def _siblings(families: Iterable[Family]) -> Iterator[Family]:
+    """For each published result, the runs of this study that took no more FLOPs than it."""
+    for published, family in itertools.product(PUBLISHED, families):
+        points = {
+            label: point for label, point in family.points.items() if label.value <= published.flops
+        }
+        kind = (family.architecture, family.base["dataset"])
+        if points and kind == (published.architecture, published.dataset):
+            yield replace(family, section="siblings", name=published.name, points=points)

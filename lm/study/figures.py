@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,7 @@ from lm.study.sections import ARCHITECTURES, CHARACTERS, WORDS
 from lm.study.titles import title
 
 TEST_LL = "Test log-likelihood (nats per character)"
-TEST_LL_WORDS = "Test log-likelihood (nats per word)"
 LEAST_HEIGHT = 300  # pixels of a plot on a page
-SHORT_LL = "Test log-likelihood (nats/char)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,32 +41,17 @@ def _architecture_looks() -> dict[str, Look]:
 
 def figures(results: Results) -> dict[str, Figure]:
     """Name -> figure, for every one that the results have runs for."""
-    made: dict[str, Figure] = {}
-    with_curves = curves(results)
-
-    def add(name: str, rows: pd.DataFrame, draw: Callable[[], Figure]) -> None:
-        if len(rows):
-            made[name] = draw()
-
-    section = results.section
-    add("frontier", section("frontier"), lambda: _frontier(results))
-    for architecture in ARCHITECTURES:
-        if architecture in with_curves:
-            made[f"curves-{architecture}"] = _curves(with_curves[architecture])
-    rates = _rates(results)
-    add("learning-rate", rates, lambda: _learning_rate(results, rates))
-    for figure in dict.fromkeys(knob.figure for knob in KNOBS):
-        present = [section("knobs", knob.family) for knob in KNOBS if knob.figure == figure]
-        add(figure, pd.concat(present), functools.partial(_knobs, results, figure))
-    add("naive-objective", section("naive", "objective"), lambda: _objective(results))
-    add("naive-flops", meter_rows(results), lambda: _meter(results))
-    add("tokenizers", section("tokenizers"), lambda: _tokenizers(results))
-    for dataset in WORDS:
-        rows = results.word_runs(dataset)
-        add(f"frontier-{dataset}", rows, functools.partial(_word_frontier, results, rows, dataset))
-        if dataset in with_curves:
-            made[f"curves-{dataset}"] = _curves(with_curves[dataset])
-    return made
+    made = {
+        "frontier": _frontier(results),
+        "learning-rate": _learning_rate(results),
+        **{figure: _knobs(results, figure) for figure in dict.fromkeys(k.figure for k in KNOBS)},
+        "naive-objective": _objective(results),
+        "naive-flops": _meter(results),
+        "tokenizers": _tokenizers(results),
+        **{f"frontier-{dataset}": _word_frontier(results, dataset) for dataset in WORDS},
+        **{f"curves-{name}": _curves(rows) for name, rows in curves(results).items()},
+    }
+    return {name: figure for name, figure in made.items() if figure}
 
 
 def write(made: Mapping[str, Figure], said: Mapping[str, Said], folder: Path) -> None:
@@ -99,46 +81,53 @@ def shown(name: str, figure: Figure, said: Mapping[str, Said]) -> dict[str, Any]
 
 
 def _spread(
-    panels: Sequence[Panel],
+    panels: Mapping[str, Panel],
     looks: Mapping[str, Look],
     *,
     height: int,
     title: str = "",
     columns: int = 2,
-    subjects: Sequence[str] = (),
-) -> Figure:
-    """A figure of results over seeds. `subjects`: what its plots are about, by default their y."""
-    live = charts.spread_plots(panels, looks, height=max(height, LEAST_HEIGHT))
-    names = subjects or [panel.y_title for panel in panels]
-    reading = "" if all(panel.exact for panel in panels) else charts.SPREAD_READING
+) -> Figure | None:
+    """A figure of results over seeds, of the panels that have any: what one is about -> panel."""
+    panels = {name: panel for name, panel in panels.items() if len(panel.frame)}
+    if not panels:
+        return None
+    every = list(panels.values())
+    live = charts.spread_plots(every, looks, height=max(height, LEAST_HEIGHT))
+    reading = "" if all(panel.exact for panel in every) else charts.SPREAD_READING
     return Figure(
-        printed=charts.spread_figure(panels, looks, columns=columns, height=height, title=title),
-        plots=dict(zip(names, live, strict=True)),
+        printed=charts.spread_figure(every, looks, columns=columns, height=height, title=title),
+        plots=dict(zip(panels, live, strict=True)),
         note=" ".join(filter(None, [f"{title}." if title else "", reading])),
     )
 
 
-def _xy(rows: pd.DataFrame, x: str, y: str, series: str) -> pd.DataFrame:
-    return pd.DataFrame({"x": rows[x], "y": rows[y], "series": rows[series]})
+def _panel(rows: pd.DataFrame, x: str, y: str, series: str, **settings: Any) -> Panel:
+    """A panel of some columns of the results."""
+    return Panel(frame=rows[[x, y, series]].set_axis(["x", "y", "series"], axis=1), **settings)
 
 
-def _guesses(losses: Mapping[str, float], lowest: float) -> dict[str, float]:
-    """Guesses whose log-likelihood is above `lowest`: what is written on their line -> its y."""
+def _guesses(results: Results, dataset: str, rows: pd.DataFrame, margin: float) -> dict[str, float]:
+    """Guesses from counts that are not far below the runs: the text on their line -> its y."""
+    lowest = rows["log_likelihood"].min() - margin
+    losses = results.references.get(dataset, {})
     near = {name: loss for name, loss in losses.items() if -loss > lowest}
     return charts.labelled(near, sign=-1)
 
 
-def _frontier(results: Results) -> Figure:
-    rows = results.section("frontier")
-    low = rows["log_likelihood"].min() - 0.2
-    panel = Panel(
-        frame=_xy(rows.astype({"value": float}), "value", "log_likelihood", "architecture"),
+def _frontier(results: Results) -> Figure | None:
+    rows = results.section("frontier").astype({"value": float})
+    panel = _panel(
+        rows,
+        "value",
+        "log_likelihood",
+        "architecture",
         x_title="Training FLOPs (budget)",
         y_title=TEST_LL,
         log_x=True,
-        references=_guesses(results.references[CHARACTERS], low),
+        references=_guesses(results, CHARACTERS, rows, margin=0.2),
     )
-    return _spread([panel], _architecture_looks(), height=400)
+    return _spread({TEST_LL: panel}, _architecture_looks(), height=400)
 
 
 def _curves(rows: pd.DataFrame) -> Figure:
@@ -154,142 +143,120 @@ def _curves(rows: pd.DataFrame) -> Figure:
     )
 
 
-def _rates(results: Results) -> pd.DataFrame:
-    """The runs of the search at the budget of the knobs, one for each learning rate and seed."""
-    rows = results.all_of("search")
-    at_knobs = rows["value"] == results.study.scale.knob_budget
-    return rows[at_knobs & rows["name"].isin(list(ARCHITECTURES)) & rows["test_loss"].notna()]
-
-
-def _learning_rate(results: Results, rows: pd.DataFrame) -> Figure:
+def _learning_rate(results: Results) -> Figure | None:
     budget = results.study.scale.knob_budget
-    panel = Panel(
-        frame=_xy(rows, "rate", "log_likelihood", "architecture"),
+    panel = _panel(
+        results.rates_at_knobs(*ARCHITECTURES),
+        "rate",
+        "log_likelihood",
+        "architecture",
         x_title=f"Peak learning rate, at {flops_text(budget, 2)} FLOPs",
         y_title=TEST_LL,
         log_x=True,
     )
-    return _spread([panel], _architecture_looks(), height=360)
+    return _spread({TEST_LL: panel}, _architecture_looks(), height=360)
 
 
-def _knobs(results: Results, figure: str) -> Figure:
-    scale, panels, architectures = results.study.scale, {}, {}
-    large = scale.large_knob_budget
+def _knobs(results: Results, figure: str) -> Figure | None:
+    scale, panels, architectures = results.study.scale, {}, set[str]()
+    large = f", at {flops_text(scale.large_knob_budget, 2)} FLOPs"
     for knob in (knob for knob in KNOBS if knob.figure == figure):
         rows = results.section("knobs", knob.family)
-        if rows.empty:
-            continue
-        architectures |= dict.fromkeys(knob.values)
-        numbers = all(
-            isinstance(value, int | float) for values in knob.values.values() for value in values
-        )
-        rows = rows.astype({"value": float if numbers else str})
-        panels[knob.title] = Panel(
-            frame=_xy(rows, "value", "log_likelihood", "architecture"),
-            x_title=knob.title + (f", at {flops_text(large, 2)} FLOPs" if knob.large else ""),
-            y_title=SHORT_LL,
+        architectures.update(knob.values if len(rows) else ())
+        values = next(iter(knob.values.values()))
+        numbers = not isinstance(values[0], str)
+        panels[knob.title] = _panel(
+            rows.astype({"value": float if numbers else str}),
+            "value",
+            "log_likelihood",
+            "architecture",
+            x_title=knob.title + (large if knob.large else ""),
+            y_title="Test log-likelihood (nats/char)",
             log_x=knob.log,
             line=numbers,
-            order=None if numbers else next(iter(knob.values.values())),
+            order=None if numbers else values,
         )
-    every = _architecture_looks()
-    looks = {name: look for name, look in every.items() if name in architectures}
+    looks = {name: look for name, look in _architecture_looks().items() if name in architectures}
     title = f"{', '.join(looks)}: {flops_text(scale.knob_budget, 2)} training FLOPs each"
-    height = 360 if len(panels) == 1 else 240
-    return _spread([*panels.values()], looks, height=height, title=title, subjects=[*panels])
+    return _spread(panels, looks, height=360 if len(panels) == 1 else 240, title=title)
 
 
-def _objective(results: Results) -> Figure:
-    rows = results.section("naive", "objective")
-    order = list(dict.fromkeys(rows["value"]))
-    panel = Panel(
-        frame=_xy(rows.astype({"value": str}), "architecture", "log_likelihood", "value"),
+def _objective(results: Results) -> Figure | None:
+    rows = results.section("naive", "objective").astype({"value": str})
+    panel = _panel(
+        rows,
+        "architecture",
+        "log_likelihood",
+        "value",
         x_title="",
         y_title=TEST_LL,
         line=False,
-        order=list(ARCHITECTURES),
+        order=ARCHITECTURES,
     )
-    looks = few_looks(order)
-    return _spread([panel], looks, height=340)
+    return _spread({TEST_LL: panel}, few_looks(dict.fromkeys(rows["value"])), height=340)
 
 
-def _meter(results: Results) -> Figure:
+def _meter(results: Results) -> Figure | None:
     rows = meter_rows(results)
-    order = list(dict.fromkeys(rows["setup"]))
-    looks = few_looks(order)
-    panel = Panel(
-        frame=_xy(rows, "architecture", "ratio", "setup"),
+    title = "2 × parameters × tokens, over counted FLOPs"
+    panel = _panel(
+        rows,
+        "architecture",
+        "ratio",
+        "setup",
         x_title="",
-        y_title="2 × parameters × tokens, over counted FLOPs",
+        y_title=title,
         line=False,
         log_y=True,
-        order=list(ARCHITECTURES),
+        order=ARCHITECTURES,
         references={"exact": 1.0},
         exact=True,
     )
-    return _spread([panel], looks, height=340)
+    return _spread({title: panel}, few_looks(dict.fromkeys(rows["setup"])), height=340)
 
 
-def _tokenizers(results: Results) -> Figure:
+def _tokenizers(results: Results) -> Figure | None:
     rows = results.section("tokenizers")
-    rows = rows.assign(series=[f"{flops_text(value, 2)} FLOPs" for value in rows["value"]])
-    order = [*results.study.tokenizations()]
-    looks = few_looks(dict.fromkeys(rows["series"]))
+    rows = rows.assign(
+        series=[f"{flops_text(value, 2)} FLOPs" for value in rows["value"]],
+        in_vocabulary=100 * rows["vocabulary_share"],
+        in_head=100 * rows["head_share"],
+    )
     costs = rows.drop_duplicates(["name", "value"])
-    costs = costs.assign(
-        in_vocabulary=100 * costs["vocabulary_share"],
-        head=100 * costs["head_share"],
-    )
-
-    def panel(frame: pd.DataFrame, y: str, title: str, exact: bool) -> Panel:
-        return Panel(
-            y_format=".0f" if exact else ".2f",
-            y_domain=(0, 105) if exact else None,
-            frame=_xy(frame, "name", y, "series"),
-            x_title="",
-            y_title=title,
-            line=False,
-            order=order,
-            exact=exact,
-        )
-
-    return _spread(
-        [
-            panel(rows, "bits_per_char", "Test bits per character", False),
-            panel(costs, "in_vocabulary", "Parameters in the vocabulary (%)", True),
-            panel(costs, "head", "FLOPs in the output layer (%)", True),
-        ],
-        looks,
-        columns=1,
-        height=190,
-    )
+    shared = {"x_title": "", "line": False, "order": [*results.study.tokenizations()]}
+    shares = {**shared, "y_format": ".0f", "y_domain": (0, 105), "exact": True}
+    bits, vocabulary = "Test bits per character", "Parameters in the vocabulary (%)"
+    head = "FLOPs in the output layer (%)"
+    panels = {
+        bits: _panel(
+            rows, "name", "bits_per_char", "series", y_title=bits, y_format=".2f", **shared
+        ),
+        vocabulary: _panel(costs, "name", "in_vocabulary", "series", y_title=vocabulary, **shares),
+        head: _panel(costs, "name", "in_head", "series", y_title=head, **shares),
+    }
+    return _spread(panels, few_looks(dict.fromkeys(rows["series"])), columns=1, height=190)
 
 
-def _word_frontier(results: Results, rows: pd.DataFrame, dataset: str) -> Figure:
-    name = DATASETS[dataset].title
+def _word_frontier(results: Results, dataset: str) -> Figure | None:
+    name, rows = DATASETS[dataset].title, results.word_runs(dataset)
     rows = rows.assign(series=name)
-    color = of_architecture(rows["architecture"].iloc[0]).color
-    look = {name: Look(color, label=name)}
-    low = rows["log_likelihood"].min() - 0.3
-    guesses = _guesses(results.references[dataset], low)
-    return _spread(
-        [
-            Panel(
-                frame=_xy(rows, "flops", "log_likelihood", "series"),
-                x_title="Training FLOPs",
-                y_title=TEST_LL_WORDS,
-                log_x=True,
-                references=guesses,
-            ),
-            Panel(
-                frame=_xy(rows, "flops", "perplexity", "series"),
-                x_title="Training FLOPs",
-                y_title="Test perplexity (per word)",
-                log_x=True,
-                log_y=True,
-            ),
-        ],
-        look,
-        height=320,
-        title=f"transformer, words of {name}, one seed each",
-    )
+    shared = {"x_title": "Training FLOPs", "log_x": True}
+    likelihood, perplexity = "Test log-likelihood (nats per word)", "Test perplexity (per word)"
+    references = _guesses(results, dataset, rows, margin=0.3)
+    panels = {
+        likelihood: _panel(
+            rows,
+            "flops",
+            "log_likelihood",
+            "series",
+            y_title=likelihood,
+            references=references,
+            **shared,
+        ),
+        perplexity: _panel(
+            rows, "flops", "perplexity", "series", y_title=perplexity, log_y=True, **shared
+        ),
+    }
+    look = {name: Look(of_architecture("transformer").color, label=name)}
+    title = f"transformer, words of {name}, one seed each"
+    return _spread(panels, look, height=320, title=title)

@@ -11,174 +11,120 @@ from lm.runs.config import RunConfig
 from lm.study.scales import NARROW
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Knob:
     """A hyperparameter, its values by architecture, and how it is drawn."""
 
-    name: str
-    figure: str
+    family: str  # of its runs: the figure that draws them / its own name
     title: str
     values: dict[str, tuple[Any, ...]]
-    settings: Callable[[Any, RunConfig], Point]  # a value and the usual run -> what is set
+    sets: str | Callable[[Any, RunConfig], Point]  # a setting, or several from the usual run's
     factors: tuple[float, ...] = (1.0,)  # on the learning rate; validation chooses one per value
     large: bool = False  # trained at `Scale.large_knob_budget`
     log: bool = True  # drawn on a logarithmic axis
 
     @property
-    def family(self) -> str:
-        """The name of its families of runs."""
-        return f"{self.figure}/{self.name}"
+    def figure(self) -> str:
+        return self.family.partition("/")[0]
+
+    def settings(self, value: Any, usual: RunConfig) -> Point:
+        """The settings of a value, where a run otherwise has those of `usual`."""
+        return {self.sets: value} if isinstance(self.sets, str) else self.sets(value, usual)
 
 
-def _model(name: str) -> Callable[[Any, RunConfig], Point]:
-    return lambda value, base: {f"model.{name}": value}
-
-
-def _training(name: str) -> Callable[[Any, RunConfig], Point]:
-    return lambda value, base: {f"training.{name}": value}
-
-
-def _context(value: int, base: RunConfig) -> Point:
+def _context(value: int, usual: RunConfig) -> Point:
     """A context length; under self-attention the batch keeps its number of tokens."""
     point: Point = {"model.context_length": value}
-    if base.model.architecture in ("attention", "transformer"):
-        tokens = base.training.batch_size * base.sequence_length
+    if usual.model.architecture in ("attention", "transformer"):
+        tokens = usual.training.batch_size * usual.sequence_length
         point["training.batch_size"] = max(1, tokens // value)
     return point
 
 
-def _width(value: int, base: RunConfig) -> Point:
+def _width(value: int, usual: RunConfig) -> Point:
     heads = max(h for h in range(1, 5) if value % (16 * h) == 0 or h == 1)
     return {"model.d_model": value, "model.n_heads": heads, "model.d_ff": 4 * value}
 
 
-_OPTIMIZERS: dict[str, Point] = {  # the rates that the factors multiply
-    "adamw": {"training.learning_rate": 0.02},
-    "sgd": {"training.learning_rate": 0.2},
-    "muon": {"training.learning_rate": 0.02, "training.adamw_learning_rate": 0.01},
+def _optimizer(value: str, usual: RunConfig) -> Point:
+    """An optimizer and the rates that the factors multiply."""
+    rates = {"training.learning_rate": 0.2 if value == "sgd" else 0.02}
+    if value == "muon":
+        rates["training.adamw_learning_rate"] = 0.01
+    return {"training.optimizer": value, **rates}
+
+
+def _tying(value: str, usual: RunConfig) -> Point:
+    return {"model.tie_embeddings": value == "tied"}
+
+
+_CONTEXTS = {
+    "linear": (8, 32, 64, 128, 256),
+    "mlp": (4, 8, 16, 32, 64),
+    "attention": (8, 16, 32, 64, 128),
+    "transformer": (8, 16, 32, 64, 128),
 }
+_WIDTHS = {"transformer": (16, 32, 48, 64, 96, 128)}
+_D_FF = {"transformer": (32, 64, 128, 256, 512)}
+_SCHEDULES = {"transformer": ("constant", "cosine", "linear", "wsd")}
+_POSITIONS = {"transformer": ("none", "learned", "sinusoidal", "rotary")}
+_DROPOUTS = {"mlp": (0.0, 0.1, 0.2, 0.3), "transformer": (0.0, 0.1, 0.2, 0.3)}
 
-
-def _optimizer(value: str, base: RunConfig) -> Point:
-    return {"training.optimizer": value, **_OPTIMIZERS[value]}
-
-
+CONTEXT = Knob("context-length/context", "Context length (tokens)", _CONTEXTS, _context)
 KNOBS = (
+    CONTEXT,
     Knob(
-        name="context",
-        figure="context-length",
-        title="Context length (tokens)",
-        values={
-            "linear": (8, 32, 64, 128, 256),
-            "mlp": (4, 8, 16, 32, 64),
-            "attention": (8, 16, 32, 64, 128),
-            "transformer": (8, 16, 32, 64, 128),
-        },
-        settings=_context,
+        "mlp-shape/width",
+        "Width of hidden layers",
+        {"mlp": (32, 64, 128, 256, 512)},
+        "model.d_hidden",
     ),
+    Knob("mlp-shape/depth", "Hidden layers", {"mlp": (1, 2, 4, 8)}, "model.n_layers"),
+    Knob("attention-heads/heads", "Heads", {"attention": (1, 2, 4, 8)}, "model.n_heads"),
     Knob(
-        name="width",
-        figure="mlp-shape",
-        title="Width of hidden layers",
-        values={"mlp": (32, 64, 128, 256, 512)},
-        settings=_model("d_hidden"),
+        "attention-heads/head-dimension",
+        "Head dimension",
+        {"attention": (8, 16, 32, 64)},
+        "model.d_head",
     ),
+    Knob("transformer-shape/heads", "Heads", {"transformer": (1, 2, 4, 8)}, "model.n_heads"),
+    Knob("transformer-shape/layers", "Layers", {"transformer": (1, 2, 3, 4, 6)}, "model.n_layers"),
+    Knob("transformer-shape/d_model", "d_model (heads and d_ff follow)", _WIDTHS, _width),
+    Knob("transformer-shape/d_ff", "d_ff", _D_FF, "model.d_ff"),
     Knob(
-        name="depth",
-        figure="mlp-shape",
-        title="Hidden layers",
-        values={"mlp": (1, 2, 4, 8)},
-        settings=_model("n_layers"),
-    ),
-    Knob(
-        name="heads",
-        figure="attention-heads",
-        title="Heads",
-        values={"attention": (1, 2, 4, 8)},
-        settings=_model("n_heads"),
-    ),
-    Knob(
-        name="head-dimension",
-        figure="attention-heads",
-        title="Head dimension",
-        values={"attention": (8, 16, 32, 64)},
-        settings=_model("d_head"),
-    ),
-    Knob(
-        name="heads",
-        figure="transformer-shape",
-        title="Heads",
-        values={"transformer": (1, 2, 4, 8)},
-        settings=_model("n_heads"),
-    ),
-    Knob(
-        name="layers",
-        figure="transformer-shape",
-        title="Layers",
-        values={"transformer": (1, 2, 3, 4, 6)},
-        settings=_model("n_layers"),
-    ),
-    Knob(
-        name="d_model",
-        figure="transformer-shape",
-        title="d_model (heads and d_ff follow)",
-        values={"transformer": (16, 32, 48, 64, 96, 128)},
-        settings=_width,
-    ),
-    Knob(
-        name="d_ff",
-        figure="transformer-shape",
-        title="d_ff",
-        values={"transformer": (32, 64, 128, 256, 512)},
-        settings=_model("d_ff"),
-    ),
-    Knob(
-        name="schedule",
-        figure="training",
-        title="Learning-rate schedule",
-        values={"transformer": ("constant", "cosine", "linear", "wsd")},
-        settings=_training("schedule"),
+        "training/schedule",
+        "Learning-rate schedule",
+        _SCHEDULES,
+        "training.schedule",
         factors=NARROW,
     ),
     Knob(
-        name="optimizer",
-        figure="training",
-        title="Optimizer",
-        values={"transformer": ("adamw", "sgd", "muon")},
-        settings=_optimizer,
+        "training/optimizer",
+        "Optimizer",
+        {"transformer": ("adamw", "sgd", "muon")},
+        _optimizer,
         factors=(*NARROW, 4.0),
         large=True,
     ),
     Knob(
-        name="batch",
-        figure="training",
-        title="Batch size (rows)",
-        values={"transformer": (2, 4, 8, 16, 32)},
-        settings=_training("batch_size"),
+        "training/batch",
+        "Batch size (rows)",
+        {"transformer": (2, 4, 8, 16, 32)},
+        "training.batch_size",
         factors=(0.5, 1.0, 2.0),
     ),
+    Knob("training/dropout", "Dropout", _DROPOUTS, "model.dropout", large=True, log=False),
     Knob(
-        name="dropout",
-        figure="training",
-        title="Dropout",
-        values={"mlp": (0.0, 0.1, 0.2, 0.3), "transformer": (0.0, 0.1, 0.2, 0.3)},
-        settings=_model("dropout"),
-        large=True,
-        log=False,
+        "transformer-options/positions",
+        "Positional encoding",
+        _POSITIONS,
+        "model.positional_encoding",
     ),
     Knob(
-        name="positions",
-        figure="transformer-options",
-        title="Positional encoding",
-        values={"transformer": ("none", "learned", "sinusoidal", "rotary")},
-        settings=_model("positional_encoding"),
-    ),
-    Knob(
-        name="tying",
-        figure="transformer-options",
-        title="Input and output embedding",
-        values={"transformer": ("separate", "tied")},
-        settings=lambda value, base: {"model.tie_embeddings": value == "tied"},
+        "transformer-options/tying",
+        "Input and output embedding",
+        {"transformer": ("separate", "tied")},
+        _tying,
         factors=(0.25, 0.5, 1.0),
     ),
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
@@ -49,6 +49,12 @@ class Results:
         """The runs on the words of a corpus, at rising FLOPs."""
         return self.section("words", dataset).sort_values("flops")
 
+    def rates_at_knobs(self, *architectures: str) -> pd.DataFrame:
+        """The runs of the search at the knobs' budget, one for each learning rate and seed."""
+        rows = self.all_of("search")
+        at_knobs = rows["value"] == self.study.scale.knob_budget
+        return rows[at_knobs & rows["name"].isin(architectures) & rows["test_loss"].notna()]
+
     @cached_property
     def references(self) -> dict[str, dict[str, float]]:
         """Corpus -> name of an n-gram -> its loss on test, nats per token."""
@@ -89,59 +95,16 @@ def rows_of(families: Iterable[Family], store: RunStore) -> pd.DataFrame:
     for family in families:
         best = set(choose_each(validated(family, store)))
         for label, seed, run in runs_of(family, store):
-            rows.append(
-                {
-                    "section": family.section,
-                    "name": family.name,
-                    "value": label.value,
-                    "factor": label.factor,
-                    "counts": label in best,
-                    **_row(run),
-                    "seed": seed,
-                }
-            )
+            place = (family.section, family.name, label.value, label.factor, label in best)
+            rows.append((*place, *(value(run) for value in _COLUMNS.values()), seed))
     columns = ["section", "name", "value", "factor", "counts", *_COLUMNS, "seed"]
-    return pd.DataFrame(rows, columns=columns)
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.astype(dict.fromkeys(_NUMBERS, float))  # NaN where a run has no result
 
 
-_TEST = {  # what the report calls results on test -> their column in `runs.table`
-    "log_likelihood": "test_log_likelihood",
-    "perplexity": "test_perplexity",
-    "bits_per_char": "test_bits_per_char",
-    "spelling_bits": "test_spelling_bits_per_char",
-}
-_RESULTS = ("val_loss", "test_loss", *_TEST)
-_COLUMNS = (
-    "run_id",
-    "path",
-    "state",
-    "architecture",
-    "preset",
-    "dataset",
-    "tokenizer",
-    "objective",
-    "optimizer",
-    "rate",
-    "context_length",
-    "sequence_length",
-    "vocab_size",
-    "n_params",
-    "vocabulary_share",
-    "head_share",
-    "tokens",
-    "flops",
-    "seconds",
-    "val_loss",
-    "test_loss",
-    "log_likelihood",
-    "perplexity",
-    "bits_per_char",
-    "spelling_bits",
-)
-
-
-def _row(run: Run) -> dict[str, object]:
-    data, model, training = run.config.data, run.config.model, run.config.training
+def _head_share(run: Run) -> float:
+    """The share of the output layer in a step's FLOPs."""
+    model, training = run.config.model, run.config.training
     parts = step_flops_by_module(
         model,
         run.vocab_size,
@@ -150,48 +113,50 @@ def _row(run: Run) -> dict[str, object]:
         optimizer=training.optimizer,
         objective=training.objective,
     )
-    listed = modules(model, run.vocab_size)
-    in_head = sum(parts[part.name].total for part in listed if part.output)
-    in_vocabulary = sum(part.n_params for part in listed if part.name == "embedding" or part.output)
-    row = {
-        **table.row(run, ("run_id", "path", "state", "architecture", "preset", "dataset")),
-        "tokenizer": data.tokenizer,
-        "objective": training.objective,
-        "optimizer": training.optimizer,
-        "rate": training.learning_rate,
-        "context_length": model.context_length,
-        "sequence_length": run.config.sequence_length,
-        **table.row(run, ("vocab_size", "n_params")),
-        "vocabulary_share": in_vocabulary / run.n_params,
-        "head_share": in_head / sum(part.total for part in parts.values()),
-        **table.row(run, ("tokens", "flops", "seconds", "val_loss", "test_loss")),
-        **{name: table.COLUMNS[column].value(run) for name, column in _TEST.items()},
-    }
-    row |= {name: math.nan for name in _RESULTS if row[name] is None}
-    return {**row, "flops": float(row["flops"])}
+    in_head = sum(parts[part.name].total for part in modules(model, run.vocab_size) if part.output)
+    return in_head / sum(part.total for part in parts.values())
 
 
-# --- the naive meter ------------------------------------------------------------------------------
+def _vocabulary_share(run: Run) -> float:
+    """The share of embedding and output layer in the parameters."""
+    parts = modules(run.config.model, run.vocab_size)
+    return sum(p.n_params for p in parts if p.name == "embedding" or p.output) / run.n_params
 
 
-def naive_flops(rows: pd.DataFrame) -> pd.Series:
-    """FLOPs by the coursework's formula: 2 × parameters × windows × their length."""
-    last = rows["objective"] == "last_position"
-    positions = rows["tokens"] * rows["context_length"].where(last, 1)
-    return 2.0 * rows["n_params"] * positions
+def _from_table(*names: str) -> dict[str, Callable[[Run], Any]]:
+    return {name: table.COLUMNS[name].value for name in names}
+
+
+_COLUMNS: dict[str, Callable[[Run], Any]] = {
+    **_from_table("run_id", "path", "state", "architecture", "preset", "dataset", "tokenizer"),
+    "objective": lambda run: run.config.training.objective,
+    "optimizer": lambda run: run.config.training.optimizer,
+    "rate": lambda run: run.config.training.learning_rate,
+    "context_length": lambda run: run.config.model.context_length,
+    "sequence_length": lambda run: run.config.sequence_length,
+    **_from_table("vocab_size", "n_params"),
+    "vocabulary_share": _vocabulary_share,
+    "head_share": _head_share,
+    **_from_table("tokens", "flops", "seconds", "val_loss", "test_loss"),
+    "log_likelihood": table.COLUMNS["test_log_likelihood"].value,
+    "perplexity": table.COLUMNS["test_perplexity"].value,
+    "bits_per_char": table.COLUMNS["test_bits_per_char"].value,
+    "spelling_bits": table.COLUMNS["test_spelling_bits_per_char"].value,
+}
+_NUMBERS = list(_COLUMNS)[list(_COLUMNS).index("flops") :]
 
 
 def meter_rows(results: Results) -> pd.DataFrame:
     """The coursework's own setups and our largest budgets, by its formula and by our count.
 
-    Column "formula" has FLOPs by the formula, and "ratio" divides them by those counted.
+    Column "formula" has FLOPs by the coursework's formula, 2 × parameters × windows × their
+    length, and "ratio" divides them by those counted.
     """
-    rows = results.section("naive", "classic").drop_duplicates("architecture")
-    rows = rows.assign(setup="the coursework's: windows of 128, last position")
-    ours = (
-        results.section("frontier")
-        .sort_values("value")
-        .drop_duplicates("architecture", keep="last")
-    )
-    rows = pd.concat([rows, ours.assign(setup="ours: all positions")], ignore_index=True)
-    return rows.assign(formula=naive_flops(rows), ratio=naive_flops(rows) / rows["flops"])
+    theirs = results.section("naive", "classic").drop_duplicates("architecture")
+    theirs = theirs.assign(setup="the coursework's: windows of 128, last position")
+    ours = results.section("frontier").sort_values("value")
+    ours = ours.drop_duplicates("architecture", keep="last").assign(setup="ours: all positions")
+    rows = pd.concat([theirs, ours], ignore_index=True)
+    window = rows["context_length"].where(rows["objective"] == "last_position", 1)
+    formula = 2.0 * rows["n_params"] * rows["tokens"] * window
+    return rows.assign(formula=formula, ratio=formula / rows["flops"])

@@ -1,23 +1,28 @@
 """The report, docs/report.md: a page that a student can read, then every section.
 
-The sentences stand in `templates/`; the numbers in them come from run folders, except those of
-the published versions. A difference is claimed only where the intervals of several seeds are
-apart.
+Its text stands in `report.md.j2`, the sentences that figures share with it in `sections` and
+`hyperparameters`. The numbers come from run folders, except those of the published versions. A
+difference is claimed only where the intervals of several seeds are apart.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 
+import jinja2
+
+from lm.base.flops import flops_text
+from lm.base.wording import listed
+from lm.datasets import DATASETS
 from lm.runs import RunStore, forecast
-from lm.study.report import findings, sections, takeaways
-from lm.study.report.environment import environment
-from lm.study.report.samples import samples
+from lm.study.report import hyperparameters, sections
+from lm.study.report.samples import SAMPLING, samples
 from lm.study.report.sentences import sentences
 from lm.study.report.tables import tables
 from lm.study.results import Results
-from lm.study.sections import CHARACTERS, WORDS
+from lm.study.sections import ARCHITECTURES, CHARACTERS, SECTIONS, WORDS
 
 __all__ = ["report", "sentences", "tables"]
 
@@ -28,21 +33,59 @@ def report(results: Results, store: RunStore, made: Collection[str]) -> str:
     def figure(name: str, alt: str) -> str:
         return f"![{alt}](../figures/{name}.png)" if name in made else ""
 
-    template = environment().get_template("report.md.j2")
-    text = template.render(
+    jinja = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    jinja.filters |= {
+        "listed": listed,
+        "title_of": lambda dataset: DATASETS[dataset].title,
+        "flops_text": flops_text,
+    }
+    runs = results.frame.drop_duplicates("run_id")
+    failed = runs[runs["state"] == "failed"]["run_id"]
+    words = [sections.words(results, name) for name in WORDS]
+    text = jinja.get_template("report.md.j2").render(
         figure=figure,
+        table=_table,
+        ARCHITECTURES=ARCHITECTURES,
+        SECTIONS=SECTIONS,
         study=results.study,
         scale=results.study.scale,
-        characters=CHARACTERS in results.study.corpora,
+        text=DATASETS[CHARACTERS].title if CHARACTERS in results.study.corpora else "",
         corpora_of_words=[name for name in WORDS if name in results.study.corpora],
-        head=_head(results),
-        findings=findings.findings(results),
-        takeaways=takeaways.takeaways(results),
-        sections=sections.sections(results),
+        n_runs=f"{len(runs):,}",
+        flops=runs["flops"].sum(),
+        time=forecast.in_words(runs["seconds"].sum()),
+        frontier=sections.frontier(results),
+        transformer_leads=sections.transformer_leads(results),
+        attention_leads=sections.attention_leads(results),
+        siblings=sections.siblings(results),
+        context=hyperparameters.context(results),
+        settings=hyperparameters.settings(results),
+        rate=hyperparameters.rate(results),
+        published_rates=hyperparameters.published_rates(),
+        longer_contexts=hyperparameters.longer_contexts(results),
+        knobs=hyperparameters.groups(results),
+        objective=sections.objective(results),
+        meter=sections.meter(results),
+        tokenizers=sections.tokenizers(results),
+        words=[corpus for corpus in words if corpus],
+        sampling=SAMPLING,
         samples=samples(results, store),
-        failures=_failures(results, store),
+        search=sections.search(results),
+        failures={run_id: store.get(run_id).reason for run_id in failed},
     )
     return _single_blank_lines(text)
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table of Markdown; the first column is text, the others numbers."""
+    lines = ["| " + " | ".join(heading) + " |", "|---|" + "--:|" * (len(heading) - 1)]
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+    return "\n".join(lines)
 
 
 def _single_blank_lines(text: str) -> str:
@@ -52,21 +95,3 @@ def _single_blank_lines(text: str) -> str:
         lines = re.sub(r" +$", "", parts[place], flags=re.MULTILINE)
         parts[place] = re.sub(r"\n{3,}", "\n\n", lines)
     return "".join(parts) + "\n"
-
-
-def _head(results: Results) -> dict[str, object]:
-    frame = results.frame.drop_duplicates("run_id")
-    return {
-        "n_runs": len(frame),
-        "flops": frame["flops"].sum(),
-        "time": forecast.in_words(frame["seconds"].sum()),
-    }
-
-
-def _failures(results: Results, store: RunStore) -> list[dict[str, object]]:
-    """Runs that failed, with the reason of each."""
-    frame = results.frame.drop_duplicates("run_id")
-    return [
-        {"run_id": run_id, "reason": store.get(run_id).reason}
-        for run_id in frame[frame["state"] == "failed"]["run_id"]
-    ]

@@ -19,30 +19,23 @@ SAMPLE_TOKENS = {CHARACTERS: 320, "ptb": 60, "wikitext-2": 60}
 SAMPLING = Sampling(temperature=0.8, seed=0)
 
 
-def samples(results: Results, store: RunStore) -> dict[str, object]:
-    """A text by the best run of each architecture and corpus, and how it was drawn."""
-    texts = []
+def samples(results: Results, store: RunStore) -> list[dict[str, object]]:
+    """A text by the best run of each architecture and corpus."""
+    texts: list[dict[str, object]] = []
     for (architecture, dataset), run_id in results.checkpoints.items():
-        run = store.get(run_id)
+        run, text = store.get(run_id), "(Its weights are not here.)"
+        if run.weights_path.exists():
+            tokenizer, prompt = run.tokenizer(), PROMPTS[dataset]
+            before = prompt_ids(tokenizer, prompt)
+            tokens = generate(load_decoder(run), before, SAMPLE_TOKENS[dataset], SAMPLING)
+            text = prompt + "".join(text_pieces(tokenizer, before, tokens))
         texts.append(
             {
                 "architecture": architecture,
                 "corpus": DATASETS[dataset].title,
                 "flops": run.status.flops.total,
                 "run_id": run.run_id,
-                "text": sample(store, run_id, dataset),
+                "text": text.replace("```", "'''"),
             }
         )
-    return {"sampling": SAMPLING, "texts": texts}
-
-
-def sample(store: RunStore, run_id: str, dataset: str) -> str:
-    """A text from a checkpoint, or a sentence where its weights are not here."""
-    run = store.get(run_id)
-    if not run.weights_path.exists():
-        return "(Its weights are not here.)"
-    tokenizer = run.tokenizer()
-    before = prompt_ids(tokenizer, PROMPTS[dataset])
-    tokens = generate(load_decoder(run), before, SAMPLE_TOKENS[dataset], SAMPLING)
-    text = PROMPTS[dataset] + "".join(text_pieces(tokenizer, before, tokens))
-    return text.replace("```", "'''")
+    return texts

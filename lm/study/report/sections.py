@@ -1,40 +1,122 @@
-"""The numbers of each section of the report: the rows of its tables, and its claims."""
+"""The sections of the report: the rows of their tables, and what they say.
+
+Each function gives what its part of the template needs; None or empty where no runs are there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, cast
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 
 from lm.base.flops import flops_text
-from lm.base.wording import signed
+from lm.base.wording import listed, signed
 from lm.datasets import DATASETS
-from lm.runs.intervals import Interval, difference
-from lm.study.claims import LOG_LIKELIHOOD, few_seeds, intervals
-from lm.study.knobs import KNOBS, Knob
+from lm.runs.intervals import difference
 from lm.study.published import PUBLISHED, Published
-from lm.study.report.comparing import by_budget, compared, knob_intervals, leader_of
+from lm.study.report.comparing import (
+    Scores,
+    by_budget,
+    clauses,
+    compared,
+    few_seeds,
+    intervals,
+    leader_of,
+    phrase,
+    sentence,
+)
 from lm.study.report.tables import learning_rates
 from lm.study.results import Results, meter_rows
-from lm.study.sections import ALL_POSITIONS, ARCHITECTURES, LAST_POSITION, WORDS
+from lm.study.sections import ALL_POSITIONS, ARCHITECTURES, LAST_POSITION
+
+# --- what a FLOP buys -----------------------------------------------------------------------------
 
 
-def sections(results: Results) -> dict[str, Any]:
-    """Section -> the numbers in its template; None or empty where there are no runs for it."""
+def frontier(results: Results) -> dict[str, Any] | None:
+    """Who leads at each budget, and what is gained between the outer ones with several seeds."""
+    budgets = by_budget(results)
+    if not budgets:
+        return None
+    drawn = [budget for budget, scores in budgets.items() if not few_seeds(scores)] or [*budgets]
+    first, last = drawn[0], drawn[-1]
+    gains = {
+        name: difference(budgets[first][name], budgets[last][name])
+        for name in ARCHITECTURES
+        if first != last and name in budgets[first] and name in budgets[last]
+    }
+    order = sorted(gains, key=lambda name: -gains[name].mean)
+    rises = [f"{gains[name]} for {name}" for name in order if gains[name].gain]
+    flat = [name for name in order if not gains[name].clear]
     return {
-        "siblings": [row for published in PUBLISHED if (row := _sibling(results, published))],
-        "frontier": _frontier(results),
-        "knobs": _knobs(results),
-        "objective": _objective(results),
-        "meter": _meter(results),
-        "tokenizers": _tokenizers(results),
-        "words": [corpus for name in WORDS if (corpus := _word_corpus(results, name))],
-        "search": _search(results),
+        "heading": ["architecture", *map(flops_text, budgets)],
+        "rows": [
+            [name, *(scores.get(name, "") for scores in budgets.values())] for name in ARCHITECTURES
+        ],
+        "claims": {
+            flops_text(budget): compared(leader_of(scores), scores)
+            for budget, scores in budgets.items()
+        },
+        "sentence": " ".join(_lead(budget, budgets[budget]) for budget in sorted({first, last})),
+        "ratio": f"{last / first:,.0f}",
+        "gains": clauses(
+            phrase("test log-likelihood rises by {}", rises),
+            phrase("no difference is shown for {}", flat, "or"),
+        ),
     }
 
 
-def _sibling(results: Results, published: Published) -> list[str] | None:
+def _lead(budget: float, scores: Scores) -> str:
+    leader = leader_of(scores)
+    mean = scores[leader]
+    return (
+        f"At {flops_text(budget)} FLOPs {leader} has the best mean on test, {mean} nats per "
+        f"character, a perplexity of {math.exp(-mean.mean):.1f} ({compared(leader, scores)})."
+    )
+
+
+def transformer_leads(results: Results) -> str:
+    """Whether the transformer is ahead of all others at equal FLOPs."""
+    return _verdict(results, "transformer", ["linear", "mlp", "attention"])
+
+
+def attention_leads(results: Results) -> str:
+    """Whether attention is ahead of the perceptron at equal FLOPs."""
+    return _verdict(results, "attention", ["mlp"])
+
+
+def _verdict(results: Results, first: str, others: Sequence[str]) -> str:
+    """At which budgets `first` is ahead of all others or behind one, and a verdict."""
+    ahead, behind, level = [], [], []
+    for budget, scores in by_budget(results).items():
+        present = [name for name in others if name in scores and first in scores]
+        if few_seeds(scores) or not present:
+            continue
+        gaps = {name: difference(scores[name], scores[first]) for name in present}
+        best = min(gaps, key=lambda name: gaps[name].mean)
+        at = f"{flops_text(budget)} ({best}, by {gaps[best]} nats)"
+        if gaps[best].loss:
+            behind.append(at)
+        elif all(gap.clear for gap in gaps.values()):
+            ahead.append(at)
+        else:
+            level.append(flops_text(budget))
+    best_of = f"the best of {listed(others)}" if len(others) > 1 else others[0]
+    said = clauses(
+        phrase(f"{first} is ahead of {best_of} at {{}}", ahead),
+        phrase(f"{first} is behind {best_of} at {{}}", behind),
+        phrase("no difference is shown at {}", level),
+    )
+    if ahead:
+        holds = "**holds in part**" if behind or level else "**holds**"
+    else:
+        holds = "**does not hold**" if behind else "is **not shown**"
+    return f"{said}. The claim {holds}." if said else ""
+
+
+def sibling(results: Results, published: Published) -> list[str] | None:
+    """A published result beside the run of this study that validation chooses."""
     choice = results.choices.get((published.name, published.architecture))
     rows = results.section("siblings", published.name)
     losses = intervals(rows, "value", "test_loss")
@@ -54,97 +136,47 @@ def _sibling(results: Results, published: Published) -> list[str] | None:
     ]
 
 
-def _frontier(results: Results) -> dict[str, Any] | None:
-    budgets = by_budget(results)
-    if not budgets:
-        return None
-    return {
-        "heading": ["architecture", *(flops_text(budget) for budget in budgets)],
-        "rows": [
-            [name, *(str(scores.get(name, "")) for scores in budgets.values())]
-            for name in ARCHITECTURES
-        ],
-        "claims": [
-            {"budget": budget, "claim": compared(leader_of(scores), scores, "nats")}
-            for budget, scores in budgets.items()
-        ],
-        "curves": [name for name in ARCHITECTURES if len(results.section("frontier", name))],
-    }
-
-
-# --- hyperparameters ------------------------------------------------------------------------------
-
-
-def _knobs(results: Results) -> list[dict[str, Any]]:
-    """A group per figure, with a row per hyperparameter and architecture."""
-    groups = []
-    for figure in dict.fromkeys(knob.figure for knob in KNOBS):
-        rows = [
-            row
-            for knob in KNOBS
-            if knob.figure == figure
-            for architecture in knob.values
-            if (row := _knob(results, knob, architecture))
-        ]
-        if rows:
-            name = figure.replace("-", " ")
-            groups.append(
-                {"figure": figure, "title": name.capitalize(), "name": name, "rows": rows}
-            )
-    return groups
-
-
-def _knob(results: Results, knob: Knob, architecture: str) -> dict[str, Any] | None:
-    scores = knob_intervals(results, knob.family, architecture)
-    choice = results.choices.get((knob.family, architecture))
-    if len(scores) < 2 or choice is None or choice.value not in scores:
-        return None
-    return {
-        "title": knob.title,
-        "architecture": architecture,
-        "tried": list(scores),
-        "choice": choice.value,
-        "score": scores[choice.value],
-        "claim": compared(choice.value, scores, "nats"),
-        "few_seeds": few_seeds(scores),
-    }
+def siblings(results: Results) -> list[list[str]]:
+    return [row for published in PUBLISHED if (row := sibling(results, published))]
 
 
 # --- what the naive version lost ------------------------------------------------------------------
 
 
-def _objective(results: Results) -> dict[str, Any] | None:
-    rows = results.section("naive", "objective")
-    classic = results.section("naive", "classic")
+def objective(results: Results) -> dict[str, Any] | None:
+    """What learning from all positions is worth at equal FLOPs, and the coursework's setup."""
     frontier = results.section("frontier")
-    frontier = frontier[frontier["value"] == results.study.scale.classic_budget]
-    cells, claims = [], []
+    others = (
+        intervals(results.section("naive", "classic"), "architecture"),
+        intervals(
+            frontier[frontier["value"] == results.study.scale.classic_budget], "architecture"
+        ),
+    )
+    cells, gaps = [], {}
+    for architecture, rows in _by_architecture(results.section("naive", "objective")):
+        scores = intervals(rows, "value")
+        if set(scores) == {ALL_POSITIONS, LAST_POSITION}:
+            every, last = scores[ALL_POSITIONS], scores[LAST_POSITION]
+            cells.append(
+                [architecture, every, last, *(scores.get(architecture, "") for scores in others)]
+            )
+            gaps[architecture] = difference(last, every)
+    if not cells:
+        return None
+    better = [f"{gap} nats better for {name}" for name, gap in gaps.items() if gap.gain]
+    worse = [f"{gap} nats worse for {name}" for name, gap in gaps.items() if gap.loss]
+    unclear = [name for name, gap in gaps.items() if not gap.clear]
+    said = clauses(
+        phrase("test log-likelihood at equal FLOPs is {}", better + worse),
+        phrase("no difference is shown for {}", unclear, "or"),
+    )
+    start = "With every position of a row as a target, instead of the last alone"
+    return {"rows": cells, "sentence": f"{start}, {said}."}
 
-    def score(frame: pd.DataFrame, architecture: str) -> str:
-        values = frame[frame["architecture"] == architecture][LOG_LIKELIHOOD].tolist()
-        return str(Interval.of(values)) if values else ""
 
-    for architecture in ARCHITECTURES:
-        scores = intervals(rows[rows["architecture"] == architecture], "value")
-        if set(scores) != {ALL_POSITIONS, LAST_POSITION}:
-            continue
-        cells.append(
-            [
-                architecture,
-                str(scores[ALL_POSITIONS]),
-                str(scores[LAST_POSITION]),
-                score(classic, architecture),
-                score(frontier, architecture),
-            ]
-        )
-        claims.append(
-            {
-                "architecture": architecture,
-                "few_seeds": few_seeds(scores),
-                "gap": difference(scores[LAST_POSITION], scores[ALL_POSITIONS]),
-            }
-        )
-    return {"rows": cells, "claims": claims} if cells else None
+def _by_architecture(rows: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
+    for name in ARCHITECTURES:
+        yield name, rows[rows["architecture"] == name]
 
 
 def _named_tuples(frame: pd.DataFrame) -> Iterable[Any]:
@@ -152,8 +184,22 @@ def _named_tuples(frame: pd.DataFrame) -> Iterable[Any]:
     return frame.itertuples()
 
 
-def _meter(results: Results) -> list[list[str]]:
-    return [
+def meter(results: Results) -> dict[str, Any] | None:
+    """How far the coursework's formula is from the FLOPs that are counted."""
+    rows = meter_rows(results)
+    theirs = rows[rows["section"] == "naive"].sort_values("ratio")
+    said = ""
+    if len(theirs) >= 2:
+        least, most = theirs.iloc[0], theirs.iloc[-1]
+        said = (
+            "A common estimate, used by a published version of this coursework, is 2 × parameters "
+            "× tokens. Against the FLOPs that are counted it comes, in the coursework's own setup, "
+            f"to between {least['ratio']:.2f} times as much for {least['architecture']} and "
+            f"{most['ratio']:.2f} times as much for {most['architecture']}: of two models that "
+            f"cost the same, one can seem {most['ratio'] / least['ratio']:.3g} times as dear as "
+            "the other."
+        )
+    cells = [
         [
             f"{run.architecture}, {run.setup}",
             f"{run.n_params:,}",
@@ -161,49 +207,87 @@ def _meter(results: Results) -> list[list[str]]:
             flops_text(run.flops),
             f"{run.ratio:.2f}×",
         ]
-        for run in _named_tuples(meter_rows(results))
+        for run in _named_tuples(rows)
     ]
+    return {"rows": cells, "sentence": said} if cells else None
 
 
 # --- tokens ---------------------------------------------------------------------------------------
 
 
-def _tokenizers(results: Results) -> list[dict[str, Any]]:
-    """A table per budget."""
+def tokenizers(results: Results) -> list[dict[str, Any]]:
+    """A table per budget, and how characters, words and the best tokenizer compare."""
     return [
-        _tokenizers_at(cast(float, budget), group)
-        for budget, group in results.section("tokenizers").groupby("value")
+        _tokenizers_at(float(budget), rows)  # type: ignore[arg-type] - a number
+        for budget, rows in results.section("tokenizers").groupby("value")
     ]
 
 
 def _tokenizers_at(budget: float, rows: pd.DataFrame) -> dict[str, Any]:
     one: Any = rows.drop_duplicates("name").set_index("name")
-    fewer_bits = intervals(rows, "name", "bits_per_char", sign=-1)
-    return {
+    bits = intervals(rows, "name", "bits_per_char")
+    scores = intervals(rows, "name", "bits_per_char", sign=-1)
+    best = leader_of(scores)
+    group: dict[str, Any] = {
         "budget": budget,
+        "sentence": "",
+        "from_char_to_word": "",
         "rows": [
             [
                 name,
                 f"{one.vocab_size[name]:,}",
-                str(bits),
+                score,
                 f"{spelled:.3f}" if (spelled := one.spelling_bits[name]) else "–",
                 f"{one.n_params[name]:,}",
                 f"{one.vocabulary_share[name]:.0%}",
                 f"{one.head_share[name]:.0%}",
             ]
-            for name, bits in intervals(rows, "name", "bits_per_char").items()
+            for name, score in bits.items()
         ],
-        "claim": compared(leader_of(fewer_bits), fewer_bits, "bits per character"),
+        "claim": sentence(compared(best, scores, "bits per character")),
     }
+    if {"char", "word"} <= set(bits):
+        at = f"{flops_text(budget)} FLOPs"
+        vocabulary = " to ".join(f"{one.vocab_size[name]:,}" for name in ("char", "word"))
+        share = " to ".join(f"{one.head_share[name]:.0%}" for name in ("char", "word"))
+        group["sentence"] = (
+            f"At {at} the mean is lowest for {best}, {bits[best]} bits per character on test; "
+            f"characters need {bits['char']} and words {bits['word']}."
+        )
+        group["from_char_to_word"] = (
+            f"On one text at {at} the vocabulary goes from {vocabulary} tokens and the share of "
+            f"the output layer in the FLOPs from {share}. In bits per character, "
+            f"{compared('char', scores, 'bits')}."
+        )
+    return group
 
 
-def _word_corpus(results: Results, dataset: str) -> dict[str, Any] | None:
+def words(results: Results, dataset: str) -> dict[str, Any] | None:
+    """How far more compute lowers perplexity, and whether it gets below that of n-grams."""
     rows = results.word_runs(dataset)
     if rows.empty:
         return None
+    losses = results.references[dataset]
+    counts = min(losses, key=lambda kind: losses[kind])
+    passing = rows[rows["test_loss"] < losses[counts]]["flops"]
+    ends = [
+        f"{run.perplexity:,.1f} at {flops_text(run.flops)}"
+        for run in _named_tuples(rows.iloc[[0, -1] if len(rows) > 1 else [0]])
+    ]
+    course = f"goes from {' FLOPs to '.join(ends)}" if len(ends) > 1 else f"is {ends[0]} FLOPs"
+    passes = "no budget here is enough to pass it"
+    if len(passing):
+        passes = f"the transformer passes it from {flops_text(passing.iloc[0])} FLOPs on"
+    title = DATASETS[dataset].title
     return {
         "dataset": dataset,
-        "title": DATASETS[dataset].title,
+        "title": title,
+        "sentence": (
+            f"On the words of {title} ({rows['vocab_size'].iloc[0]:,} different tokens) the "
+            f"transformer's test perplexity, of one seed each, {course}. The best guess from "
+            f"counts alone, {counts}, takes no training FLOPs and scores "
+            f"{math.exp(losses[counts]):,.1f}: {passes}."
+        ),
         "rows": [
             [
                 flops_text(run.flops),
@@ -216,23 +300,24 @@ def _word_corpus(results: Results, dataset: str) -> dict[str, Any] | None:
             ]
             for run in _named_tuples(rows)
         ],
-        "guesses": [f"{kind} {loss:.3f}" for kind, loss in results.references[dataset].items()],
+        "guesses": [f"{kind} {loss:.3f}" for kind, loss in losses.items()],
     }
 
 
 # --- the search -----------------------------------------------------------------------------------
 
 
-def _search(results: Results) -> dict[str, Any] | None:
+def search(results: Results) -> dict[str, Any] | None:
+    """The cost of the search for learning rates."""
     rows = results.all_of("search").drop_duplicates(["run_id"])
     if rows.empty:
         return None
+    flops, rates = rows["flops"].sum(), learning_rates(results)
     whole = results.frame.drop_duplicates("run_id")["flops"].sum()
-    rates = learning_rates(results)
     return {
         "n_runs": f"{len(rows):,}",
-        "flops": rows["flops"].sum(),
-        "share": f"{rows['flops'].sum() / whole:.1%}",
+        "flops": flops,
+        "share": f"{flops / whole:.1%}",
         "n_choices": len(rates),
         "n_at_edge": int(rates["at_edge"].sum()),
     }

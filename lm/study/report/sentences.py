@@ -11,15 +11,11 @@ from lm.base.flops import flops_text
 from lm.charts.bands import TRAINING, VALIDATION
 from lm.datasets import DATASETS
 from lm.study.curves import curve_bands, curves
-from lm.study.knobs import KNOBS
-from lm.study.report.environment import environment
-from lm.study.report.findings import findings, moves
-from lm.study.report.sections import sections
-from lm.study.report.takeaways import takeaways
+from lm.study.knobs import CONTEXT, KNOBS
+from lm.study.report import hyperparameters, sections
+from lm.study.report.hyperparameters import Tried
 from lm.study.results import Results
 from lm.study.sections import WORDS
-
-WHOSE = {"mlp": "The MLP's", "attention": "Attention's"}  # of an architecture, in a sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,79 +28,61 @@ class Said:
 
 def sentences(results: Results) -> dict[str, Said]:
     """Name of a figure -> what is said of it; only figures of which something can be said."""
-    found = findings(results)
-    rate = takeaways(results)["rate"]
-    of_knobs = {group["figure"]: group["rows"] for group in sections(results)["knobs"]}
+    rate = hyperparameters.rate(results)
+    groups = hyperparameters.groups(results)
+    tokenizers = sections.tokenizers(results)
     texts = {
-        "frontier": _say("frontier", found["frontier"]),
-        "learning-rate": f"The learning rate {_say('rate', rate)}" if rate else "",
-        **{name: _moves(results, name) for name in of_knobs},
-        "context-length": _say("context", found["context"]),
-        "naive-objective": _say("objective", _any_clear(found["objective"])),
-        "naive-flops": _say("meter", found["meter"]),
-        "tokenizers": _say("tokenizers", found["tokenizers"]),
+        "frontier": _of(sections.frontier(results)),
+        "learning-rate": rate and f"The learning rate {rate}",
+        **{name: _moves(results, name) for name in groups},
+        CONTEXT.figure: hyperparameters.context(results),
+        "naive-objective": _of(sections.objective(results)),
+        "naive-flops": _of(sections.meter(results)),
+        "tokenizers": _of(tokenizers[-1]) if tokenizers else "",
+        **{f"frontier-{name}": _of(sections.words(results, name)) for name in WORDS},
+        **{f"curves-{name}": _curve(name, rows) for name, rows in curves(results).items()},
     }
-    of_words = {corpus["title"]: corpus for corpus in found["words"]}
-    for dataset in WORDS:
-        texts[f"frontier-{dataset}"] = _say("words", of_words.get(DATASETS[dataset].title))
-    for name, rows in curves(results).items():
-        texts[f"curves-{name}"] = _say("curve", _curve(name, rows))
-    plots = {name: _of_plots(rows) for name, rows in of_knobs.items()}
-    said = {name: Said(text=text, of_plots=plots.get(name, {})) for name, text in texts.items()}
-    return {name: each for name, each in said.items() if each.text or each.of_plots}
+    plots = {name: _of_plots(rows) for name, rows in groups.items()}
+    return {
+        name: Said(text=text, of_plots=plots.get(name, {}))
+        for name, text in texts.items()
+        if text or name in plots
+    }
 
 
-def _say(name: str, *found: Any) -> str:
-    """A sentence of the templates; empty where the last of what it needs was not found."""
-    if not found[-1]:
-        return ""
-    say = environment().get_template("sentences.md.j2").module
-    return str(getattr(say, name)(*found)).strip()
+def _of(section: dict[str, Any] | None) -> str:
+    return section.get("sentence", "") if section else ""
 
 
 def _moves(results: Results, figure: str) -> str:
     """How far the settings of a figure move the architecture that most of its plots are about."""
     knobs = [knob for knob in KNOBS if knob.figure == figure]
     ((architecture, _),) = Counter(name for knob in knobs for name in knob.values).most_common(1)
-    found = moves(results, architecture, knobs)
-    if found is None:
-        return ""
-    parts = [
-        _say("moves", WHOSE.get(architecture, f"The {architecture}'s"), found)
-        if found["most"]
-        else ""
-    ]
-    parts.append(_say("no_moves", found) if found["open"] else "")
-    return " ".join(filter(None, parts))
+    return hyperparameters.moves(results, architecture, knobs)
 
 
-def _any_clear(objective: dict[str, Any]) -> dict[str, Any] | None:
-    return objective if objective["better"] or objective["worse"] else None
-
-
-def _of_plots(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """Title of a hyperparameter -> what validation chooses, and what that is worth."""
+def _of_plots(rows: list[Tried]) -> dict[str, list[str]]:
+    """Title of a hyperparameter -> its best value on validation, and what that is worth."""
     by_title: dict[str, list[str]] = {}
-    times = Counter(row["title"] for row in rows)
+    times = Counter(row.title for row in rows)
     for row in rows:
-        whose = f"{row['architecture']}: " if times[row["title"]] > 1 else ""
-        by_title.setdefault(row["title"], []).append(f"{whose}{_say('knob', row)}")
+        whose = f"{row.architecture}: " if times[row.title] > 1 else ""
+        by_title.setdefault(row.title, []).append(f"{whose}{row.sentence}")
     return by_title
 
 
-def _curve(name: str, rows: Any) -> dict[str, Any] | None:
+def _curve(name: str, rows: Any) -> str:
     """Where the curves of an architecture or of a corpus of words end."""
     bands = curve_bands(rows)
     ends = {curve: frame.iloc[-1] for curve, frame in bands.groupby("curve")}
     if not {TRAINING, VALIDATION} <= set(ends):
-        return None
-    end, architecture = ends[VALIDATION], rows["architecture"].iloc[0]
-    return {
-        "name": f"{architecture} on {DATASETS[name].title}" if name in WORDS else name,
-        "flops": flops_text(rows["flops"].mean(), 2),
-        "seeds": rows["seed"].nunique(),
-        "validation": f"{end['mean']:.3f}",
-        "low": f"{end['low']:.3f}",
-        "high": f"{end['high']:.3f}",
-        "training": f"{ends[TRAINING]['mean']:.3f}",
-    }
+        return ""
+    end, n_seeds = ends[VALIDATION], rows["seed"].nunique()
+    if name in WORDS:
+        name = f"{rows['architecture'].iloc[0]} on {DATASETS[name].title}"
+    spread = f", from {end['low']:.3f} to {end['high']:.3f} over {n_seeds} seeds"
+    return (
+        f"At the end, after {flops_text(rows['flops'].mean(), 2)} training FLOPs, the sampled "
+        f"validation loss of {name} is {end['mean']:.3f} nats per token"
+        f"{spread if n_seeds > 1 else ''}; the training loss is {ends[TRAINING]['mean']:.3f}."
+    )

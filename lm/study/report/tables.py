@@ -5,24 +5,22 @@ from __future__ import annotations
 import pandas as pd
 
 from lm.study.knobs import KNOBS
-from lm.study.report.comparing import knob_intervals
+from lm.study.report.hyperparameters import scores_of
 from lm.study.results import Results
 from lm.study.shipped import RUNS_TABLE
 
 
 def tables(results: Results) -> dict[str, pd.DataFrame]:
-    """Name of a file -> its table, for all that the results have runs for."""
+    """Name of a file -> its table, for all that the results have runs for.
+
+    The table of runs has a row per run and section; for its column `counts` see `results.rows_of`.
+    """
     every = {
         "learning-rates": learning_rates(results),
         "hyperparameters": hyperparameters(results),
-        RUNS_TABLE: runs(results),
+        RUNS_TABLE: results.frame.drop(columns="path"),
     }
     return {name: table for name, table in every.items() if len(table)}
-
-
-def runs(results: Results) -> pd.DataFrame:
-    """A row per run and section: settings and results. Column `counts`: see `results.rows_of`."""
-    return results.frame.drop(columns="path")
 
 
 def learning_rates(results: Results) -> pd.DataFrame:
@@ -59,7 +57,7 @@ def hyperparameters(results: Results) -> pd.DataFrame:
         every = results.section("knobs", knob.family)
         for architecture in knob.values:
             choice = results.choices.get((knob.family, architecture))
-            for value, score in knob_intervals(results, knob.family, architecture).items():
+            for value, score in scores_of(results, knob, architecture).items():
                 runs = every[(every["architecture"] == architecture) & (every["value"] == value)]
                 rows.append(
                     {
