@@ -29,8 +29,7 @@ class Work:
         self.progress: SweepProgress | None = None
         self.problems: dict[str, str] = {}  # run id -> reason; "" -> what ended all of them
         self._stop = threading.Event()
-        self._train = train
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(train,), daemon=True)
         self._thread.start()
 
     @property
@@ -47,9 +46,9 @@ class Work:
         """Let every run write a checkpoint and end."""
         self._stop.set()
 
-    def _run(self) -> None:
+    def _run(self, train: Callable[[Report, Stopped], dict[str, str]]) -> None:
         try:
-            self.problems = self._train(self._report, self._stop.is_set)
+            self.problems = train(self._report, self._stop.is_set)
         except Exception as error:  # the thread has nobody else to tell
             self.problems = {"": str(error) or type(error).__name__}
 
@@ -118,8 +117,10 @@ def bar(work: Work) -> None:
     if progress is None:
         st.progress(0.0, text="Getting ready …")
         return
-    parts = [f"{progress.n_complete:,} of {progress.n_runs:,} runs complete"]
-    parts += [f"{progress.n_failed:,} failed"] if progress.n_failed else []
-    parts += [f"{len(progress.training):,} training"]
-    parts += [f"about {forecast.in_words(progress.seconds_left)} left"]
-    st.progress(min(1.0, progress.share), text=" · ".join(parts))
+    parts = [
+        f"{progress.n_complete:,} of {progress.n_runs:,} runs complete",
+        f"{progress.n_failed:,} failed" if progress.n_failed else "",
+        f"{len(progress.training):,} training",
+        f"about {forecast.in_words(progress.seconds_left)} left",
+    ]
+    st.progress(min(1.0, progress.share), text=" · ".join(filter(None, parts)))

@@ -1,6 +1,6 @@
-"""Choices whose options change with what else the page shows."""
+"""Choices of one among several."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import streamlit as st
@@ -14,3 +14,10 @@ def keep_among(key: str, options: Collection[Any], otherwise: Any) -> None:
     """
     if st.session_state.get(key) not in options:
         st.session_state[key] = otherwise
+
+
+def switch(label: str, options: Iterable[str], *, key: str, **how: Any) -> str:
+    """A row of buttons, of which one is always pressed: at first the first."""
+    names = list(options)
+    how = {"default": names[0], "required": True, "persist_state": "session", **how}
+    return st.segmented_control(label, names, key=key, **how) or names[0]

@@ -3,7 +3,7 @@
 A function makes each kind of link, and beside it stands the one by which its page reads it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -38,7 +38,14 @@ class Link:
         return f"{base}?{urlencode(self.query, safe=',')}"
 
 
-# --- Train --------------------------------------------------------------------------------------
+def to_start() -> Link:
+    """The Start page."""
+    return Link("start")
+
+
+def to_data() -> Link:
+    """The Data page."""
+    return Link("data")
 
 
 def to_train(run: Run) -> Link:
@@ -49,9 +56,6 @@ def to_train(run: Run) -> Link:
 def to_train_dataset(data: DataConfig) -> Link:
     """The Train page's form, with this corpus."""
     return Link("train", forms.as_query(drafts.data_choices(data)))
-
-
-# --- Compare ------------------------------------------------------------------------------------
 
 
 def to_compare(runs: Iterable[Run] = ()) -> Link:
@@ -66,15 +70,12 @@ def runs_to_compare() -> list[str]:
     return [run_id for run_id in text.split(",") if run_id]
 
 
-def keep_in_address(runs: Iterable[Run]) -> list[str]:
+def keep_in_address(runs: Sequence[Run]) -> list[str]:
     """Let the address bar of the Compare page name these runs; returns their ids."""
     run_ids = [run.run_id for run in runs]
     if runs_to_compare() != run_ids:
-        st.query_params.from_dict({RUNS_TO_COMPARE: ",".join(run_ids)} if run_ids else {})
+        st.query_params.from_dict(dict(to_compare(runs).query))
     return run_ids
-
-
-# --- Generate -----------------------------------------------------------------------------------
 
 
 def to_generate(run: Run | None = None) -> Link:
@@ -88,16 +89,3 @@ def take_run_to_write() -> str | None:
     if run_id is not None:
         del st.query_params[RUN]
     return run_id
-
-
-# --- the others ---------------------------------------------------------------------------------
-
-
-def to_data() -> Link:
-    """The Data page."""
-    return Link("data")
-
-
-def to_start() -> Link:
-    """The Start page."""
-    return Link("start")

@@ -85,11 +85,11 @@ def metrics(*figures: tuple[str, str, str], key: str = "cost", gap: Any = "mediu
 
 def best_of_counting(references: Mapping[str, float]) -> tuple[str, float] | None:
     """Of `corpora.references` the lowest loss that was counted, after what was: "6-grams"."""
-    losses = {name: loss for name, loss in references.items() if name != "entropy"}
-    if not losses:
+    counted = [(loss, name) for name, loss in references.items() if name != "entropy"]
+    if not counted:
         return None
-    name = min(losses, key=lambda name: losses[name])
-    return f"{name}s" if name.endswith("gram") else name, losses[name]
+    loss, name = min(counted)
+    return f"{name}s" if name.endswith("gram") else name, loss
 
 
 # --- runs ---------------------------------------------------------------------------------------
@@ -136,8 +136,3 @@ def run_facts(run: Run) -> str:
     if run.status.test:
         facts.append(f"test loss {run.status.test.loss:.3f}")
     return " · ".join(facts)
-
-
-def run_heading(run: Run) -> None:
-    """A heading for a run's text: its name and, small, what it is."""
-    st.markdown(f"**{plain(run.name)}**  \n:small[{run_facts(run)}]")

@@ -31,11 +31,6 @@ class Lane:
         return [token.probability for token in self.tokens]
 
     @property
-    def text(self) -> str:
-        """The prompt and what was written after it."""
-        return self.prompt + "".join(self.texts)
-
-    @property
     def writing(self) -> bool:
         """Whether there is more to come."""
         return self._pieces is not None
@@ -46,21 +41,20 @@ def begin(runs: Sequence[Run], prompt: str, n_tokens: int, sampling: Sampling) -
     lanes = []
     for run in runs:
         lane = Lane(run, prompt)
+        lanes.append(lane)
         try:
-            tokenizer = caches.tokenizer(run)
-            begun = caches.prompt(run, prompt)
-            lane.prompt = begun.text
+            tokenizer, read = caches.tokenizer(run), caches.prompt(run, prompt)
+            lane.prompt = read.text
             drawn = generate(
                 caches.decoder(run),
-                begun.token_ids,
+                read.token_ids,
                 n_tokens,
                 sampling,
                 n_alternatives=N_ALTERNATIVES,
             )
-            lane._pieces = text_pieces(tokenizer, begun.token_ids, _noted(lane, tokenizer, drawn))
+            lane._pieces = text_pieces(tokenizer, read.token_ids, _noted(lane, tokenizer, drawn))
         except (ValueError, OSError) as error:
             lane.problem = str(error)
-        lanes.append(lane)
     return lanes
 
 
@@ -80,22 +74,18 @@ def advance(lanes: Sequence[Lane], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while any(lane.writing for lane in lanes) and time.monotonic() < deadline:
         for lane in lanes:
-            _advance(lane)
-
-
-def _advance(lane: Lane) -> None:
-    if lane._pieces is None:
-        return
-    try:
-        piece = next(lane._pieces, None)
-    except ValueError as error:
-        lane.problem, piece = str(error), None
-    if piece is None:
-        lane._pieces = None
-    elif len(lane.texts) < len(lane.tokens):
-        lane.texts.append(piece)
-    elif lane.texts:
-        lane.texts[-1] += piece  # bytes that never became a character
+            if lane._pieces is None:
+                continue
+            try:
+                piece = next(lane._pieces, None)
+            except ValueError as error:
+                lane.problem, piece = str(error), None
+            if piece is None:
+                lane._pieces = None
+            elif len(lane.texts) < len(lane.tokens):
+                lane.texts.append(piece)
+            elif lane.texts:
+                lane.texts[-1] += piece  # bytes that never became a character
 
 
 def stop(lanes: Sequence[Lane]) -> None:

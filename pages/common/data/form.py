@@ -1,5 +1,7 @@
 """The form of the Data page: which corpus, and how it is cut into splits and tokens."""
 
+from functools import partial
+
 import streamlit as st
 
 from lm.base.settings import ConfigError, settings
@@ -8,6 +10,7 @@ from lm.datasets.config import DataConfig
 from lm.datasets.encodings import ENCODINGS
 from lm.datasets.tokenizers import TOKENIZERS
 from pages.common import corpora, drafts, forms, wording
+from pages.common.choosing import switch
 from pages.common.data import arrival
 
 CHOICES = forms.Choices("data")
@@ -18,20 +21,18 @@ def show() -> DataConfig | None:
     CHOICES.read_url({"dataset": lambda text: text if text in DATASETS else None})
     CHOICES.write_url()
     name = CHOICES.values.get("dataset", drafts.default_dataset())
+    choose = partial(CHOICES.set, "dataset")
     st.segmented_control(
         "Corpus",
         list(DATASETS),
         required=True,
         format_func=lambda name: DATASETS[name].title,
-        **forms.bound(
-            "corpus", name, lambda name: CHOICES.set("dataset", name), shown_by="default"
-        ),
+        **forms.bound("corpus", name, choose, shown_by="default"),
     )
     info = DATASETS[name]
-    st.markdown(
-        f"{wording.plain(info.description)} Licence: {wording.plain(info.licence)}. Source: "
-        f"{info.source if info.source.startswith('http') else wording.plain(info.source)}."
-    )
+    source = info.source if info.source.startswith("http") else wording.plain(info.source)
+    about = f"{wording.plain(info.description)} Licence: {wording.plain(info.licence)}."
+    st.markdown(f"{about} Source: {source}.")
     if info.needs_path:
         arrival.upload()
         if not corpora.uploads():
@@ -65,30 +66,21 @@ def _configure(info: Dataset) -> DataConfig | None:
                 width=160,
             )
             arrival.deletion(file)
-        values["tokenizer"] = st.segmented_control(
+        values["tokenizer"] = switch(
             "A token is one of the text's",
-            list(TOKENIZERS),
-            default=info.default_tokenizer,
-            required=True,
-            format_func=lambda name: TOKENIZERS[name].title,
+            TOKENIZERS,
             key=f"tokenizer-{info.name}",
-            persist_state="session",
+            default=info.default_tokenizer,
+            format_func=lambda name: TOKENIZERS[name].title,
         )
         if TOKENIZERS[values["tokenizer"]].sized:
-            values["bpe_vocab_size"] = _number("bpe_vocab_size")
+            values |= _number("bpe_vocab_size")
         if len(info.splits) > 1:
-            values["split"] = st.segmented_control(
-                "Split",
-                info.splits,
-                default=info.splits[0],
-                required=True,
-                key=f"split-{info.name}",
-                persist_state="session",
-                help=info.split_help,
-            )
+            key = f"split-{info.name}"
+            values["split"] = switch("Split", info.splits, key=key, help=info.split_help)
         for name in ("n_chars", "seed"):
             if settings(DataConfig)[name].applies(values):
-                values[name] = _number(name)
+                values |= _number(name)
     try:
         return DataConfig(**values)
     except ConfigError as error:
@@ -96,16 +88,9 @@ def _configure(info: Dataset) -> DataConfig | None:
         return None
 
 
-def _number(name: str) -> int:
+def _number(name: str) -> dict[str, int]:
     setting = settings(DataConfig)[name]
-    return st.number_input(
-        name,
-        int(setting.minimum or 0),
-        int(setting.maximum or 0),
-        setting.default,
-        int(setting.step or 1),
-        key=f"data-{name}",
-        help=setting.help,
-        persist_state="session",
-        width=180,
-    )
+    low, high, step = int(setting.minimum or 0), int(setting.maximum or 0), int(setting.step or 1)
+    how: dict = {"help": setting.help, "persist_state": "session", "width": 180}
+    number = st.number_input(name, low, high, setting.default, step, key=f"data-{name}", **how)
+    return {name: number}

@@ -13,39 +13,33 @@ from pages.common import corpora, wording
 def show(corpus: Corpus) -> None:
     """Characters and tokens of each split."""
     whole = sum(split.n_chars for split in corpus.splits.values())
-    rows = [
-        {
+    rows = []
+    for name, split in corpus.splits.items():
+        row = {
             "Split": name,
             "Characters": wording.count(split.n_chars),
             "Tokens": wording.count(split.n_tokens),
             "Share": f"{split.n_chars / whole:.1%}",
-            **({} if (share := split.unknown_share) is None else {"Unknown words": percent(share)}),
         }
-        for name, split in corpus.splits.items()
-    ]
+        if split.unknown_share is not None:
+            row["Unknown words"] = percent(split.unknown_share)
+        rows.append(row)
     st.metric("Vocabulary", counted(corpus.tokenizer.vocab_size, "token"))
-    st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt="The corpus's splits")
+    _table(rows, alt="The corpus's splits")
     st.caption(f"{corpus.cut} sha256 of the text: {corpus.sha256[:16]}…".strip())
 
 
 def guessing(data: DataConfig, corpus: Corpus) -> None:
     """The scores of n-grams and, for an invented language, of a perfect model."""
-    baselines = corpora.baselines(data)
     part = "test" if corpus.test is not None else "valid"
-    rows = [
-        {"Prediction": _guess(name), **_figures(scores[part])} for name, scores in baselines.items()
-    ]
     split = corpus.splits[part]
-    if split.source_nats is not None:
-        perfect = Evaluation(
-            total_nats=split.source_nats, n_tokens=split.n_tokens, n_chars=split.n_chars
+    scores = {_guess(name): parts[part] for name, parts in corpora.baselines(data).items()}
+    if (nats := split.source_nats) is not None:
+        scores["the language itself: no model does better"] = Evaluation(
+            total_nats=nats, n_tokens=split.n_tokens, n_chars=split.n_chars
         )
-        rows.append(
-            {"Prediction": "the language itself: no model does better", **_figures(perfect)}
-        )
-    st.table(
-        pd.DataFrame(rows), hide_index=True, border="horizontal", alt="What guessing already buys"
-    )
+    rows = [{"Prediction": guess, **_figures(score)} for guess, score in scores.items()]
+    _table(rows, alt="What guessing already buys")
     note = f"Scored on the whole {part} split; counts are the train split's."
     if corpus.entropy_per_char is not None:
         note += (
@@ -53,6 +47,10 @@ def guessing(data: DataConfig, corpus: Corpus) -> None:
             "this text, being finite, lies a little beside it."
         )
     st.caption(note)
+
+
+def _table(rows: list[dict[str, str]], alt: str) -> None:
+    st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt=alt)
 
 
 GUESSES = {

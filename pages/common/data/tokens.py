@@ -28,10 +28,10 @@ CSS = """<style>
 
 def _first_words(text: str, most: int = 48) -> str:
     """The first whole words of a text, up to `most` characters, or that much of a longer word."""
-    beginning = text.lstrip()
-    if len(beginning) <= most:
-        return beginning.strip()
-    return re.split(r"\s+\S*$", beginning[: most + 1], maxsplit=1)[0][:most]
+    text = text.strip()
+    if len(text) <= most:
+        return text
+    return re.split(r"\s+\S*$", text[: most + 1], maxsplit=1)[0][:most]
 
 
 def tokenise(corpus: Corpus, text_of_corpus: str) -> None:
@@ -49,13 +49,12 @@ def tokenise(corpus: Corpus, text_of_corpus: str) -> None:
         st.warning(wording.plain(str(error)))
         return
     chips = "".join(
-        f"<span><b>{escape(_visible(corpus.tokenizer.token_text(int(token_id))))}</b>"
-        f"<small>{int(token_id)}</small></span>"
-        for token_id in token_ids[:MOST_TOKENS]
+        f"<span><b>{escape(_visible(corpus.tokenizer.token_text(token_id)))}</b>"
+        f"<small>{token_id}</small></span>"
+        for token_id in map(int, token_ids[:MOST_TOKENS])
     )
     more = len(token_ids) - MOST_TOKENS
-    with st.container(key="chips"):
-        st.html(f"{CSS}<div class='chips'>{chips}</div>")
+    st.html(f"{CSS}<div class='chips'>{chips}</div>")
     st.caption(
         f"{len(token_ids):,} tokens for {len(text):,} characters; under each its number."
         + (f" {more:,} more are not shown." if more > 0 else "")

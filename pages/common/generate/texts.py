@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pages.common import wording, writing
+from pages.common.choosing import switch
 from pages.common.components.text_view import COLOURS, Copied, text_view
 from pages.common.generate import copies
 from pages.common.writing import Lane
@@ -27,16 +28,7 @@ class Text:
     @property
     def busy(self) -> bool:
         """Whether there is more to come, of the text or about it."""
-        if self.lane.problem:
-            return False
-        return self.lane.writing or self.looked_up is None or not self.looked_up.done()
-
-    @property
-    def copied(self) -> Copied | None:
-        """What is known about copies by now; None while the text is being written."""
-        if self.looked_up is None:
-            return None
-        return self.looked_up.result() if self.looked_up.done() else copies.LOOKING
+        return not self.lane.problem and not (self.looked_up and self.looked_up.done())
 
 
 def begin(lanes: Sequence[Lane]) -> list[Text]:
@@ -50,15 +42,8 @@ def show(texts: Sequence[Text]) -> None:
     """The texts as they grow, and the control of their colours."""
     if not texts:
         return
-    st.segmented_control(
-        "Colour by",
-        list(COLOURS.values()),
-        default=next(iter(COLOURS.values())),
-        required=True,
-        key=COLOUR_KEY,
-        bind="query-params",
-        on_change="ignore",
-    )
+    how = {"bind": "query-params", "persist_state": None, "on_change": "ignore"}
+    switch("Colour by", COLOURS.values(), key=COLOUR_KEY, **how)
     busy = any(text.busy for text in texts)
     st.fragment(_show, run_every=SLICE_SECONDS if busy else None)(texts, busy)
 
@@ -71,8 +56,10 @@ def _show(texts: Sequence[Text], timed: bool) -> None:
         lane = text.lane
         if not lane.writing and not lane.problem and text.looked_up is None:
             text.looked_up = copies.look_up(lane.run, tuple(lane.texts))
+        looked_up = text.looked_up
         with column:
-            wording.run_heading(lane.run)
+            facts = wording.run_facts(lane.run)
+            st.markdown(f"**{wording.plain(lane.run.name)}**  \n:small[{facts}]")
             if lane.problem:
                 st.error(wording.plain(lane.problem))
                 continue
@@ -85,13 +72,13 @@ def _show(texts: Sequence[Text], timed: bool) -> None:
                 key=f"text-{index}",
                 tokens=lane.tokens,
                 names=lane.names,
-                copied=text.copied,
+                copied=looked_up and (looked_up.result() if looked_up.done() else copies.LOOKING),
                 colour_key=COLOUR_KEY,
             )
             if not lane.writing:
                 st.download_button(
                     "Save text",
-                    lane.text,
+                    lane.prompt + "".join(lane.texts),
                     f"{FILE_NAME.sub('_', lane.run.name)}.txt",
                     "text/plain",
                     key=f"save-{index}",

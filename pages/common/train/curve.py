@@ -12,6 +12,7 @@ from lm.datasets import DatasetError
 from lm.runs import Run, RunError, forecast
 from lm.runs.plan import Plan, plan
 from pages.common import caches, corpora, drafts, runs_table, wording
+from pages.common.choosing import switch
 from pages.common.components.chart import draw
 from pages.common.train import guess as guesses
 
@@ -66,15 +67,12 @@ def loss_chart(
         before: Metrics of the run that this one replaced.
     """
     with st.container(horizontal=True, vertical_alignment="center", key="axis"):
-        x = st.segmented_control(
+        x = switch(
             "Loss against",
-            list(charts.X_TITLES),
-            default="step",
-            required=True,
-            format_func=wording.axis,
+            charts.X_TITLES,
             key="x_axis",
+            format_func=wording.axis,
             label_visibility="collapsed",
-            persist_state="session",
         )
         log_x = st.toggle("Log x", key="log_x", persist_state="session")
     ends = {

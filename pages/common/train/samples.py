@@ -6,6 +6,7 @@ import streamlit as st
 
 from lm.datasets.tokenizers import TOKENIZERS
 from lm.runs import Run
+from pages.common import wording
 from pages.common.components.text_view import text_view
 
 
@@ -21,16 +22,15 @@ def show(run: Run) -> None:
         st.markdown("**What it writes**")
     else:
         key = f"sample-step-{run.run_id}-{len(steps)}"
-        with st.container(key="sample-step"):
-            st.select_slider(
-                "**What it writes** after step",
-                steps,
-                at,
-                key=key,
-                format_func=lambda step: f"{step:,}",
-                on_change=_scrub,
-                args=(run.run_id, key, steps[-1]),
-            )
+        st.select_slider(
+            "**What it writes** after step",
+            steps,
+            at,
+            key=key,
+            format_func=wording.count,
+            on_change=_scrub,
+            args=(run.run_id, key, steps[-1]),
+        )
     row = samples[samples["step"] == at].iloc[-1]
     pieces = _spaced(run, row.prompt, row.text, row.tokens) if row.tokens else [row.text]
     probabilities = list(row.probabilities) if row.tokens else [1.0]
