@@ -156,7 +156,7 @@ def lines_apart(
     tops = tuple(round((high - y) / (high - low) * plot, 1) for y in every.values())
     place_of = dict(zip(every, places(tops, plot), strict=True))
     y = alt.Y("y:Q", scale=alt.Scale(domain=[low, high], zero=False, nice=False))
-    drawing: list[tuple[Mapping[str, float], str, str, dict[str, Any]]] = [
+    drawing: list[tuple[Mapping[str, float], str, Literal["normal", "bold"], dict[str, Any]]] = [
         (references, NEUTRAL, "normal", {"strokeWidth": 1.2, "strokeDash": [4, 4]}),
         (marked, MARKED, "bold", {"strokeWidth": 1.6}),
     ]
