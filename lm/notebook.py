@@ -11,21 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lm.architectures import DEFAULT
-from lm.architectures import architecture as architecture_named
 from lm.base.records import Evaluation
-from lm.base.registry import did_you_mean, must_be_one_of
-from lm.base.settings import Config, ConfigError, settings
-from lm.datasets import DATASETS, OWN_TEXT, Corpus, load
+from lm.base.registry import must_be_one_of
+from lm.base.settings import ConfigError
+from lm.datasets import DATASETS, Corpus, load
 from lm.datasets import DEFAULT as DEFAULT_DATASET
 from lm.datasets.config import DataConfig
 from lm.datasets.textfile import read_any_text
-from lm.runs import Run, RunStore, recipes
+from lm.runs import Run, RunStore
 from lm.runs import table as tables
 from lm.runs.config import RunConfig
 from lm.runs.prepare import prepare
 from lm.runs.presets import DEFAULT as DEFAULT_PRESET
+from lm.runs.recipes import RunSpec
 from lm.training import execute
-from lm.updates.config import TrainingConfig
 from lm.writing.generation import generate, text_pieces
 from lm.writing.loading import load_decoder
 from lm.writing.prompts import read_prompt
@@ -106,60 +105,21 @@ def _resolved(
     horizon: Mapping[str, Any],
     given: Mapping[str, Any],
 ) -> tuple[RunConfig, Corpus]:
-    parts = _by_section(architecture, given)
-    checked: dict[str, Any] = {**parts["training"], **horizon}
-    TrainingConfig(**checked)  # before a corpus is read
-    corpus = load(_data(dataset, parts["data"]))
-    config = recipes.resolve(
-        architecture=architecture,
-        data=corpus.data,
-        vocab_size=corpus.tokenizer.vocab_size,
-        n_train_tokens=corpus.train.n_tokens,
-        preset=preset,
-        model=parts["model"],
-        training=parts["training"],
-        **horizon,
-    )
-    return config, corpus
+    asked = {"architecture": architecture, "preset": preset, **_text(dataset)}
+    asked |= {name: value for name, value in horizon.items() if value is not None}
+    return RunSpec.of({**asked, **given}).load(load)
 
 
-def _by_section(architecture: str, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Settings by section; a name without a section belongs to the first that has it.
-
-    Raises `ConfigError` for a name that no section has.
-    """
-    classes: dict[str, type[Config]] = {
-        "training": TrainingConfig,
-        "model": architecture_named(architecture).config,
-        "data": DataConfig,
-    }
-    names = {section: list(settings(config)) for section, config in classes.items()}
-    parts: dict[str, dict[str, Any]] = {section: {} for section in classes}
-    for given_name, value in given.items():
-        section, _, name = given_name.rpartition(".")
-        owners = [section] if section else [s for s in classes if name in names[s]]
-        if not owners or name not in names.get(owners[0], ()):
-            near = did_you_mean(name, [n for section in names.values() for n in section])
-            raise ConfigError(
-                f"There is no setting {given_name} for {architecture}."
-                + (f" Did you mean {near}?" if near else "")
-            )
-        parts[owners[0]][name] = value
-    return parts
-
-
-def _data(dataset: str | Path | DataConfig, given: Mapping[str, Any]) -> DataConfig:
+def _text(dataset: str | Path | DataConfig) -> dict[str, Any]:
+    """The settings that say which text. Raises `ConfigError` for one that there is not."""
     if isinstance(dataset, DataConfig):
-        return dataset.replace(**given)
-    if isinstance(dataset, str) and dataset in DATASETS:
-        values: dict[str, Any] = {"dataset": dataset, **given}
-        return DataConfig(**values)
-    path = Path(dataset).expanduser()
-    if not path.exists():
+        return {f"data.{name}": value for name, value in dataset.model_dump().items()}
+    if str(dataset) in DATASETS:
+        return {"data.dataset": str(dataset)}
+    if not Path(dataset).expanduser().exists():
         hint = must_be_one_of("dataset", str(dataset), DATASETS)
         raise ConfigError(f"{hint} There is no file of that name either.")
-    values = {"dataset": OWN_TEXT, "text_path": str(path.resolve()), **given}
-    return DataConfig(**values)
+    return {"data.text_path": str(dataset)}
 
 
 # --- from runs to tables, charts and texts ------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from lm.architectures import ARCHITECTURES, modules, n_params
@@ -9,11 +11,11 @@ from lm.base.flops import Cost, Scale
 from lm.base.settings import Config, setting
 from lm.base.wording import counted
 from lm.cli.command import command
-from lm.cli.options import Request, all_settings, config_options, json_option, run_options
+from lm.cli.options import all_settings, config_options, json_option, run_options
 from lm.cli.printing import print_json, print_table
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops_by_module
-from lm.runs.recipes import HORIZONS
+from lm.runs.recipes import HORIZONS, RunSpec
 from lm.runs.scale import NOTHING, step_scale_by_module
 
 N_TRAIN_TOKENS = 1_000_000  # of an imagined text, since a preset asks how long the text is
@@ -29,11 +31,11 @@ class Vocabulary(Config, frozen=True):
 @run_options({"batch_size": "training.batch_size"})
 @config_options(Vocabulary)
 @json_option
-def flops(vocabulary: Vocabulary, request: Request, as_json: bool) -> None:
+def flops(vocabulary: Vocabulary, asked: RunSpec, as_json: bool) -> None:
     size = vocabulary.vocab_size
-    if all(request.given["training"].get(name) is None for name in HORIZONS):
-        request.given["training"]["steps"] = 1
-    config = request.resolve(data=request.data, vocab_size=size, n_train_tokens=N_TRAIN_TOKENS)
+    if not any(name in asked.training for name in HORIZONS):
+        asked = replace(asked, training={**asked.training, "steps": 1})
+    config = asked.resolve(asked.text, size, N_TRAIN_TOKENS)
     _check_length(config)
     n_rows, length = config.training.batch_size, config.sequence_length
     by_module = step_flops_by_module(
@@ -62,7 +64,7 @@ def flops(vocabulary: Vocabulary, request: Request, as_json: bool) -> None:
         print_json({**totals, "modules": rows})
         return
     print(
-        f"One step of {ARCHITECTURES[request.architecture].title} ({request.preset}) on "
+        f"One step of {ARCHITECTURES[asked.architecture].title} ({asked.preset}) on "
         f"{counted(n_rows, 'row')} of {counted(length, 'token')}, "
         f"vocabulary {size:,}, {config.training.optimizer}:\n"
     )

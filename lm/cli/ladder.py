@@ -8,7 +8,7 @@ from lm.architectures import ARCHITECTURES
 from lm.base.flops import flops_text
 from lm.base.wording import counted, decimal
 from lm.cli.command import FAILED, INTERRUPTED, Call, command
-from lm.cli.options import config_options, data_config, load_corpus, setting_option
+from lm.cli.options import config_options, load_corpus, setting_option
 from lm.cli.printing import note, print_table, si
 from lm.cli.working import Destination, dry_run_option, go_on_with, say_why, sending
 from lm.datasets.config import DataConfig
@@ -16,6 +16,7 @@ from lm.jobs import ladder as ladders
 from lm.jobs.sweeps import Estimate, estimate, expand, remembered, run_sweep
 from lm.runs import forecast
 from lm.runs.frontier import Frontier, loss_on_test
+from lm.runs.recipes import RunSpec
 from lm.runs.run import Run
 
 
@@ -46,7 +47,9 @@ def ladder(
     if given and ship:
         raise click.ClickException("--ship goes with the ladder that comes with the program.")
     plan = (
-        ladders.small_ladder(load(data_config(given)).data) if given else ladders.shipped_ladder()
+        ladders.small_ladder(load(RunSpec(data=given).text).data)
+        if given
+        else ladders.shipped_ladder()
     )
     store = ladders.ladder_store(call.store)
     configs = expand(plan, load)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -19,13 +17,13 @@ from lm.architectures import ARCHITECTURES, ArchitectureConfig
 from lm.architectures import DEFAULT as DEFAULT_ARCHITECTURE
 from lm.architectures import architecture as architecture_named
 from lm.base.settings import Config, Setting, rule, settings
-from lm.cli.command import Function, Option, unknown
+from lm.cli.command import Function, Option
 from lm.cli.printing import note
 from lm.datasets.config import DataConfig
 from lm.runs import recipes
-from lm.runs.config import RunConfig
 from lm.runs.presets import DEFAULT as DEFAULT_PRESET
 from lm.runs.presets import PRESETS
+from lm.runs.recipes import RunSpec
 from lm.updates.config import TrainingConfig
 
 SECTIONS: dict[str, type[Config]] = {"data": DataConfig, "training": TrainingConfig}
@@ -88,7 +86,7 @@ def config_options(config: type[Config]) -> Callable[[Function], Function]:
 
 def data_options(function: Function) -> Function:
     """Options that say which text. The command's first argument is a `DataConfig` made of them."""
-    return _settings_as(DataConfig, DATA_FIELDS, lambda **given: data_config(given))(function)
+    return _settings_as(DataConfig, DATA_FIELDS, lambda **given: RunSpec(data=given).text)(function)
 
 
 def _settings_as(
@@ -113,7 +111,7 @@ def _settings_as(
 
 
 def run_options(names: Mapping[str, str]) -> Callable[[Function], Function]:
-    """Options that say what to train; the command's first argument is a `Request` made of them.
+    """Options that say what to train; the command's first argument is a `RunSpec` made of them.
 
     They are the architecture, the preset, any setting by --set, and for each of `names` (option ->
     "section.field") an option of its own.
@@ -121,18 +119,18 @@ def run_options(names: Mapping[str, str]) -> Callable[[Function], Function]:
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
-        def with_request(
+        def with_spec(
             *arguments: Any, architecture: str, preset: str, assignments: list[str], **options: Any
         ) -> int | None:
             by_flag = {path: options.pop(name) for name, path in names.items()}
-            given = _given(architecture, by_flag, assignments)
-            return function(Request(architecture, preset, given), *arguments, **options)
+            asked = _asked(architecture, preset, by_flag, assignments)
+            return function(asked, *arguments, **options)
 
         own = []
         for name, path in names.items():
             section, _, field = path.partition(".")
             own.append(setting_option(SECTIONS[section], field, name))
-        return _with_options(with_request, [*own, *_RECIPE_OPTIONS])
+        return _with_options(with_spec, [*own, *_RECIPE_OPTIONS])
 
     return decorate
 
@@ -193,47 +191,6 @@ def all_settings() -> str:
 # --- what was asked for -----------------------------------------------------------------------
 
 
-Given = dict[str, dict[str, Any]]  # section -> name -> value, not checked yet
-
-
-@dataclass(frozen=True)
-class Request:
-    """The run that a command line asks for. The preset decides whatever is not given."""
-
-    architecture: str
-    preset: str
-    given: Given
-
-    @property
-    def data(self) -> DataConfig:
-        """Which text."""
-        return data_config(self.given["data"])
-
-    def resolve(self, *, data: DataConfig, vocab_size: int, n_train_tokens: int) -> RunConfig:
-        """Every setting of the run. Raises `ConfigError` for settings that cannot be."""
-        training = dict(self.given["training"])
-        horizon = {name: training.pop(name, None) for name in recipes.HORIZONS}
-        return recipes.resolve(
-            architecture=self.architecture,
-            preset=self.preset,
-            model=self.given["model"],
-            training=training,
-            data=data,
-            vocab_size=vocab_size,
-            n_train_tokens=n_train_tokens,
-            **horizon,
-        )
-
-
-def data_config(given: Mapping[str, Any]) -> DataConfig:
-    """The config of a text. A path alone is enough: its dataset is then the user's own text."""
-    values = dict(given)
-    if values.get("text_path") is not None:
-        values.setdefault("dataset", datasets.OWN_TEXT)
-        values["text_path"] = str(Path(values["text_path"]).expanduser().absolute())
-    return DataConfig(**values)
-
-
 def load_corpus(data: DataConfig) -> datasets.Corpus:
     """Load a corpus, and say on stderr what to know of it."""
     corpus = datasets.load(data)
@@ -247,18 +204,18 @@ def say_of(corpus: datasets.Corpus) -> None:
         note(sentence)
 
 
-def _given(architecture: str, by_flag: Mapping[str, Any], assignments: Iterable[str]) -> Given:
-    """All settings that were given, by flags and by --set. Raises ClickException."""
+def _asked(
+    architecture: str, preset: str, by_flag: Mapping[str, Any], assignments: Iterable[str]
+) -> RunSpec:
+    """What flags and --set ask for. Raises ClickException."""
     sections = {**SECTIONS, "model": architecture_named(architecture).config}
-    given: Given = {"model": {}, "training": {}, "data": {}}
+    given: dict[str, Any] = {"architecture": architecture, "preset": preset}
     pairs = [(path, value) for path, value in by_flag.items() if value is not None]
-    pairs += [_assignment(text, sections) for text in assignments]
-    for path, value in pairs:
-        section, _, name = path.partition(".")
-        if name in given[section]:
+    for path, value in [*pairs, *(_assignment(text, sections) for text in assignments)]:
+        if path in given:
             raise click.ClickException(f"{path} is given twice.")
-        given[section][name] = value
-    return given
+        given[path] = value
+    return RunSpec.of(given)
 
 
 def _assignment(text: str, sections: Mapping[str, type[Config]]) -> tuple[str, str | None]:
@@ -273,8 +230,6 @@ def _assignment(text: str, sections: Mapping[str, type[Config]]) -> tuple[str, s
             "--set takes SECTION.NAME=VALUE with section model, training or data, as in "
             f"model.n_layers=2. Received: {text!r}."
         )
-    fields = settings(sections[section])
-    if name not in fields:
-        raise unknown(f"{section} setting", name, fields)
-    none = fields[name].optional and value.strip().lower() == "none"
+    setting = settings(sections[section]).get(name)
+    none = setting is not None and setting.optional and value.strip().lower() == "none"
     return f"{section}.{name}", None if none else value.strip()

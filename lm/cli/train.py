@@ -5,12 +5,11 @@ from __future__ import annotations
 import click
 
 from lm.cli.command import Call, command
-from lm.cli.options import Request, all_settings, json_option, run_options, say_of
+from lm.cli.options import all_settings, json_option, run_options, say_of
 from lm.cli.working import train_here
 from lm.datasets import load
 from lm.runs.prepare import prepare
-from lm.runs.recipes import SHORT_NAMES
-from lm.updates.config import TrainingConfig
+from lm.runs.recipes import SHORT_NAMES, RunSpec
 
 
 @command("train", "Train a model in this process.", epilogue=all_settings)
@@ -18,15 +17,8 @@ from lm.updates.config import TrainingConfig
 @click.option("--name", help="what to call the run")
 @json_option
 @click.pass_obj
-def train(call: Call, request: Request, name: str | None, as_json: bool) -> int | None:
-    data = request.data
-    TrainingConfig(**request.given["training"])  # before a corpus is read
-    corpus = load(data)
-    config = request.resolve(
-        data=data,
-        vocab_size=corpus.tokenizer.vocab_size,
-        n_train_tokens=corpus.train.n_tokens,
-    )
+def train(call: Call, asked: RunSpec, name: str | None, as_json: bool) -> int | None:
+    config, corpus = asked.load(load)
     from lm.training.device import resolve_device
 
     resolve_device(config.training.device)  # before there is a run

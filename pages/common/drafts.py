@@ -19,6 +19,7 @@ from lm.runs.plan import BudgetError, Plan, plan
 from lm.runs.prepare import check_length
 from lm.runs.presets import PRESETS
 from lm.runs.presets.sized import REFERENCE_VOCAB_SIZE
+from lm.runs.recipes import RunSpec
 from lm.updates.config import TrainingConfig
 from pages.common import corpora, forms
 
@@ -171,16 +172,13 @@ def _data(choices: Mapping[str, Any]) -> DataConfig:
 def _resolve(choices: Mapping[str, Any], asked: Mapping[str, Any], corpus: Corpus) -> RunConfig:
     model = {k: choices[k] for k in model_settings(asked["architecture"]) if k in choices}
     training = {k: choices[k] for k in training_settings() if k in choices}
-    return recipes.resolve(
+    spec = RunSpec(
         architecture=asked["architecture"],
         preset=asked["preset"],
-        data=asked["data"],
-        vocab_size=corpus.tokenizer.vocab_size,
-        n_train_tokens=corpus.train.n_tokens,
-        budget=asked["budget"],
         model=model,
-        training=training,
+        training={**training, "budget": asked["budget"]},
     )
+    return spec.resolve(asked["data"], corpus.tokenizer.vocab_size, corpus.train.n_tokens)
 
 
 def _values(config: RunConfig) -> dict[str, Any]:
@@ -194,14 +192,12 @@ def _values(config: RunConfig) -> dict[str, Any]:
 
 def _fallback(choices: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
     """The values to show when the choices contradict each other: the choices, and defaults."""
-    followed = recipes.resolve(
+    spec = RunSpec(
         architecture=asked["architecture"],
         preset=asked["preset"],
-        data=asked["data"],
-        vocab_size=REFERENCE_VOCAB_SIZE,
-        n_train_tokens=1_000_000,
-        budget=asked["budget"],
+        training={"budget": asked["budget"]},
     )
+    followed = spec.resolve(asked["data"], REFERENCE_VOCAB_SIZE, 1_000_000)
     return {**_values(followed), **choices}
 
 

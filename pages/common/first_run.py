@@ -10,10 +10,11 @@ from lm.architectures import ARCHITECTURES, DEFAULT
 from lm.base.flops import flops_text
 from lm.datasets import DATASETS, Corpus, DatasetError
 from lm.datasets.config import DataConfig
-from lm.runs import Run, forecast, recipes
+from lm.runs import Run, forecast
 from lm.runs.config import RunConfig
 from lm.runs.plan import plan
 from lm.runs.prepare import prepare
+from lm.runs.recipes import RunSpec
 from pages.common import caches, corpora, drafts, links
 
 BUDGET = 1e11
@@ -53,16 +54,8 @@ def start() -> Run:
 
 
 def _config() -> tuple[RunConfig, Corpus]:
-    data = DataConfig(dataset=corpus_name())
-    corpus = corpora.load(data)
-    config = recipes.resolve(
-        architecture=DEFAULT,
-        data=data,
-        vocab_size=corpus.tokenizer.vocab_size,
-        n_train_tokens=corpus.train.n_tokens,
-        budget=BUDGET,
-    )
-    return config, corpus
+    spec = RunSpec(data={"dataset": corpus_name()}, training={"budget": BUDGET})
+    return spec.load(corpora.load)
 
 
 def make_ready() -> None:

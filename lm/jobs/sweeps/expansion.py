@@ -7,9 +7,8 @@ import hashlib
 import json
 from collections.abc import Callable
 
-from lm.architectures import DEFAULT
 from lm.base.settings import ConfigError
-from lm.datasets import OWN_TEXT, Corpus, DatasetError, load
+from lm.datasets import Corpus, DatasetError, load
 from lm.datasets.config import DataConfig
 from lm.jobs.sweeps.definition import Point, Sweep, in_words
 from lm.runs import Run, RunError, RunStore, read_run
@@ -17,7 +16,7 @@ from lm.runs.collection import packed_files
 from lm.runs.config import RunConfig
 from lm.runs.plan import BudgetError, plan
 from lm.runs.prepare import check_length
-from lm.runs.recipes import HORIZONS, SHORT_NAMES, resolve
+from lm.runs.recipes import RunSpec
 
 HASH_LENGTH = 10
 THREADS = 1  # of a run: more runs at a time serve better than more threads (docs/sweeps.md)
@@ -50,23 +49,7 @@ def expand(sweep: Sweep, load: Loader = load) -> list[RunConfig]:
 
 
 def _config(point: Point, load: Loader) -> RunConfig:
-    given: dict[str, Point] = {"": {}, "data": {}, "model": {}, "training": {"threads": THREADS}}
-    for name, value in point.items():
-        section, _, rest = SHORT_NAMES.get(name, name).rpartition(".")
-        given[section][rest] = value
-    if given["data"].get("text_path") is not None:
-        given["data"].setdefault("dataset", OWN_TEXT)
-    training = given["training"]
-    horizon = {name: training.pop(name) for name in HORIZONS if name in training}
-    corpus = load(DataConfig(**given["data"]))
-    config = resolve(
-        data=corpus.data,
-        vocab_size=corpus.tokenizer.vocab_size,
-        n_train_tokens=corpus.train.n_tokens,
-        model=given["model"],
-        training=training,
-        **{"architecture": DEFAULT, **given[""], **horizon},
-    )
+    config, corpus = RunSpec.of({"training.threads": THREADS, **point}).load(load)
     check_length(config, corpus)
     plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
     return config

@@ -173,7 +173,7 @@ def test_a_text_is_looked_for_beside_the_file(tmp_path):
         ({"axes": {"seed": [1], "both": [{"seed": 1}]}}, "Two axes of s set seed"),
         (
             {"axes": {"model.d_model": [30]}},
-            "s (model.d_model = 30): model.linear setting",
+            "s (model.d_model = 30): There is no setting model.d_model for linear. Its model has",
         ),
         ({"axes": {"seed": [0, -1]}}, "s (seed = -1): seed must be a whole number from 0"),
         ({"axes": {"budget": [1e10]}}, "s (budget = 1e+10): budget, steps and epochs exclude"),
