@@ -32,7 +32,7 @@ DOCS = PROJECT / "docs"
 ORDER = 6  # of the n-grams that are counted
 COUNTING = f"{ORDER}-gram"
 COLUMNS = ["series", "x", "mean", "low", "high", "n", "firm"]  # of `charts.frontier_chart`
-AT = "1e+12"  # FLOPs, for the second figure
+AT = 1e12  # FLOPs, for the second figure
 # the lines' own shapes and colours, with the architectures' names
 LOOKS = {
     name: Look(a.look.color, a.look.dash, a.look.shape, a.title)
@@ -61,13 +61,13 @@ def of_texts() -> pd.DataFrame:
     Of the architectures that were trained on all of these texts. Ends the program where none was.
     """
     losses: dict[tuple[str, str], list[float]] = {}
-    for row in Table.read(CSV).rows.values():
-        if row.budget == AT and row.changed == "{}":
-            losses.setdefault((row.text, row.architecture), []).append(float(row.validation))
+    for job, row in Table.read(CSV).rows.items():
+        if job.budget == AT and job.changed == "{}":
+            losses.setdefault((job.text, job.architecture), []).append(float(row["validation"]))
     complete = [name for name in ARCHITECTURES if all((text, name) in losses for text in BY_LENGTH)]
     if not complete:
         raise SystemExit(
-            f"docs/{CSV.name} has no architecture of today's recipes with {AT} FLOPs on all of "
+            f"docs/{CSV.name} has no architecture of today's recipes with {AT:.0e} FLOPs on all of "
             f"{'; '.join(BY_LENGTH)}. Train what is missing: python -m bench.texts"
         )
     rows: list[tuple[object, ...]] = []

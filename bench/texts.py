@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from bench.development import TEXTS, development_text
-from bench.trained import Job, Row, Table, key_of, train_missing
+from bench.trained import Job, Table, train_missing
 from lm.architectures import ARCHITECTURES
 from lm.datasets.counting import ngram
 
@@ -45,12 +45,12 @@ def jobs(texts: Iterable[str]) -> Iterator[Job]:
             yield Job(text, name, budget, seed)
 
 
-def report(rows: Iterable[Row], texts: Iterable[str]) -> Iterator[str]:
+def report(table: Table, wanted: Iterable[Job], texts: Iterable[str]) -> Iterator[str]:
     """A line for each text and architecture: means, and by how much more compute hurts at most."""
     by_recipe: dict[tuple[str, str], dict[float, list[float]]] = {}
-    for row in rows:
-        of_recipe = by_recipe.setdefault((row.text, row.architecture), {})
-        of_recipe.setdefault(float(row.budget), []).append(float(row.validation))
+    for job in wanted:
+        of_recipe = by_recipe.setdefault((job.text, job.architecture), {})
+        of_recipe.setdefault(job.budget, []).append(float(table.rows[job]["validation"]))
     for text in texts:
         corpus = development_text(text)
         order = ngram.order_for(corpus.tokenizer.vocab_size)
@@ -81,7 +81,7 @@ def main() -> None:
     texts = options.texts or list(TEXTS)
     table, wanted = Table.read(CSV), list(jobs(texts))
     if train_missing(wanted, table, options.dry_run):
-        print("\n".join(report([table.rows[key_of(job)] for job in wanted], texts)))
+        print("\n".join(report(table, wanted, texts)))
 
 
 if __name__ == "__main__":

@@ -14,12 +14,11 @@ import argparse
 import itertools
 import json
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from bench.development import TEXTS
-from bench.trained import Job, Table, key_of, train_missing
+from bench.trained import Job, Table, train_missing
 from lm.base.settings import ConfigError
 
 CSV = Path(__file__).parents[1] / "docs" / "trials.csv"
@@ -28,50 +27,37 @@ BUDGETS = (1e10, 1e11, 1e12)  # training FLOPs
 CHANCE = 1 / 3  # of a setting to be changed
 WIDTHS_OF = 4  # widths are multiples of this
 
-# section -> setting -> what it may be instead
-CHOICES: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
-    "model": {
-        "members": (1, 2, 4),
-        "ngram_order": (3, 4, 5, 6, 7),
-        "ngram_rows": (4_096, 16_384, 65_536, 131_072),
-        "ngram_dropout": (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8),
-        "dropout": (0.0, 0.1, 0.2, 0.3),
-    },
-    "training": {
-        "z_loss": (0.0, 0.03, 0.1, 0.3, 1.0),
-        "weight_decay": (0.03, 0.1, 0.3, 1.0, 3.0),
-    },
+CHOICES: dict[str, tuple[float, ...]] = {  # setting -> its values in trials
+    "model.members": (1, 2, 4),
+    "model.ngram_order": (3, 4, 5, 6, 7),
+    "model.ngram_rows": (4_096, 16_384, 65_536, 131_072),
+    "model.ngram_dropout": (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8),
+    "model.dropout": (0.0, 0.1, 0.2, 0.3),
+    "training.z_loss": (0.0, 0.03, 0.1, 0.3, 1.0),
+    "training.weight_decay": (0.03, 0.1, 0.3, 1.0, 3.0),
 }
-# the same for factors of what the default has
-FACTORS: Mapping[str, Mapping[str, tuple[float, ...]]] = {
-    "model": {
-        "d_model": (0.5, 0.75, 1.5, 2),
-        "d_hidden": (0.5, 0.75, 1.5, 2),
-        "context_length": (0.5, 2),
-    },
-    "training": {
-        "learning_rate": (0.5, 0.7, 1.4, 2),
-        "batch_size": (0.5, 2),
-    },
+FACTORS: dict[str, tuple[float, ...]] = {  # setting -> factors of the default's value
+    "model.d_model": (0.5, 0.75, 1.5, 2),
+    "model.d_hidden": (0.5, 0.75, 1.5, 2),
+    "model.context_length": (0.5, 2),
+    "training.learning_rate": (0.5, 0.7, 1.4, 2),
+    "training.batch_size": (0.5, 2),
 }
 
 
 def changed(default: Job, seed: int) -> str:
     """Settings that a trial changes, as JSON."""
     drawn, recipe = random.Random(seed), default.config.model_dump()
-    changes: dict[str, dict[str, Any]] = {"model": {}, "training": {}}
-    for section, settings in CHOICES.items():
-        for name, values in settings.items():
-            value, change = drawn.choice(values), drawn.random() < CHANCE
-            if change and value != recipe[section].get(name, value):
-                changes[section][name] = value
-    for section, settings in FACTORS.items():
-        for name, factors in settings.items():
-            factor, change = drawn.choice(factors), drawn.random() < CHANCE
-            if change and name in recipe[section]:
-                before = recipe[section][name]
-                if (value := _scaled(before, factor, name)) != before:
-                    changes[section][name] = value
+    changes: dict[str, dict[str, float]] = {"model": {}, "training": {}}
+    for name, options in (CHOICES | FACTORS).items():
+        section, _, setting = name.partition(".")
+        value, change = drawn.choice(options), drawn.random() < CHANCE
+        if change and setting in recipe[section]:
+            before = recipe[section][setting]
+            if name in FACTORS:
+                value = _scaled(before, value, setting)
+            if value != before:
+                changes[section][setting] = value
     return json.dumps({section: values for section, values in changes.items() if values})
 
 
@@ -90,8 +76,8 @@ def trials(default: Job, n: int) -> Iterator[Job]:
         if job.changed in found:
             continue
         try:
-            key_of(job)  # whether there is such a config
-        except ConfigError:
+            _ = job.config
+        except ConfigError:  # there is no such config
             continue
         found.add(job.changed)
         yield job
@@ -101,9 +87,9 @@ def trials(default: Job, n: int) -> Iterator[Job]:
 
 def report(table: Table, default: Job, wanted: Iterable[Job]) -> str:
     """How far a default ends above the best of its trials, and which that is."""
-    losses = {job: float(table.rows[key_of(job)].validation) for job in wanted}
+    losses = {job: float(table.rows[job]["validation"]) for job in wanted}
     best = min(losses, key=losses.__getitem__)
-    above = float(table.rows[key_of(default)].validation) - losses[best]
+    above = float(table.rows[default]["validation"]) - losses[best]
     better = sum(loss < losses[best] + above for loss in losses.values())
     return (
         f"{default.text}, {default.architecture}, {default.budget:.0e}: {above:+.3f} above the "

@@ -102,7 +102,13 @@ def _spread(
     )
 
 
-def _panel(rows: pd.DataFrame, x: str, y: str, series: str, **settings: Any) -> Panel:
+def _panel(
+    rows: pd.DataFrame,
+    x: str,
+    y: str = "log_likelihood",
+    series: str = "architecture",
+    **settings: Any,
+) -> Panel:
     """A panel of some columns of the results."""
     return Panel(frame=rows[[x, y, series]].set_axis(["x", "y", "series"], axis=1), **settings)
 
@@ -120,8 +126,6 @@ def _frontier(results: Results) -> Figure | None:
     panel = _panel(
         rows,
         "value",
-        "log_likelihood",
-        "architecture",
         x_title="Training FLOPs (budget)",
         y_title=TEST_LL,
         log_x=True,
@@ -148,8 +152,6 @@ def _learning_rate(results: Results) -> Figure | None:
     panel = _panel(
         results.rates_at_knobs(*ARCHITECTURES),
         "rate",
-        "log_likelihood",
-        "architecture",
         x_title=f"Peak learning rate, at {flops_text(budget, 2)} FLOPs",
         y_title=TEST_LL,
         log_x=True,
@@ -168,8 +170,6 @@ def _knobs(results: Results, figure: str) -> Figure | None:
         panels[knob.title] = _panel(
             rows.astype({"value": float if numbers else str}),
             "value",
-            "log_likelihood",
-            "architecture",
             x_title=knob.title + (large if knob.large else ""),
             y_title="Test log-likelihood (nats/char)",
             log_x=knob.log,

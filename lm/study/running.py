@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lm.base.flops import flops_text
 from lm.datasets import DATASETS
 from lm.jobs.executors import Executor
-from lm.jobs.sweeps import Loader, PlannedRun, SweepProgress, SweepResult, estimate, run_sweep
+from lm.jobs.sweeps import PlannedRun, SweepProgress, SweepResult, estimate, run_sweep
 from lm.runs import Run, RunStore
 from lm.runs.config import RunConfig
 from lm.study import figures, report
@@ -19,15 +19,6 @@ from lm.study.results import gather
 from lm.study.sections import SECTIONS
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How the training of a study ended."""
-
-    n_complete: int
-    failed: dict[str, str]  # run id -> reason
-    unfinished: dict[str, str]  # run id -> reason
-
-
 def run(
     study: Study,
     store: RunStore,
@@ -35,35 +26,27 @@ def run(
     *,
     on_progress: Callable[[str, SweepProgress], None] = lambda stage, progress: None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> Outcome:
+) -> SweepResult:
     """Train what is missing, the search first. A run that is complete is never repeated."""
-    failed: dict[str, str] = {}
-    complete: set[str] = set()
 
     def train(stage: str, families: list[Family]) -> SweepResult:
-        result = run_sweep(
-            _longest_first(families, store, study.load),
+        configs = [config for family in families for _, _, config in family.runs]
+        planned = estimate(configs, store, load=study.load).runs
+        planned.sort(key=lambda run: -run.seconds)  # no worker idles beside a long run at the end
+        return run_sweep(
+            [run.config for run in planned],
             store,
             executor,
             on_progress=lambda progress: on_progress(stage, progress),
             should_stop=should_stop,
             load=study.load,
         )
-        complete.update(result.complete)
-        failed.update(result.failed)
-        return result
 
-    result = train("search", study.searches())
-    if not result.unfinished:
-        result = train("study", study.comparisons(tuned_factors(study, store)))
-    return Outcome(n_complete=len(complete), failed=failed, unfinished=result.unfinished)
-
-
-def _longest_first(families: Iterable[Family], store: RunStore, load: Loader) -> list[RunConfig]:
-    """Each run once, long ones first: at the end no worker then idles beside a long one."""
-    configs = [config for family in families for _, _, config in family.runs]
-    planned = estimate(configs, store, load=load).runs
-    return [run.config for run in sorted(planned, key=lambda run: -run.seconds)]
+    search = train("search", study.searches())
+    if search.unfinished:
+        return search
+    rest = train("study", study.comparisons(tuned_factors(study, store)))
+    return replace(rest, failed=search.failed | rest.failed)
 
 
 def write_out(study: Study, store: RunStore, out: Path) -> Path:
@@ -115,19 +98,16 @@ class Cost:
 
 def plan_table(study: Study, store: RunStore) -> list[Cost]:
     """The cost of each section. Where the search has not chosen yet, recipes' rates stand in."""
-    families = [*study.searches(), *study.comparisons(tuned_factors(study, store))]
-    seen: set[RunConfig] = set()
-    by_section: dict[str, list[RunConfig]] = {section: [] for section in SECTIONS}
-    for family in families:
+    sections: dict[RunConfig, str] = {}
+    for family in [*study.searches(), *study.comparisons(tuned_factors(study, store))]:
         for _, _, config in family.runs:
-            if config not in seen:
-                seen.add(config)
-                by_section[family.section].append(config)
-    return [
-        Cost(title=SECTIONS[section], runs=estimate(configs, store, load=study.load).runs)
-        for section, configs in by_section.items()
-        if configs
-    ]
+            sections.setdefault(config, family.section)
+    costs = []
+    for section, title in SECTIONS.items():
+        configs = [config for config, its_section in sections.items() if its_section == section]
+        if configs:
+            costs.append(Cost(title=title, runs=estimate(configs, store, load=study.load).runs))
+    return costs
 
 
 # --- shipping -----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from lm.base.flops import flops_text
 from lm.base.wording import listed, signed
 from lm.datasets import DATASETS
 from lm.runs.intervals import difference
-from lm.study.published import PUBLISHED, Published
+from lm.study.published import PUBLISHED
 from lm.study.report.comparing import (
     Scores,
     by_budget,
@@ -76,17 +76,7 @@ def _lead(budget: float, scores: Scores) -> str:
     )
 
 
-def transformer_leads(results: Results) -> str:
-    """Whether the transformer is ahead of all others at equal FLOPs."""
-    return _verdict(results, "transformer", ["linear", "mlp", "attention"])
-
-
-def attention_leads(results: Results) -> str:
-    """Whether attention is ahead of the perceptron at equal FLOPs."""
-    return _verdict(results, "attention", ["mlp"])
-
-
-def _verdict(results: Results, first: str, others: Sequence[str]) -> str:
+def who_leads(results: Results, first: str, others: Sequence[str]) -> str:
     """At which budgets `first` is ahead of all others or behind one, and a verdict."""
     ahead, behind, level = [], [], []
     for budget, scores in by_budget(results).items():
@@ -115,29 +105,30 @@ def _verdict(results: Results, first: str, others: Sequence[str]) -> str:
     return f"{said}. The claim {holds}." if said else ""
 
 
-def sibling(results: Results, published: Published) -> list[str] | None:
-    """A published result beside the run of this study that validation chooses."""
-    choice = results.choices.get((published.name, published.architecture))
-    rows = results.section("siblings", published.name)
-    losses = intervals(rows, "value", "test_loss")
-    if choice is None or choice.value not in losses:
-        return None
-    flops = rows[rows["value"] == choice.value]["flops"].mean()
-    budgets = sorted(losses)  # type: ignore[type-var] - numbers
-    sufficient = [budget for budget in budgets if losses[budget].mean < published.test_loss]
-    return [
-        published.name,
-        f"{published.test_loss:.3f}",
-        f"**{losses[choice.value]}**",
-        flops_text(published.flops),
-        flops_text(flops),
-        f"{published.flops / flops:.3g}×",
-        flops_text(sufficient[0]) if sufficient else "never",
-    ]
-
-
 def siblings(results: Results) -> list[list[str]]:
-    return [row for published in PUBLISHED if (row := sibling(results, published))]
+    """Each published result beside the run of this study that validation chooses."""
+    cells = []
+    for published in PUBLISHED:
+        choice = results.choices.get((published.name, published.architecture))
+        rows = results.section("siblings", published.name)
+        losses = intervals(rows, "value", "test_loss")
+        if choice is None or choice.value not in losses:
+            continue
+        flops = rows[rows["value"] == choice.value]["flops"].mean()
+        budgets = sorted(losses)  # type: ignore[type-var] - numbers
+        sufficient = [budget for budget in budgets if losses[budget].mean < published.test_loss]
+        cells.append(
+            [
+                published.name,
+                f"{published.test_loss:.3f}",
+                f"**{losses[choice.value]}**",
+                flops_text(published.flops),
+                flops_text(flops),
+                f"{published.flops / flops:.3g}×",
+                flops_text(sufficient[0]) if sufficient else "never",
+            ]
+        )
+    return cells
 
 
 # --- what the naive version lost ------------------------------------------------------------------
@@ -145,21 +136,16 @@ def siblings(results: Results) -> list[list[str]]:
 
 def objective(results: Results) -> dict[str, Any] | None:
     """What learning from all positions is worth at equal FLOPs, and the coursework's setup."""
-    frontier = results.section("frontier")
-    others = (
-        intervals(results.section("naive", "classic"), "architecture"),
-        intervals(
-            frontier[frontier["value"] == results.study.scale.classic_budget], "architecture"
-        ),
-    )
+    classic = intervals(results.section("naive", "classic"), "architecture")
+    ours = by_budget(results).get(results.study.scale.classic_budget, {})
     cells, gaps = [], {}
-    for architecture, rows in _by_architecture(results.section("naive", "objective")):
-        scores = intervals(rows, "value")
+    rows = results.section("naive", "objective")
+    for architecture in ARCHITECTURES:
+        scores = intervals(rows[rows["architecture"] == architecture], "value")
         if set(scores) == {ALL_POSITIONS, LAST_POSITION}:
             every, last = scores[ALL_POSITIONS], scores[LAST_POSITION]
-            cells.append(
-                [architecture, every, last, *(scores.get(architecture, "") for scores in others)]
-            )
+            others = (scores.get(architecture, "") for scores in (classic, ours))
+            cells.append([architecture, every, last, *others])
             gaps[architecture] = difference(last, every)
     if not cells:
         return None
@@ -172,11 +158,6 @@ def objective(results: Results) -> dict[str, Any] | None:
     )
     start = "With every position of a row as a target, instead of the last alone"
     return {"rows": cells, "sentence": f"{start}, {said}."}
-
-
-def _by_architecture(rows: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
-    for name in ARCHITECTURES:
-        yield name, rows[rows["architecture"] == name]
 
 
 def _named_tuples(frame: pd.DataFrame) -> Iterable[Any]:
