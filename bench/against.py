@@ -2,7 +2,7 @@
 
     LM_DATASETS=… python -m bench.against COMMIT [WHAT …]
 
-WHAT is any of recipes, study, nanogpt, sweep and large; unless said otherwise, all. Each is a part
+WHAT is any of recipes, study, nanogpt, large and sweep; unless said otherwise, all. Each is a part
 of the table in docs/performance.md, whose rows are printed as they are done. The other commit is
 checked out into a folder of its own and runs in this environment. All of it takes half an hour of
 two cores, which should be idle. Only the sweep's rows include the making of a program, once.
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -24,6 +24,7 @@ from statistics import mean
 from lm.architectures import ARCHITECTURES, DEFAULT
 from lm.base.files import PROJECT
 
+PARTS = ("recipes", "study", "nanogpt", "large", "sweep")
 SEEDS = (0, 1, 2)
 SIMPLEST = next(iter(ARCHITECTURES))
 UNITS = {"step": "ms a step", "training": "s", "whole": "s"}
@@ -89,8 +90,8 @@ def compare(
     trees: Sequence[Tree],
     what: str,
     settings: Mapping[str, object],
-    seeds: Sequence[int] = SEEDS,
-    figure: str = "step",
+    seeds: Sequence[int],
+    figure: str,
 ) -> None:
     """Train the same in both trees, in turn over the seeds, and print a figure of `UNITS`."""
     if figure != "training":  # of a run of minutes, beside which a program costs nothing
@@ -102,25 +103,22 @@ def compare(
     row(what, then, now, UNITS[figure], ", ".join(f"{loss:.4f}" for loss in losses))
 
 
-def recipes(trees: Sequence[Tree]) -> None:
-    """The default recipes."""
+def cases() -> Iterator[tuple[str, str, Mapping[str, object], Sequence[int], str]]:
+    """What is trained in both trees: the part and the title of a row; settings, seeds, figure."""
     for budget, seeds in (("1e10", SEEDS), ("1e11", SEEDS), ("1e12", SEEDS[:1])):
         for name in ARCHITECTURES:
             settings = {"architecture": name, "training.budget": budget}
-            compare(trees, f"default {name}, {budget}", settings, seeds)
-
-
-def study(trees: Sequence[Tree]) -> None:
-    """The study's transformer."""
+            yield "recipes", f"default {name}, {budget}", settings, seeds, "step"
     for budget in ("1e10", "1e11"):
         settings = {"architecture": DEFAULT, "preset": "study", "training.budget": budget}
-        compare(trees, f"study's {DEFAULT}, {budget}", settings)
-
-
-def nanogpt(trees: Sequence[Tree]) -> None:
-    """From the command to a score below nanoGPT's 1.8857 on its split."""
-    settings = {"architecture": SIMPLEST, "training.budget": "5.5e9", "data.split": "nanogpt"}
-    compare(trees, "1.8857 on nanoGPT's split, command to score", settings, figure="whole")
+        yield "study", f"study's {DEFAULT}, {budget}", settings, SEEDS, "step"
+    nanogpt = {"data.split": "nanogpt"}
+    settings = {"architecture": SIMPLEST, "training.budget": "5.5e9", **nanogpt}
+    title = "1.8857, nanoGPT's loss on its split: command to score"
+    yield "nanogpt", title, settings, SEEDS, "whole"
+    settings = {"architecture": DEFAULT, "training.budget": "1e13", **nanogpt}
+    title = f"default {DEFAULT}, 1e13, nanoGPT's split"
+    yield "large", title, settings, SEEDS[:1], "training"
 
 
 def sweep(trees: Sequence[Tree]) -> None:
@@ -141,15 +139,6 @@ def sweep(trees: Sequence[Tree]) -> None:
     row(f"{what}: on disk", megabytes[0], megabytes[1], "MB")
 
 
-def large(trees: Sequence[Tree]) -> None:
-    """A default run that takes minutes."""
-    settings = {"architecture": DEFAULT, "training.budget": "1e13", "data.split": "nanogpt"}
-    compare(trees, f"default {DEFAULT}, 1e13, nanoGPT's split", settings, SEEDS[:1], "training")
-
-
-PARTS = {part.__name__: part for part in (recipes, study, nanogpt, sweep, large)}
-
-
 def main() -> None:
     """Print the rows."""
     commit, *names = sys.argv[1:]
@@ -161,8 +150,11 @@ def main() -> None:
         archive = subprocess.check_output(["git", "archive", commit], cwd=PROJECT)
         subprocess.run(["tar", "-x", "-C", there], input=archive, check=True)
         trees = Tree(there, Path(folder, "runs-then")), Tree(PROJECT, Path(folder, "runs-now"))
-        for name in names or PARTS:
-            PARTS[name](trees)
+        for part, title, settings, seeds, figure in cases():
+            if part in (names or PARTS):
+                compare(trees, title, settings, seeds, figure)
+        if "sweep" in (names or PARTS):
+            sweep(trees)
 
 
 if __name__ == "__main__":

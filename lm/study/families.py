@@ -37,7 +37,7 @@ class Label(NamedTuple):
     factor: float = 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Family:
     """Runs that differ in one thing, each with every seed."""
 
@@ -90,7 +90,7 @@ class Study:
         ) -> None:
             base = {**base, "budget": budget}
             points = {Label(budget, factor): self._rates(base, factor) for factor in factors}
-            families.append(self._family("search", key, base, points, seeds))
+            families.append(Family("search", key, base, points, seeds, self.load))
 
         if CHARACTERS in self.corpora:
             for architecture in ARCHITECTURES:
@@ -158,7 +158,7 @@ class Study:
                     for factor in factors:
                         rates = self._rates({**base, **point}, factor)
                         points[Label(value, factor)] = {**point, **rates}
-                yield self._family("knobs", knob.family, base, points, scale.knob_seeds)
+                yield Family("knobs", knob.family, base, points, scale.knob_seeds, self.load)
 
     def _naive(self, tuned_factors: Factors) -> Iterator[Family]:
         """The last position only, and the coursework's own setup."""
@@ -176,10 +176,10 @@ class Study:
                 for value, point in ((ALL_POSITIONS, {}), (LAST_POSITION, last))
                 for factor in (scale.narrow[:3] if point else (1.0,))
             }
-            yield self._family("naive", "objective", base, points, seeds)
+            yield Family("naive", "objective", base, points, seeds, self.load)
             base = {**recipe, "preset": "classic", "budget": scale.classic_budget}
             points = {Label(LAST_POSITION): {**objective, **scale.classic.get(architecture, {})}}
-            yield self._family("naive", "classic", base, points, seeds)
+            yield Family("naive", "classic", base, points, seeds, self.load)
 
     def _along(
         self,
@@ -192,19 +192,7 @@ class Study:
     ) -> Family:
         """The recipe of `base` at several budgets, at the learning rates tuned for `name`."""
         points = {Label(b): self._tuned(tuned_factors, name, base, b) for b in budgets}
-        return self._family(section, name, base, points, seeds)
-
-    def _family(
-        self,
-        section: str,
-        name: str,
-        base: Point,
-        points: dict[Label, Point],
-        seeds: Sequence[int],
-    ) -> Family:
-        return Family(
-            section=section, name=name, base=base, points=points, seeds=seeds, load=self.load
-        )
+        return Family(section, name, base, points, seeds, self.load)
 
     # --- learning rates ---
 

@@ -73,11 +73,10 @@ def gather(study: Study, store: RunStore) -> Results:
         if family.section in ("knobs", "siblings"):
             key = (family.name, family.architecture)
             rows.setdefault(key, []).extend(validated(family, store))
-    choices = {key: choose(of_one) for key, of_one in rows.items()}
     return Results(
         study=study,
         frame=rows_of(families, store),
-        choices={key: label for key, label in choices.items() if label is not None},
+        choices={key: label for key, of_one in rows.items() if (label := choose(of_one))},
         checkpoints=best_checkpoints(families, store),
     )
 

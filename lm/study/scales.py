@@ -32,6 +32,7 @@ class Scale:
     classic: dict[str, Point] = field(default_factory=dict)  # on top of the coursework's settings
 
 
+_TINY: Point = {"training.batch_size": 1, "model.n_layers": 1, "model.d_model": 16}
 _SCALES = (
     Scale(
         name="smoke",
@@ -52,13 +53,8 @@ _SCALES = (
         classic={
             "linear": {"training.batch_size": 4, "model.d_embed": 8},
             "mlp": {"training.batch_size": 4, "model.d_embed": 8},
-            "attention": {"training.batch_size": 1, "model.n_layers": 1, "model.d_model": 16},
-            "transformer": {
-                "training.batch_size": 1,
-                "model.n_layers": 1,
-                "model.d_model": 16,
-                "model.d_ff": 32,
-            },
+            "attention": _TINY,
+            "transformer": {**_TINY, "model.d_ff": 32},
         },
     ),
     Scale(
