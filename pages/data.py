@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from lm.datasets import DatasetError
 from lm.datasets.config import DataConfig
 from pages.common import corpora, links, shell, wording
 from pages.common.data import form, splits, tokens
@@ -14,7 +13,7 @@ def show(data: DataConfig) -> None:
     """An excerpt of the text, its splits, what guessing reaches, and its tokens."""
     try:
         text, corpus = corpora.texts(data).train, corpora.load(data)
-    except (DatasetError, ValueError) as error:
+    except ValueError as error:
         st.error(wording.plain(str(error)))
         return
     if corpus.notes:

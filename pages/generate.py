@@ -4,11 +4,11 @@ import streamlit as st
 
 from pages.common import caches, first_run, shell, writing
 from pages.common.components.bars import next_token_bars
-from pages.common.generate import texts
+from pages.common.generate import copies, texts
 from pages.common.generate.form import SLIDERS, Request, able, form
 
 
-def act(request: Request) -> list[texts.Text]:
+def act(request: Request) -> list[writing.Lane]:
     """Start writing when asked to; what was written stays until the next time."""
     with st.container(horizontal=True, vertical_alignment="center"):
         asked = st.button("Generate", type="primary", key="generate", disabled=not request.runs)
@@ -16,7 +16,9 @@ def act(request: Request) -> list[texts.Text]:
     if asked:
         with st.spinner("Loading the checkpoints …"):
             lanes = writing.begin(request.runs, request.prompt, request.n_tokens, request.sampling)
-        st.session_state["texts"] = texts.begin(lanes)
+        for lane in lanes:
+            copies.train_text(lane.run.config.data)  # begins to index it, while the lanes write
+        st.session_state["texts"] = lanes
     return st.session_state.get("texts", [])
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +48,6 @@ def text_title(file: str) -> str:
     return file if len(alike) > 1 else short
 
 
-# --- read once ----------------------------------------------------------------------------------
-
-
 def key(data: DataConfig) -> str:
     """Names a corpus in a cache: changes with its settings, and with the files behind it."""
     paths = DATASETS[data.dataset].files(data)
@@ -90,18 +86,10 @@ def references(data: DataConfig) -> dict[str, float]:
     return losses if ideal is None else {**losses, "entropy": ideal}
 
 
-@dataclass(frozen=True)
-class Frequencies:
-    """How often each token occurs in the train split, most frequent first."""
-
-    token_ids: np.ndarray  # (V,)
-    counts: np.ndarray  # (V,)
-
-
 @st.cache_data(max_entries=8, show_spinner="Counting tokens …", hash_funcs=BY_KEY)
-def frequencies(data: DataConfig) -> Frequencies:
-    """How often each token occurs in the train split."""
+def frequencies(data: DataConfig) -> tuple[np.ndarray, np.ndarray]:
+    """(V,) token ids and (V,) their counts in the train split, most frequent first."""
     corpus = load(data)
     counts = np.bincount(corpus.train.token_ids, minlength=corpus.tokenizer.vocab_size)
     order = np.argsort(-counts, kind="stable")
-    return Frequencies(order, counts[order])
+    return order, counts[order]

@@ -77,4 +77,4 @@ def _fill_caches(data: DataConfig) -> None:
 def offer(sentence: str) -> None:
     """Say why a page is empty, and link to the button that trains a first model."""
     st.info(f"{sentence} A first one takes well under a minute.")
-    links.to_start().show("Train your first model →")
+    links.Link("start").show("Train your first model →")

@@ -38,16 +38,6 @@ class Link:
         return f"{base}?{urlencode(self.query, safe=',')}"
 
 
-def to_start() -> Link:
-    """The Start page."""
-    return Link("start")
-
-
-def to_data() -> Link:
-    """The Data page."""
-    return Link("data")
-
-
 def to_train(run: Run) -> Link:
     """The run on the Train page, as it trains or as it trained."""
     return Link("train", {RUN: run.run_id})

@@ -62,17 +62,8 @@ class Page:
 
 # In the order of the navigation. Pages have no icons: Streamlit would fetch them from the network,
 # for the browser tab.
-PAGES: Registry[Page] = Registry(
-    "page",
-    (
-        Page("start", "Start"),
-        Page("data", "Data"),
-        Page("train", "Train"),
-        Page("compare", "Compare"),
-        Page("study", "Study"),
-        Page("generate", "Generate"),
-    ),
-)
+PAGE_NAMES = ("start", "data", "train", "compare", "study", "generate")
+PAGES: Registry[Page] = Registry("page", [Page(name, name.capitalize()) for name in PAGE_NAMES])
 
 
 @contextlib.asynccontextmanager

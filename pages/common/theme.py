@@ -77,10 +77,9 @@ def row_height() -> int | None:
 
 
 def projector() -> bool:
-    """Whether the pages are drawn for a classroom's wall.
+    """Whether the pages are drawn for a classroom's wall: from `?projector` to the session's end.
 
-    `?projector` in the address of any page asks for it, from then on and as long as the session
-    lasts. It is taken out of the address, which belongs to the settings of the page.
+    It is taken out of the address, which belongs to the settings of the page.
     """
     if PROJECTOR in st.query_params:
         st.session_state[PROJECTOR] = True

@@ -92,9 +92,6 @@ def best_of_counting(references: Mapping[str, float]) -> tuple[str, float] | Non
     return f"{name}s" if name.endswith("gram") else name, loss
 
 
-# --- runs ---------------------------------------------------------------------------------------
-
-
 def names(runs: Iterable[Run]) -> dict[str, str]:
     """Run id -> its name in a list to choose from; where names are equal, the id is added."""
     runs = list(runs)

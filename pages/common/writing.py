@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from lm.datasets.tokenizers import Tokenizer
@@ -9,6 +10,7 @@ from lm.runs import Run
 from lm.writing.generation import GeneratedToken, generate, text_pieces
 from lm.writing.sampling import Sampling
 from pages.common import caches
+from pages.common.components.text_view import Copied
 
 N_ALTERNATIVES = 6  # of the likeliest tokens, told beside each that was drawn
 
@@ -22,6 +24,7 @@ class Lane:
     texts: list[str] = field(default_factory=list)
     tokens: list[GeneratedToken] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)  # the text of each alternative
+    copied: Future[Copied] | None = None  # what of it stands in the train text
     problem: str = ""  # a sentence for the user when this checkpoint cannot write
     _pieces: Iterator[str] | None = None
 
@@ -32,8 +35,13 @@ class Lane:
 
     @property
     def writing(self) -> bool:
-        """Whether there is more to come."""
+        """Whether there is more text to come."""
         return self._pieces is not None
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is more to come, of the text or about its copies."""
+        return not self.problem and not (self.copied and self.copied.done())
 
 
 def begin(runs: Sequence[Run], prompt: str, n_tokens: int, sampling: Sampling) -> list[Lane]:

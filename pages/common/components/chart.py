@@ -1,6 +1,7 @@
 """Charts on a page, in the theme of the program."""
 
-from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import streamlit as st
@@ -8,24 +9,13 @@ import streamlit as st
 from lm import charts
 
 
-@dataclass(frozen=True)
-class _Unchecked:
-    """A chart that is not held against Altair's whole schema: that takes as long as all else.
-
-    A schema finds mistakes of whoever writes a chart, and tests hold every chart against it.
-    """
-
-    chart: Any
-
-    def to_dict(self) -> dict[str, Any]:
-        """What Streamlit asks of a chart: its Vega-Lite specification."""
-        return self.chart.to_dict(validate=False)
-
-
 def draw(chart: Any, *, alt: str, key: str | None = None) -> None:
-    """Draw a chart; `alt` says what it shows, for those who do not see it."""
+    """Draw a chart; `alt` says what it shows, for those who do not see it.
+
+    Altair does not check it against its whole schema, which takes as long as all else: tests do.
+    """
     charts.use_theme()  # not at the server's start: pages without charts load no Altair
-    unchecked: Any = _Unchecked(chart)
+    unchecked: Any = SimpleNamespace(to_dict=partial(chart.to_dict, validate=False))
     st.altair_chart(unchecked, key=key, alt=alt)
 
 

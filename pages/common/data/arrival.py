@@ -10,18 +10,14 @@ from pages.common import corpora, wording
 
 def upload() -> None:
     """Take a text of the user's own; if it cannot be read, a sentence says why."""
-    file = st.file_uploader(
-        "A text file, up to 100 MB; it stays on this machine",
-        key=renewed("upload"),
-        max_upload_size=100,
-    )
+    label = "A text file, up to 100 MB; it stays on this machine"
+    file = st.file_uploader(label, key=renewed("upload"), max_upload_size=100)
     if file is None:
         return
     replaces = st.session_state.get("replaces") == file.file_id
+    encoding = REPLACING if replaces else GUESS
     try:
-        path = datasets.save_text(
-            file.name, file.getvalue(), encoding=REPLACING if replaces else GUESS
-        )
+        path = datasets.save_text(file.name, file.getvalue(), encoding=encoding)
     except (DatasetError, OSError) as error:
         below = "; what stands below is another text" if corpora.uploads() else ""
         st.error(wording.plain(f"{error} It was not added{below}."))
@@ -65,8 +61,9 @@ def deletion(name: str) -> None:
 def fetch(info: Dataset, source: Download | None) -> None:
     """Offer to download a corpus, and ask for consent where its terms need it."""
     st.info(f"{info.title} is not on this machine yet.")
+    folder = wording.plain(str(datasets.datasets_dir() / info.name))
     if source is None:
-        st.caption(f"Put its files in {wording.plain(str(datasets.datasets_dir() / info.name))}.")
+        st.caption(f"Put its files in {folder}.")
         return
     consent = True
     if source.consent:
@@ -81,7 +78,7 @@ def fetch(info: Dataset, source: Download | None) -> None:
     ):
         st.caption(
             f"It comes from {source.files[0].url.split('/')[2]} and is checked against a known "
-            f"sha256. Or put the file in {wording.plain(str(datasets.datasets_dir() / info.name))}."
+            f"sha256. Or put the file in {folder}."
         )
         return
     bar = st.progress(0.0, text="Connecting …")

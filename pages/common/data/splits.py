@@ -9,6 +9,12 @@ from lm.datasets import Corpus
 from lm.datasets.config import DataConfig
 from pages.common import corpora, wording
 
+GUESSES = {
+    "uniform": "uniform: every token alike",
+    "unigram": "unigram: how often each occurs",
+    "bigram": "bigram: what follows the last token",
+}
+
 
 def show(corpus: Corpus) -> None:
     """Characters and tokens of each split."""
@@ -33,7 +39,11 @@ def guessing(data: DataConfig, corpus: Corpus) -> None:
     """The scores of n-grams and, for an invented language, of a perfect model."""
     part = "test" if corpus.test is not None else "valid"
     split = corpus.splits[part]
-    scores = {_guess(name): parts[part] for name, parts in corpora.baselines(data).items()}
+    scores = {}
+    for name, parts in corpora.baselines(data).items():
+        n_before = name.partition("-gram")[0]
+        guess = GUESSES.get(name) or f"{name}: what follows the last {int(n_before) - 1} tokens"
+        scores[guess] = parts[part]
     if (nats := split.source_nats) is not None:
         scores["the language itself: no model does better"] = Evaluation(
             total_nats=nats, n_tokens=split.n_tokens, n_chars=split.n_chars
@@ -51,20 +61,6 @@ def guessing(data: DataConfig, corpus: Corpus) -> None:
 
 def _table(rows: list[dict[str, str]], alt: str) -> None:
     st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt=alt)
-
-
-GUESSES = {
-    "uniform": "uniform: every token alike",
-    "unigram": "unigram: how often each occurs",
-    "bigram": "bigram: what follows the last token",
-}
-
-
-def _guess(name: str) -> str:
-    """What a way of guessing is; those without an entry in `GUESSES` are longer n-grams."""
-    if name in GUESSES:
-        return GUESSES[name]
-    return f"{name}: what follows the last {int(name.removesuffix('-gram')) - 1} tokens"
 
 
 def _figures(result: Evaluation) -> dict[str, str]:

@@ -68,17 +68,14 @@ def _visible(token: str) -> str:
 
 def frequencies(data: DataConfig, corpus: Corpus) -> None:
     """The commonest tokens, and all of them by rank."""
-    ranked = corpora.frequencies(data)
-    total = int(ranked.counts.sum())
-    commonest = [corpus.tokenizer.token_text(int(i)) for i in ranked.token_ids[:BARS]]
-    top = pd.DataFrame(
-        {"token": [_visible(token) for token in commonest], "count": ranked.counts[:BARS]}
-    )
-    top = top[top["count"] > 0].assign(share=top["count"] / total)
+    token_ids, counts = corpora.frequencies(data)
+    counts = counts[counts > 0]
+    texts = [_visible(corpus.tokenizer.token_text(int(i))) for i in token_ids[: len(counts)][:BARS]]
+    top = pd.DataFrame({"token": texts, "count": counts[:BARS]})
+    top["share"] = top["count"] / counts.sum()
     first = ", ".join(f"{row.token} {row.share:.1%}" for row in top.head(5).itertuples())
     draw(charts.frequency_chart(top), alt=f"The commonest tokens: {first}.")
     if corpus.tokenizer.vocab_size > 4 * BARS:
-        counts = ranked.counts[ranked.counts > 0]
         ranks = charts.log_spaced(len(counts))
         draw(
             charts.rank_chart(pd.DataFrame({"rank": ranks, "count": counts[ranks - 1]})),

@@ -22,8 +22,8 @@ from pages.common import corpora
 from pages.common.components.text_view import Copied
 
 CONTEXT = 60  # characters of the train text shown before and after a run
-
 LOOKING = Copied("Looking for it in the train text …")
+_THREAD = ThreadPoolExecutor(1, "train-text")
 
 
 @dataclass(frozen=True)
@@ -38,22 +38,18 @@ class TrainText:
 
 def look_up(run: Run, texts: Sequence[str]) -> Future[Copied]:
     """What of the tokens' `texts` stands in the run's train text, once it has been looked up."""
-    return _thread().submit(_look_up, train_text(run.config.data), run.facts.sha256, texts)
+    return _THREAD.submit(_look_up, train_text(run.config.data), run.facts.sha256, texts)
 
 
 def _look_up(future: Future[TrainText], sha256: str, texts: Sequence[str]) -> Copied:
+    unknown = "What stands in the train text cannot be told"
     try:
         train = future.result()  # finished: the one thread has come past it
     except ValueError as error:
-        return Copied(
-            f"What stands in the train text cannot be told. {error} The other colours need no "
-            "corpus."
-        )
+        return Copied(f"{unknown}. {error} The other colours need no corpus.")
     if train.sha256 != sha256:
-        return Copied(
-            f"What stands in the train text cannot be told: {train.title} on this machine is not "
-            "the text that the model learnt from."
-        )
+        here = f"{train.title} on this machine"
+        return Copied(f"{unknown}: {here} is not the text that the model learnt from.")
     return describe(find_copies(train.index, "".join(texts)), texts, train)
 
 
@@ -100,15 +96,10 @@ def _span_of(start: int, end: int, spans: Sequence[Span]) -> int:
     return max(inside, key=lambda i: spans[i].length, default=-1)
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
-def _thread() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1, "train-text")
-
-
 @st.cache_resource(max_entries=3, show_spinner=False, hash_funcs=corpora.BY_KEY)
 def train_text(data: DataConfig) -> Future[TrainText]:
     """The train text of a corpus, once it has been indexed."""
-    return _thread().submit(read, data, corpora.title(data))
+    return _THREAD.submit(read, data, corpora.title(data))
 
 
 def read(data: DataConfig, title: str) -> TrainText:

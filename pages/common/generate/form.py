@@ -57,15 +57,10 @@ def _arrive(by_label: dict[str, Run]) -> None:
             st.warning(f"There is no trained model named {wording.plain(name)} here.")
 
 
-def _opening(run: Run | None) -> str:
-    """The prompt of a run's own samples: a line of its text."""
-    samples = run.samples() if run else None
-    return "" if samples is None or samples.empty else samples.iloc[-1]["prompt"]
-
-
 def _prompt(run: Run | None) -> str:
-    """The field for the prompt. What is offered follows the first run until something is typed."""
-    opening, state = _opening(run), st.session_state
+    """The field for the prompt: that of the first run's own samples, until something is typed."""
+    samples, state = run.samples() if run else None, st.session_state
+    opening = "" if samples is None or samples.empty else samples.iloc[-1]["prompt"]
     before, typed = state.get("prompt_offered", opening), state.get("prompt")
     state["prompt_offered"] = value = opening
     if typed and len(typed) > MOST_CHARS:

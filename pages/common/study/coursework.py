@@ -41,7 +41,7 @@ def show() -> None:
     if not corpora:
         missing = DATASETS[CORPORA[0]].title
         st.info(f"The study needs {wording.plain(missing)}, which is not here. Data fetches it.")
-        links.to_data().show("Fetch it →")
+        links.Link("data").show("Fetch it →")
         if _is_as_shipped(_store("default")):
             _shipped(with_plan=False)
         return

@@ -8,7 +8,6 @@ import streamlit as st
 from lm import charts
 from lm.architectures import ARCHITECTURES
 from lm.base.wording import listed
-from lm.datasets import DatasetError
 from lm.runs import Run, RunError, forecast
 from lm.runs.plan import Plan, plan
 from pages.common import caches, corpora, drafts, runs_table, wording
@@ -28,7 +27,7 @@ def show(run: Run, metrics: pd.DataFrame, *, scoring: bool) -> None:
     parent = run_before(run)
     try:
         references = corpora.references(run.config.data)
-    except (DatasetError, ValueError):  # its text is gone
+    except ValueError:  # its text is gone
         references = {"uniform": math.log(run.vocab_size)}
     loss_chart(
         metrics,
@@ -57,14 +56,8 @@ def loss_chart(
 ) -> None:
     """Draw a loss curve, with a choice of its x-axis. Both axes follow from the plan.
 
-    Args:
-        metrics: Columns of `StepRecord`; may be empty.
-        steps: The plan, which says where the axis ends.
-        seconds: The end of the axis of time.
-        references: Name -> loss of guessing, nats per token.
-        architecture: Decides the colour.
-        guess: The loss that somebody expects at the end.
-        before: Metrics of the run that this one replaced.
+    `metrics` have the columns of `StepRecord`, as have those of the run `before`, which this one
+    replaced. `seconds`: the end of the axis of time. `references`: name -> loss of guessing.
     """
     with st.container(horizontal=True, vertical_alignment="center", key="axis"):
         x = switch(

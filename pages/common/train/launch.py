@@ -6,10 +6,8 @@ import streamlit as st
 
 from lm.base.flops import flops_text
 from lm.base.wording import listed
-from lm.datasets import DatasetError
-from lm.runs import Run, RunError, presets
+from lm.runs import Run, presets
 from lm.runs.config import RunConfig
-from lm.runs.plan import BudgetError
 from lm.runs.prepare import prepare
 from pages.common import caches, drafts, links, phases, wording
 from pages.common.drafts import Draft
@@ -56,7 +54,7 @@ def act(draft: Draft, run: Run | None, runs: list[Run]) -> None:
         if restart and shown:
             caches.jobs().stop(shown)
         caches.jobs().start(fresh)
-    except (RunError, DatasetError, BudgetError, ValueError, OSError) as error:
+    except (ValueError, OSError) as error:
         st.error(wording.plain(str(error)))
         return
     CHOICES.set(links.RUN, fresh.run_id)

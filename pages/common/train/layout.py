@@ -1,8 +1,7 @@
 """Where things stand on the Train page: form, curve, and beside the curve its figures.
 
 On a wide screen they are three columns, on one of middle width two. On a phone they stand one below
-another, and the button that starts a run comes right after the budget, before the many settings
-that may stay as they are.
+another, with the button that starts a run right after the budget, before the other settings.
 """
 
 import streamlit as st

@@ -20,15 +20,14 @@ def show(run: Run | None, runs: Sequence[Run]) -> None:
 
     The lines renew themselves. `runs`, all there are, tell how long a step takes here.
     """
-    st.fragment(_show, run_every=SECONDS_BETWEEN_UPDATES, key="queue-lines")(
-        run.run_id if run else None, runs
-    )
+    own = run.run_id if run else None
+    st.fragment(_show, run_every=SECONDS_BETWEEN_UPDATES, key="queue-lines")(own, runs)
 
 
 def _show(own: str | None, runs: Sequence[Run]) -> None:
     queue = caches.jobs()
     active, waiting = _there(queue.active()), _there(queue.waiting())
-    if {run.run_id for run in (*active, *waiting)} <= {own} and not waiting:
+    if not waiting and all(run.run_id == own for run in active):
         return
     left = {run.run_id: seconds_left(run, runs) for run in (*active, *waiting)}
     begins = begin_in(

@@ -8,7 +8,6 @@ import streamlit as st
 
 from lm.base.flops import flops_text
 from lm.base.records import Evaluation
-from lm.datasets import DatasetError
 from lm.runs import Run
 from lm.runs.frontier import Frontier, loss_on_validation, score_at
 from lm.runs.remarks import remarks
@@ -41,7 +40,7 @@ def show(run: Run) -> None:
         return
     try:
         references = corpora.references(run.config.data)
-    except (DatasetError, ValueError):
+    except ValueError:
         references = {}  # its text is not here any more
     preset, ladder = ladders.reference(run)
     frontier = ladders.frontier(ladder, preset, loss_on_validation)
