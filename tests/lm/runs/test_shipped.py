@@ -60,6 +60,7 @@ def test_who_wants_the_weights_of_results_is_told_the_command_that_trains_them(m
     packed = [run for run in results if not run.weights_path.exists()]
     for run in [run for run in packed if run.state == "complete"][::12]:
         corpus = SimpleNamespace(
+            data=run.config.data,
             tokenizer=SimpleNamespace(vocab_size=run.vocab_size),
             train=SimpleNamespace(n_tokens=run.facts.n_train_tokens),
         )
