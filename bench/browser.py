@@ -8,7 +8,6 @@ the study's.
 """
 
 import contextlib
-import itertools
 import os
 import shutil
 import statistics
@@ -25,28 +24,15 @@ from tests.pages.conftest import ARGUMENTS, serve
 from tests.pages.test_first_minute import key_presses, latencies
 
 ROOT = Path(__file__).parents[1]
-LONG = "budget=1e12"
 PAGES = ("Data", "Compare", "Study", "Train", "Generate")
 CURVES = ".st-key-curves-chart svg .mark-line path"
 LINE = ".st-key-loss-chart .mark-line path"
 POINT_DRAWN = "line => document.querySelector(line)?.getAttribute('d')?.includes('L')"
-COUNT_UPDATES = """line => {
-    const svg = document.querySelector('.st-key-loss-chart svg');
-    window.updates = [];
-    let last = '';
-    setInterval(() => {
-        const now = document.querySelector(line)?.getAttribute('d');
-        if (now && now !== last) { last = now; window.updates.push(performance.now()); }
-    }, 20);
-    window.kept = () => document.querySelector('.st-key-loss-chart svg') === svg;
-}"""
 
 
-def row(what: str, value: float, limit: float, unit: str = "s", least: bool = False) -> None:
-    """Print a measurement beside its limit: the most it may be or, with `least`, the least."""
-    kept = value >= limit if least else value <= limit
-    sign = "≥" if least else "≤"
-    print(f"{what:<52} {value:8.2f} {unit:<3} {sign} {limit:g}  {'' if kept else 'MISSED'}")
+def row(what: str, value: float, limit: float) -> None:
+    """Print seconds beside their limit."""
+    print(f"{what:<52} {value:8.2f} s  ≤ {limit:g}  {'' if value <= limit else 'MISSED'}")
 
 
 @contextlib.contextmanager
@@ -128,19 +114,11 @@ def at_95(values: list[float]) -> float:
 
 def while_training(tab: Page, url: str, store: RunStore) -> None:
     """How the page answers while a model trains that takes longer than all this."""
-    tab.goto(f"{url}/train?{LONG}")
+    tab.goto(f"{url}/train?budget=1e12")
     tab.locator(".st-key-start button").click()
     tab.wait_for_function(POINT_DRAWN, arg=LINE)
     presses = key_presses(tab, 20)
     row("a control that computes: 95th percentile", at_95(presses), 0.6)
-    tab.evaluate(COUNT_UPDATES, LINE)
-    time.sleep(5)
-    updates = tab.evaluate("window.updates")
-    gaps = [b - a for a, b in itertools.pairwise(updates)]
-    row("chart updates in 5 s of training", len(updates), 3.7, "", least=True)
-    row("longest gap between them", max(gaps, default=0) / 1000, 2.5)
-    row("the chart stays one DOM node", tab.evaluate("window.kept()"), 1, "", least=True)
-
     for name in PAGES:
         started_at = time.perf_counter()
         tab.get_by_role("link", name=name, exact=True).click()
@@ -149,8 +127,7 @@ def while_training(tab: Page, url: str, store: RunStore) -> None:
     bars = tab.locator(".st-key-bars-0 table").first
     weighed = latencies(tab, ".st-key-temperature input", bars, 20)
     row("a control that only shows: 95th percentile", at_95(weighed), 0.1)
-    going = any(run.state == "running" for run in store.list())
-    row("the run trains on, after all that", going, 1, "", least=True)
+    assert any(run.state == "running" for run in store.list()), "The run has ended too early."
 
 
 def add_own_runs(runs_dir: Path, n: int) -> list[str]:

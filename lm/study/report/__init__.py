@@ -17,6 +17,7 @@ from lm.base.flops import flops_text
 from lm.base.wording import listed
 from lm.datasets import DATASETS
 from lm.runs import RunStore, forecast
+from lm.study.published import PUBLISHED_RATES
 from lm.study.report import hyperparameters, sections
 from lm.study.report.samples import SAMPLING, samples
 from lm.study.report.sentences import sentences
@@ -66,7 +67,7 @@ def report(results: Results, store: RunStore, made: Collection[str]) -> str:
         context=hyperparameters.context(results),
         settings=hyperparameters.settings(results),
         rate=hyperparameters.rate(results),
-        published_rates=hyperparameters.published_rates(),
+        published_rates=listed(f"{loss:.2f} at {rate:g}" for rate, loss in PUBLISHED_RATES.items()),
         longer_contexts=hyperparameters.longer_contexts(results),
         knobs=hyperparameters.groups(results),
         objective=sections.objective(results),

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from lm.base.wording import listed
 from lm.runs.intervals import Difference, difference
 from lm.study.knobs import CONTEXT, KNOBS, Knob
-from lm.study.published import PUBLISHED_RATES
 from lm.study.report.comparing import (
     ONE_SEED,
     Scores,
@@ -141,30 +140,23 @@ def rate(results: Results) -> str:
     )
 
 
-def published_rates() -> str:
-    return listed(f"{loss:.2f} at {rate:g}" for rate, loss in PUBLISHED_RATES.items())
-
-
 def longer_contexts(results: Results) -> list[str]:
     """Whether a longer context helps the simpler models, and up to which length."""
-    return [
-        f"{row.architecture}: of {listed(sorted(row.scores))} tokens, "  # type: ignore[type-var]
-        f"validation chooses {row.choice}. {_ends(row)}"
-        for row in tried(results, [CONTEXT])
-        if row.architecture in ARCHITECTURES[:2]
-    ]
+    claims = []
+    for row in tried(results, [CONTEXT]):
+        if row.architecture in ARCHITECTURES[:2]:
+            lengths = sorted(row.scores)  # type: ignore[type-var] - numbers
+            chosen = f"of {listed(lengths)} tokens, validation chooses {row.choice}"
+            claims.append(f"{row.architecture}: {chosen}. {_ends(row, lengths[0], lengths[-1])}")
+    return claims
 
 
-def _ends(row: Tried) -> str:
+def _ends(row: Tried, first: object, last: object) -> str:
     """How the shortest and the longest context stand against the one that validation chooses."""
     if few_seeds(row.scores):
         return sentence(ONE_SEED)
-    first, last = min(row.scores), max(row.scores)  # type: ignore[type-var] - numbers
-    gaps = {
-        end: difference(row.scores[end], row.scores[row.choice])
-        for end in (first, last)
-        if end != row.choice
-    }
+    ends = [end for end in (first, last) if end != row.choice]
+    gaps = {end: difference(row.scores[end], row.scores[row.choice]) for end in ends}
     worse = [f"{end} by {gap} nats" for end, gap in gaps.items() if gap.gain]
     claim = sentence(phrase("on test it is better than {}", worse))
     if len(worse) == 2:
