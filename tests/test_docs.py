@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lm.base import glossary
+
 ROOT = Path(__file__).parents[1]
 PAGES = [
     path
@@ -32,6 +34,11 @@ def test_what_a_page_imports_can_be_imported(page):
     for module, names in IMPORT.findall(page.read_text(encoding="utf-8")):
         for name in names.strip("()").split(","):
             assert hasattr(import_module(module), name.strip()), f"{module}.{name.strip()}"
+
+
+def test_the_glossary_is_that_of_the_pages():
+    """`python -m lm.base.glossary > docs/glossary.md` writes it."""
+    assert (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8") == glossary.page()
 
 
 def test_paths_and_links_are_recognised():

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lm.base.glossary import meaning
 from lm.base.records import Evaluation
 from lm.base.registry import Registry, must_be_one_of
 from lm.base.settings import ConfigError
@@ -105,7 +106,7 @@ def _scored(part: Literal["val", "test"], title: str) -> tuple[Column, ...]:
             title=f"{title} bits per character",
             value=of(lambda result: result.bits_per_char),
             axes=("y",),
-            help="Comparable across tokenizers of one text.",
+            help=meaning("bits per character"),
         ),
         _detail(
             f"{part}_spelling_bits_per_char",
@@ -142,7 +143,7 @@ BUILT_IN: tuple[Column, ...] = (
         title="Parameters",
         value=lambda run: run.n_params,
         axes=("x",),
-        help="Trainable numbers, those in tables of n-grams too; shared ones once.",
+        help=meaning("parameters"),
     ),
     _detail("n_steps", "Steps in all", lambda run: run.n_steps),
     _detail("vocab_size", "Vocabulary", lambda run: run.vocab_size, "tokens"),
@@ -153,14 +154,14 @@ BUILT_IN: tuple[Column, ...] = (
         title="Training tokens",
         value=lambda run: run.status.tokens,
         axes=("x",),
-        help="Predictions that entered a loss.",
+        help=meaning("training tokens"),
     ),
     Column(
         name="flops",
         title="Training FLOPs",
         value=lambda run: run.status.flops.total,
         axes=("x",),
-        help="Forward, backward and optimizer; one multiply-add is 2.",
+        help=meaning("FLOPs"),
     ),
     _detail(
         "unspent",
@@ -176,8 +177,7 @@ BUILT_IN: tuple[Column, ...] = (
         title="Operations",
         value=lambda run: run.scale.operations.total,
         axes=("x",),
-        help="All arithmetic of the training steps: matrix products, elementwise work, lookups, "
-        "the optimizer.",
+        help=meaning("operations"),
     ),
     _detail(
         "operations_forward",
@@ -195,7 +195,7 @@ BUILT_IN: tuple[Column, ...] = (
         title="Bytes read and written",
         value=lambda run: run.scale.bytes.total,
         axes=("x",),
-        help="By the operators of the training steps, one after another; caches spare some.",
+        help=meaning("bytes"),
     ),
     Column(
         name="seconds",

@@ -15,6 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from lm.architectures import ARCHITECTURES
 from lm.base.flops import flops_text
+from lm.base.glossary import meaning
 from lm.runs import Run, forecast
 from lm.runs.frontier import loss_on_validation
 from lm.runs.plan import plan
@@ -125,8 +126,7 @@ def show(answers: Mapping[str, Offer]) -> None:
                 st.markdown(
                     f"Perplexity **{offer.perplexity:.2f}**",
                     width="content",
-                    help="Among how many equally likely characters or words the model has to "
-                    "choose at each, on the validation split: lower is better.",
+                    help=meaning("perplexity"),
                 )
             st.markdown(
                 f"{wording.architecture(offer.architecture)}, "

@@ -14,6 +14,7 @@ import streamlit as st
 
 from lm import charts
 from lm.base.flops import flops_text
+from lm.base.glossary import meaning
 from lm.base.records import Evaluation
 from lm.base.wording import percent
 from lm.datasets import DATASETS
@@ -335,8 +336,7 @@ def columns(group: Group, frame: pd.DataFrame) -> dict[str, Any]:
             "space stands between the words follow where they matter; older runs lack them."
         ),
         "Unknown words": text(
-            help="The share of the validation split's words that are <unk>. Above a tenth, losses "
-            "per word do not compare; bits per character do.",
+            help=f"Their share of the validation split. {meaning('unknown words')}",
             width=small,
         ),
         "To the frontier": text(

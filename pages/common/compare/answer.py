@@ -10,6 +10,7 @@ import streamlit as st
 
 from lm import charts
 from lm.architectures import ARCHITECTURES
+from lm.base.glossary import meaning
 from lm.runs import Run
 from lm.runs.frontier import Frontier, budget_of, loss_on_test
 from lm.runs.presets import DEFAULT
@@ -34,8 +35,7 @@ def choose_recipe(group: Group) -> str:
         key="recipe",
         format_func=lambda name: "the default recipes" if name == DEFAULT else f"the {name}'s",
         persist_state="session",
-        help="A ladder is every architecture trained by one recipe at rising budgets, over "
-        "several seeds. It is what other runs are held against.",
+        help=meaning("ladder"),
     )
     return chosen or presets[0]
 

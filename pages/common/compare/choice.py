@@ -10,6 +10,7 @@ from statistics import fmean
 import streamlit as st
 
 from lm import charts
+from lm.base.glossary import meaning
 from lm.runs import Run
 from pages.common import links, runs_table, wording
 from pages.common.choosing import keep_among
@@ -37,8 +38,7 @@ def choose_group(groups: dict[str, Group]) -> Group:
         format_func=lambda key: groups[key].title,
         key="group",
         persist_state="session",
-        help="Losses per word and per character are not comparable; bits per character are, where "
-        "the text is the same.",
+        help=f"Losses per word and per character do not compare. {meaning('bits per character')}",
     )
     return groups[key]
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from lm import charts
+from lm.base.glossary import meaning
 from lm.runs import Run
 from pages.common import corpora, runs_table, wording
 from pages.common.compare import choice
@@ -53,8 +54,7 @@ def show(
             key="smoothing",
             persist_state="session",
             width=220,
-            help="A mean of each loss and those before it, in which a loss counts for half as much "
-            "after this many steps. The raw line stays, faint.",
+            help=f"{meaning('smoothing')} The raw line stays, faint.",
         )
         log_x = st.toggle("Log x", value=True, key="curve_log", persist_state="session")
     frames = runs_table.curves(group, checked)

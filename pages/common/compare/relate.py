@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from lm import charts
+from lm.base.glossary import meaning
 from lm.runs import Run
 from lm.runs.intervals import Interval
 from lm.runs.table import COLUMNS, offered
@@ -92,7 +93,7 @@ def _table(means: pd.DataFrame, labels: Mapping[str, str], y: str, y_title: str)
         column_config={
             alike: st.column_config.TextColumn(width=2 * medium),
             "Mean": number(format="%.4f", help=y_title),
-            "±": number(format="%.4f", help="Half of the mean's 95 % interval (Student's t)."),
+            "±": number(format="%.4f", help=f"Half of it. {meaning('interval')}"),
             "Seeds": number(),
         },
         hide_index=True,

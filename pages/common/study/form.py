@@ -9,6 +9,7 @@ import streamlit as st
 
 from lm.architectures import ARCHITECTURES
 from lm.base.flops import flops_text
+from lm.base.glossary import meaning
 from lm.base.settings import ConfigError
 from lm.datasets import DATASETS
 from lm.jobs.sweeps import WEIGHTS, Sweep, Weights
@@ -77,7 +78,7 @@ def _controls() -> dict[str, Any]:
     )  # fmt: skip
     seeds = right.number_input(
         "Seeds", 1, 10, 3, key="sweep_seeds", persist_state="session",
-        help="How often each run is trained. A difference is worth a claim from three on.",
+        help=f"How often each run is trained: three times or more, for a claim. {meaning('seed')}",
     )  # fmt: skip
     if not architectures:
         raise ConfigError("Choose an architecture, or several.")

@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from lm.architectures import ARCHITECTURES
 from lm.base.flops import flops_text
+from lm.base.glossary import meaning
 from lm.base.settings import Setting, Switch
 from lm.datasets import DATASETS
 from lm.runs import Run
@@ -54,8 +55,8 @@ def dials(draft: Draft) -> DeltaGenerator:
         "**Budget** (training FLOPs)",
         drafts.BUDGETS,
         format_func=flops_text,
-        help="What the run may spend, forward and backward and optimizer. The number of steps "
-        f"follows from it and, under preset {DEFAULT}, so do the model's size and the batch.",
+        help=f"{meaning('budget')} The number of steps follows from it and, under preset "
+        f"{DEFAULT}, so do the model's size and the batch.",
         **_bound("budget", draft.budget),
     )
     return st.empty()
@@ -116,8 +117,7 @@ def counting(place: DeltaGenerator, draft: Draft) -> None:
         name, loss = best
         place.caption(
             f"Counting {name}, without any training, reaches {loss:.2f}.",
-            help="Nats per token of the validation split, by a table of how often each token "
-            "followed the ones before it. A model is worth its FLOPs where it ends below.",
+            help=f"{meaning('n-gram')} A model is worth its FLOPs where it ends below.",
         )
 
 

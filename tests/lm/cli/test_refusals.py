@@ -77,7 +77,10 @@ def test_numbers_out_of_range(say, section, field):
         ([*TRAIN, "--steps", "3", "--set", "model.n_layers"], "SECTION.NAME=VALUE"),
         ([*TRAIN, "--steps", "3", "--set", "modle.n_layers=2"], "SECTION.NAME=VALUE"),
         ([*TRAIN, "--steps", "3", "--set", "model.n_layer=2"], "Did you mean n_layers?"),
-        ([*TRAIN, "--steps", "3", "--set", "model.architecture=mlp"], "no setting model.architecture"),
+        (
+            [*TRAIN, "--steps", "3", "--set", "model.architecture=mlp"],
+            "no setting model.",
+        ),
         ([*TRAIN, "--steps", "3", "--set", "model.n_heads=7"], "divisible by n_heads"),
         ([*TRAIN, "--steps", "3", "--set", "model.context_length=4000"], "train split must hold"),
         ([*TRAIN, "--steps", "3", "--set", "training.sequence_length=x"], "sequence_length must"),

@@ -1,0 +1,101 @@
+"""The terms of the app, the command line and the documents, a sentence or two for each.
+
+Help texts of pages and columns take them from here; `python -m lm.base.glossary` prints
+docs/glossary.md.
+"""
+
+from __future__ import annotations
+
+TERMS = {
+    "architecture": "How a model computes the next token from the tokens before it: linear "
+    "(softmax regression over a window), MLP, attention, or transformer.",
+    "batch": "The rows of text that one step learns from, `batch_size` of them.",
+    "bits per character": "The cost of a text in bits, divided by its characters. Unlike a loss "
+    "per token it compares across tokenizers, where the text is the same.",
+    "budget": "The training FLOPs that a run may spend, forward, backward and optimizer.",
+    "bytes": "What the operators of the training steps read and write, one after another; caches "
+    "spare some of it.",
+    "checkpoint": "The weights of a run at a step, kept on disk.",
+    "collection": "The results of many runs in three Parquet files, a row a run, without weights.",
+    "compiled": "A run whose steps XLA has made into one program, which takes the same steps as "
+    "PyTorch, operator by operator (*eager*), in less time.",
+    "context length": "How many tokens a prediction may look back on.",
+    "corpus": "A text to learn from, divided into train, validation and test splits.",
+    "FLOPs": "Floating-point operations of matrix products, a multiply-add counted as two. What a "
+    "run spends are its *training* FLOPs: forward, backward and optimizer.",
+    "frontier": "The best loss that the runs of a ladder reach at each budget.",
+    "interval": "Where the mean over seeds lies with a confidence of 95 %, by Student's t.",
+    "ladder": "Every architecture, trained by one recipe at rising budgets and over several "
+    "seeds: the reference for other runs.",
+    "learning rate": "How far a step moves the weights. It rises during the *warm-up*, stays at "
+    "its peak, and falls at the end of the run.",
+    "log-likelihood": "The logarithm of the probability that a model gives a text, per token: the "
+    "loss with the opposite sign. Higher is better.",
+    "loss": "The mean cost of a token in nats: minus the logarithm of the probability that the "
+    "model gave it. Lower is better.",
+    "members": "Models of one kind that learn side by side as one run; the mean of their "
+    "probabilities is the prediction.",
+    "n-gram": "A run of n tokens. Counting how often each token followed the n-1 before it is the "
+    "oldest language model, and the reference that needs no training.",
+    "n-gram tables": "Embeddings of the last two to six tokens together, looked up in tables and "
+    "learnt with the rest. A lookup multiplies nothing, so it costs no FLOPs.",
+    "nats": "The unit of a loss: logarithms to the base e. One nat is 1.44 bits.",
+    "operations": "All arithmetic of the training steps: matrix products, elementwise work, "
+    "lookups, the optimizer.",
+    "parameters": "The numbers that training changes, those in n-gram tables among them; shared "
+    "ones count once.",
+    "perplexity": "Among how many equally likely tokens the model would have to choose, at each "
+    "token, to do as badly: the exponential of the loss. Lower is better.",
+    "preset": "A recipe that chooses every setting that a person left open, from the budget, the "
+    "length of the text and its vocabulary.",
+    "prompt": "The text after which a model goes on writing.",
+    "run": "One training of one model, with its settings, its curve, its results and its weights.",
+    "seed": "The number from which the first weights, the order of the data and dropout are "
+    "drawn. Runs that differ by it alone show how much is chance.",
+    "smoothing": "A mean of each loss and those before it, in which a loss counts for half as "
+    "much after a number of steps.",
+    "split": "A part of a text: training learns from the *train* split, choices are made on "
+    "*validation*, and *test* reports.",
+    "step": "One update of the weights by the optimizer.",
+    "sweep": "Runs over all combinations of some settings, budgets and seeds.",
+    "temperature": "What divides the logits before a token is drawn: below 1 likely tokens "
+    "become likelier, above 1 the choice is more even.",
+    "test": "The split that reports how good a model is. Nothing is chosen by it.",
+    "token": "What a model predicts: a character, a word, a byte or a piece of a word.",
+    "tokenizer": "What turns text into tokens and back. Losses per token compare within one "
+    "tokenizer alone.",
+    "training tokens": "The predictions that entered a loss during training.",
+    "unknown words": "Words that do not occur in the vocabulary and become `<unk>`. Where more "
+    "than a tenth of the held-out words are unknown, losses per word do not compare.",
+    "validation": "The split by which checkpoints, settings and architectures are chosen.",
+    "vocabulary": "The tokens that a tokenizer tells apart.",
+    "window": "The tokens before a position that a linear model or an MLP sees, `context_length` "
+    "of them.",
+}
+
+
+def meaning(term: str) -> str:
+    """What a term means, in a sentence or two of Markdown."""
+    return TERMS[term]
+
+
+def page() -> str:
+    """docs/glossary.md."""
+    lines = [f"**{term}**: {sentence}" for term, sentence in sorted(TERMS.items(), key=_by_name)]
+    return "\n\n".join(
+        [
+            "# Glossary",
+            "The terms of the app, the command line and these documents. The settings of a run are "
+            "explained by `python -m lm train --help`.",
+            *lines,
+            "",
+        ]
+    ).removesuffix("\n")
+
+
+def _by_name(entry: tuple[str, str]) -> str:
+    return entry[0].lower()
+
+
+if __name__ == "__main__":
+    print(page(), end="")
