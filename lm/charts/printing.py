@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import altair as alt
@@ -23,10 +24,15 @@ def to_svg(chart: Any, *, width: int | None = PRINT_WIDTH) -> str:
 
 
 def to_png(chart: Any) -> bytes:
-    """The chart as PNG, for print, with two pixels to a point."""
+    """The chart as PNG, for print, with two pixels to a point and a palette of 128 colours."""
     import vl_convert
+    from PIL import Image
 
-    return vl_convert.vegalite_to_png(printed(chart), scale=2)
+    drawn = Image.open(io.BytesIO(vl_convert.vegalite_to_png(printed(chart), scale=2)))
+    picture = io.BytesIO()
+    few_colours = drawn.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    few_colours.save(picture, "PNG", optimize=True)
+    return picture.getvalue()
 
 
 def printed(chart: Any) -> dict[str, Any]:
