@@ -161,17 +161,12 @@ def our_steps(
 
 
 def textbook_steps(shape: Shape, config: RunConfig, n: int, folder: Path) -> Callable[[], None]:
-    model = config.model
+    model: Any = config.model  # of a transformer
     file = folder / "tokens.bin"
     np.random.default_rng(0).integers(shape.vocab_size, size=N_TOKENS, dtype=np.uint16).tofile(file)
-    gpt = textbook.GPT(
-        shape.vocab_size,
-        model.d_model,  # type: ignore[union-attr] - the shapes measured are transformers
-        model.n_layers,  # type: ignore[union-attr] - the shapes measured are transformers
-        model.n_heads,  # type: ignore[union-attr] - the shapes measured are transformers
-        model.context_length,
-    )
-    loop = textbook.Loop(gpt, file, config.training.batch_size, model.context_length)
+    length = model.context_length
+    gpt = textbook.GPT(shape.vocab_size, model.d_model, model.n_layers, model.n_heads, length)
+    loop = textbook.Loop(gpt, file, config.training.batch_size, length)
 
     def steps() -> None:
         for _ in range(n):

@@ -79,35 +79,29 @@ class Study:
 
     def searches(self) -> list[Family]:
         """The runs from which learning rates are chosen, on validation."""
-        scale, families = self.scale, []
-
-        def search(
-            key: str,
-            base: Point,
-            budget: float,
-            factors: Sequence[float],
-            seeds: Sequence[int] = (0,),
-        ) -> None:
-            base = {**base, "budget": budget}
-            points = {Label(budget, factor): self._rates(base, factor) for factor in factors}
-            families.append(Family("search", key, base, points, seeds, self.load))
-
+        scale = self.scale
+        wanted: list[tuple[str, Point, float, Sequence[float], Sequence[int]]] = []
         if CHARACTERS in self.corpora:
             for architecture in ARCHITECTURES:
                 base = _recipe(architecture)
                 budgets = {*scale.frontier, scale.knob_budget, scale.large_knob_budget}
                 for budget in sorted({*budgets, *scale.beyond}):
+                    factors = scale.narrow if budget in budgets else scale.few
+                    seeds = scale.frontier_seeds[:1]
                     if budget == scale.knob_budget:
-                        search(architecture, base, budget, scale.wide, scale.knob_seeds)
-                    else:
-                        factors = scale.narrow if budget in budgets else scale.few
-                        search(architecture, base, budget, factors, scale.frontier_seeds[:1])
+                        factors, seeds = scale.wide, scale.knob_seeds
+                    wanted.append((architecture, base, budget, factors, seeds))
+            near = [factor for factor in scale.narrow if 0.5 <= factor <= 2]
             for key, base in self.tokenizations().items():
-                for budget in scale.tokenizer_budgets:
-                    search(key, base, budget, [f for f in scale.narrow if 0.5 <= f <= 2])
-        if scale.word_search_budget:
+                wanted += [(key, base, budget, near, (0,)) for budget in scale.tokenizer_budgets]
+        if budget := scale.word_search_budget:
             for dataset, base in self._word_corpora().items():
-                search(dataset, base, scale.word_search_budget, scale.narrow)
+                wanted.append((dataset, base, budget, scale.narrow, (0,)))
+        families = []
+        for key, base, budget, factors, seeds in wanted:
+            base = {**base, "budget": budget}
+            points = {Label(budget, factor): self._rates(base, factor) for factor in factors}
+            families.append(Family("search", key, base, points, seeds, self.load))
         return families
 
     def comparisons(self, tuned_factors: Factors) -> list[Family]:

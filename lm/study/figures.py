@@ -181,36 +181,21 @@ def _knobs(results: Results, figure: str) -> Figure | None:
     return _spread(panels, looks, height=360 if len(panels) == 1 else 240, title=title)
 
 
+BY_ARCHITECTURE: dict[str, Any] = {"x_title": "", "line": False, "order": ARCHITECTURES}
+
+
 def _objective(results: Results) -> Figure | None:
     rows = results.section("naive", "objective").astype({"value": str})
-    panel = _panel(
-        rows,
-        "architecture",
-        "log_likelihood",
-        "value",
-        x_title="",
-        y_title=TEST_LL,
-        line=False,
-        order=ARCHITECTURES,
-    )
+    panel = _panel(rows, "architecture", series="value", y_title=TEST_LL, **BY_ARCHITECTURE)
     return _spread({TEST_LL: panel}, few_looks(dict.fromkeys(rows["value"])), height=340)
 
 
 def _meter(results: Results) -> Figure | None:
     rows = meter_rows(results)
     title = "2 × parameters × tokens, over counted FLOPs"
+    drawn: dict[str, Any] = {"log_y": True, "references": {"exact": 1.0}, "exact": True}
     panel = _panel(
-        rows,
-        "architecture",
-        "ratio",
-        "setup",
-        x_title="",
-        y_title=title,
-        line=False,
-        log_y=True,
-        order=ARCHITECTURES,
-        references={"exact": 1.0},
-        exact=True,
+        rows, "architecture", "ratio", "setup", y_title=title, **drawn, **BY_ARCHITECTURE
     )
     return _spread({title: panel}, few_looks(dict.fromkeys(rows["setup"])), height=340)
 

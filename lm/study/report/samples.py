@@ -10,12 +10,11 @@ from lm.writing.generation import generate, prompt_ids, text_pieces
 from lm.writing.loading import load_decoder
 from lm.writing.sampling import Sampling
 
-PROMPTS = {
-    CHARACTERS: "HAMLET:",
-    "ptb": "the school announced that",
-    "wikitext-2": "The history of machine learning begins",
+PROMPTS = {  # and how many tokens continue them
+    CHARACTERS: ("HAMLET:", 320),
+    "ptb": ("the school announced that", 60),
+    "wikitext-2": ("The history of machine learning begins", 60),
 }
-SAMPLE_TOKENS = {CHARACTERS: 320, "ptb": 60, "wikitext-2": 60}
 SAMPLING = Sampling(temperature=0.8, seed=0)
 
 
@@ -25,9 +24,9 @@ def samples(results: Results, store: RunStore) -> list[dict[str, object]]:
     for (architecture, dataset), run_id in results.checkpoints.items():
         run, text = store.get(run_id), "(Its weights are not here.)"
         if run.weights_path.exists():
-            tokenizer, prompt = run.tokenizer(), PROMPTS[dataset]
+            tokenizer, (prompt, n_tokens) = run.tokenizer(), PROMPTS[dataset]
             before = prompt_ids(tokenizer, prompt)
-            tokens = generate(load_decoder(run), before, SAMPLE_TOKENS[dataset], SAMPLING)
+            tokens = generate(load_decoder(run), before, n_tokens, SAMPLING)
             text = prompt + "".join(text_pieces(tokenizer, before, tokens))
         texts.append(
             {

@@ -198,13 +198,11 @@ def meter(results: Results) -> dict[str, Any] | None:
 
 def tokenizers(results: Results) -> list[dict[str, Any]]:
     """A table per budget, and how characters, words and the best tokenizer compare."""
-    return [
-        _tokenizers_at(float(budget), rows)  # type: ignore[arg-type] - a number
-        for budget, rows in results.section("tokenizers").groupby("value")
-    ]
+    return [_at(rows) for _, rows in results.section("tokenizers").groupby("value")]
 
 
-def _tokenizers_at(budget: float, rows: pd.DataFrame) -> dict[str, Any]:
+def _at(rows: pd.DataFrame) -> dict[str, Any]:
+    budget = rows["value"].iloc[0]
     one: Any = rows.drop_duplicates("name").set_index("name")
     bits = intervals(rows, "name", "bits_per_char")
     scores = intervals(rows, "name", "bits_per_char", sign=-1)
