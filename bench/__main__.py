@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict
 from types import ModuleType
 
 from lm.cli.app import guarded
@@ -30,7 +31,7 @@ def main(as_json: bool) -> None:
     suite = load_suite()
     rows = suite.run()
     if as_json:
-        print_json(suite.as_json(rows))
+        print_json({"machine": suite.machine(), "rows": [asdict(row) for row in rows]})
         return
     print(", ".join(f"{name}: {value}" for name, value in suite.machine().items()), end="\n\n")
     print_table(

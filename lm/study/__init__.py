@@ -1,7 +1,7 @@
 """The coursework study: its runs, its choices on validation, its figures and its report.
 
 `sections`, `scales`, `knobs` and `published` are the study as data, and `families` makes its runs
-of them. `choices` chooses on validation, `results` reads the outcomes, `claims` says which
-differences may be claimed. `figures` and `report` write; `running` trains and ships. Every number
-comes from run folders, but for those of `published`. Nothing here imports torch.
+of them. `choices` chooses on validation, `results` reads the outcomes, `figures` and `report`
+write, and `running` trains and ships. Every number comes from run folders, except those of
+`published`. Nothing here imports torch.
 """

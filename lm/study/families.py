@@ -107,7 +107,13 @@ class Study:
     def comparisons(self, tuned_factors: Factors) -> list[Family]:
         """All other runs, at the learning rates that the search chose."""
         scale, frontier, single = self.scale, [], []
-        along = functools.partial(self._along, tuned_factors)
+
+        def along(
+            section: str, key: str, base: Point, budgets: Sequence[float], seeds: Sequence[int]
+        ) -> Family:
+            points = {Label(b): self._tuned(tuned_factors, key, base, b) for b in budgets}
+            return Family(section, key, base, points, seeds, self.load)
+
         if CHARACTERS in self.corpora:
             for architecture in ARCHITECTURES:
                 base, seeds = _recipe(architecture), scale.frontier_seeds
@@ -174,19 +180,6 @@ class Study:
             base = {**recipe, "preset": "classic", "budget": scale.classic_budget}
             points = {Label(LAST_POSITION): {**objective, **scale.classic.get(architecture, {})}}
             yield Family("naive", "classic", base, points, seeds, self.load)
-
-    def _along(
-        self,
-        tuned_factors: Factors,
-        section: str,
-        name: str,
-        base: Point,
-        budgets: Sequence[float],
-        seeds: Sequence[int],
-    ) -> Family:
-        """The recipe of `base` at several budgets, at the learning rates tuned for `name`."""
-        points = {Label(b): self._tuned(tuned_factors, name, base, b) for b in budgets}
-        return Family(section, name, base, points, seeds, self.load)
 
     # --- learning rates ---
 

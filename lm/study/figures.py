@@ -22,6 +22,8 @@ from lm.study.sections import ARCHITECTURES, CHARACTERS, WORDS
 from lm.study.titles import title
 
 TEST_LL = "Test log-likelihood (nats per character)"
+NAMES = {name: name for name in ARCHITECTURES}
+LOOKS = charts.run_looks(NAMES, NAMES)
 LEAST_HEIGHT = 300  # pixels of a plot on a page
 
 
@@ -32,11 +34,6 @@ class Figure:
     printed: Any  # a chart
     plots: Mapping[str, Any]  # what a plot is about -> a chart of its own
     note: str  # what it was drawn from, and how to read it
-
-
-def _architecture_looks() -> dict[str, Look]:
-    names = {name: name for name in ARCHITECTURES}
-    return charts.run_looks(names, names)
 
 
 def figures(results: Results) -> dict[str, Figure]:
@@ -131,7 +128,7 @@ def _frontier(results: Results) -> Figure | None:
         log_x=True,
         references=_guesses(results, CHARACTERS, rows, margin=0.2),
     )
-    return _spread({TEST_LL: panel}, _architecture_looks(), height=400)
+    return _spread({TEST_LL: panel}, LOOKS, height=400)
 
 
 def _curves(rows: pd.DataFrame) -> Figure:
@@ -156,7 +153,7 @@ def _learning_rate(results: Results) -> Figure | None:
         y_title=TEST_LL,
         log_x=True,
     )
-    return _spread({TEST_LL: panel}, _architecture_looks(), height=360)
+    return _spread({TEST_LL: panel}, LOOKS, height=360)
 
 
 def _knobs(results: Results, figure: str) -> Figure | None:
@@ -176,7 +173,7 @@ def _knobs(results: Results, figure: str) -> Figure | None:
             line=numbers,
             order=None if numbers else values,
         )
-    looks = {name: look for name, look in _architecture_looks().items() if name in architectures}
+    looks = {name: look for name, look in LOOKS.items() if name in architectures}
     title = f"{', '.join(looks)}: {flops_text(scale.knob_budget, 2)} training FLOPs each"
     return _spread(panels, looks, height=360 if len(panels) == 1 else 240, title=title)
 

@@ -54,10 +54,6 @@ def _optimizer(value: str, usual: RunConfig) -> Point:
     return {"training.optimizer": value, **rates}
 
 
-def _tying(value: str, usual: RunConfig) -> Point:
-    return {"model.tie_embeddings": value == "tied"}
-
-
 _CONTEXTS = {
     "linear": (8, 32, 64, 128, 256),
     "mlp": (4, 8, 16, 32, 64),
@@ -124,7 +120,7 @@ KNOBS = (
         "transformer-options/tying",
         "Input and output embedding",
         {"transformer": ("separate", "tied")},
-        _tying,
+        lambda value, usual: {"model.tie_embeddings": value == "tied"},
         factors=(0.25, 0.5, 1.0),
     ),
 )

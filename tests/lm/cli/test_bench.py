@@ -1,5 +1,6 @@
 """`python -m lm bench` starts the benchmarks of the project's folder, and imports none of them."""
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -46,7 +47,9 @@ def test_the_benchmarks_print_a_table_or_json(monkeypatch, capsys):
     monkeypatch.setattr(suite, "run", lambda: [row])
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     benchmarks.main(as_json=True)
-    assert last_json(capsys.readouterr().out)["rows"][0]["value"] == 1234.5
+    printed = last_json(capsys.readouterr().out)
+    assert printed["rows"][0]["value"] == 1234.5
+    assert printed["machine"]["torch"] == importlib.metadata.version("torch")
     benchmarks.main(as_json=False)
     heading, line = capsys.readouterr().out.splitlines()[-2:]
     assert heading.split() == ["what", "measured", "unit", "ratio", "target", "reference"]
