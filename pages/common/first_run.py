@@ -12,7 +12,7 @@ from lm.datasets import DATASETS, Corpus, DatasetError
 from lm.datasets.config import DataConfig
 from lm.runs import Run, forecast
 from lm.runs.config import RunConfig
-from lm.runs.plan import plan
+from lm.runs.plan import Plan, plan
 from lm.runs.prepare import prepare
 from lm.runs.recipes import RunSpec
 from pages.common import caches, corpora, drafts, links
@@ -36,26 +36,26 @@ def label(every: Sequence[Run]) -> str:
     """The label of the button, with the training time here as predicted from `every` run."""
     text = "Train your first model"
     try:
-        config, corpus = _config()
+        config, corpus, steps = _planned()
     except DatasetError:
         return text  # the error appears when the button is pressed
     vocab_size = corpus.tokenizer.vocab_size
-    steps = plan(config, vocab_size, corpus.train.n_tokens)
     seconds = forecast.whole_seconds(config, steps, vocab_size, corpus.n_scored_tokens, every)
     return f"{text} (about {forecast.in_words(seconds)})"
 
 
 def start() -> Run:
     """Make the run and put it in the queue. Raises `DatasetError`."""
-    config, corpus = _config()
+    config, corpus, _ = _planned()
     run = prepare(config, caches.store(), name="My first model", corpus=corpus)
     caches.jobs().start(run)
     return run
 
 
-def _config() -> tuple[RunConfig, Corpus]:
+def _planned() -> tuple[RunConfig, Corpus, Plan]:
     spec = RunSpec(data={"dataset": corpus_name()}, training={"budget": BUDGET})
-    return spec.load(corpora.load)
+    config, corpus = spec.load(corpora.load)
+    return config, corpus, plan(config, corpus.tokenizer.vocab_size, corpus.train.n_tokens)
 
 
 def make_ready() -> None:
@@ -67,10 +67,8 @@ def make_ready() -> None:
 @st.cache_resource(max_entries=1, show_spinner=False, hash_funcs=corpora.BY_KEY)
 def _fill_caches(data: DataConfig) -> None:
     with contextlib.suppress(DatasetError):  # the page of the run reports it
-        config, corpus = _config()
-        vocab_size = corpus.tokenizer.vocab_size
-        steps = plan(config, vocab_size, corpus.train.n_tokens)
-        caches.jobs().compile_ahead(config, vocab_size, steps)
+        config, corpus, steps = _planned()
+        caches.jobs().compile_ahead(config, corpus.tokenizer.vocab_size, steps)
         corpora.references(data)
 
 

@@ -14,7 +14,6 @@ const spoken = (text) => NAMES[text] ?? visible(text).replaceAll("␣", " ").tri
 const whole = (number) => number.toLocaleString("en-US")
 const nats = (p) => (p > 0 ? Math.max(0, -Math.log(p)).toFixed(2) : "∞")
 
-const HINT = "Point at a token, tap it, or press the arrow keys."
 const SHADES = ["s0", "s1", "s2", "s3", "s4"]
 
 // How a text can be coloured: the class of a token, and what the classes mean.
@@ -96,9 +95,10 @@ class TextView {
     this.legend = element("ul", "legend")
     this.note = element("p", "note")
     this.quote = element("blockquote", "quote")
+    const hint = element("div", "hint", "Point at a token, tap it, or press the arrow keys.")
     root.replaceChildren(
       element("div", "view", this.box, this.panel, this.live),
-      element("div", "foot", this.legend, element("div", "hint", HINT)), this.note, this.quote)
+      element("div", "foot", this.legend, hint), this.note, this.quote)
 
     const at = (event) => this.tokens.indexOf(event.target)
     this.box.addEventListener("pointerover", (event) => {

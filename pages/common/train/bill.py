@@ -76,15 +76,11 @@ def show(draft: Draft, runs: list[Run]) -> None:
 
 def breakdown(draft: Draft) -> None:
     """How parameters and FLOPs add up, module by module, and all other arithmetic."""
-    assert draft.config is not None
-    assert draft.plan is not None
+    config, steps = draft.config, draft.plan
+    assert config is not None
+    assert steps is not None
     assert draft.corpus is not None
-    _counted(draft.config, draft.plan, draft.corpus.tokenizer.vocab_size, draft.n_params)
-    _all_arithmetic(draft.config, draft.plan, draft.corpus.tokenizer.vocab_size)
-
-
-def _counted(config: RunConfig, steps: Plan, vocab_size: int, n_params: int) -> None:
-    """The FLOPs that count: the matrix products."""
+    vocab_size = draft.corpus.tokenizer.vocab_size
 
     def row(module: str, n_params: int, cost: Cost) -> dict[str, str | int]:
         flops = {part.capitalize(): flops for part, flops in cost.to_dict().items()}
@@ -102,8 +98,8 @@ def _counted(config: RunConfig, steps: Plan, vocab_size: int, n_params: int) -> 
         row(each.name, each.n_params, costs[each.name])
         for each in modules(config.model, vocab_size)
     ]
-    rows.append(row("One step", n_params, steps.step))
-    rows.append(row(f"All {steps.n_steps:,} steps", n_params, steps.flops))
+    rows.append(row("One step", draft.n_params, steps.step))
+    rows.append(row(f"All {steps.n_steps:,} steps", draft.n_params, steps.flops))
     frame = pd.DataFrame(rows)
     _table(
         frame if steps.step.optimizer else frame.drop(columns="Optimizer"),
@@ -117,6 +113,7 @@ def _counted(config: RunConfig, steps: Plan, vocab_size: int, n_params: int) -> 
         "factors to be differentiated. The optimizer's matrix products are Muon's; AdamW and SGD "
         "have none."
     )
+    _all_arithmetic(config, steps, vocab_size)
 
 
 def _all_arithmetic(config: RunConfig, steps: Plan, vocab_size: int) -> None:

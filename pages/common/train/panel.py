@@ -57,7 +57,13 @@ def _panel(run_id: str, runs: Sequence[Run], was_busy: bool) -> None:
         figures.show(run, metrics, now in BUSY)
         samples.show(run)
         figures.facts(run)
-        _onward(run, now)
+        if now in BUSY or not run.weights_path.exists():
+            return
+        with st.container(horizontal=True, gap="small", key="onward"):
+            if st.button("Write with it", key="to-generate", icon=":material/edit:"):
+                links.to_generate(run).follow()
+            if st.button("Compare with others", key="to-compare", icon=":material/table_chart:"):
+                links.to_compare([run]).follow()
 
 
 def _soon(read: Callable[[], T], enough: Callable[[T], bool]) -> T:
@@ -137,14 +143,3 @@ def _silence(run: Run, now: str) -> None:
             f"No progress for {run.seconds_silent:.0f} s."
             + (ended if run.run_id in jobs.active() else "")
         )
-
-
-def _onward(run: Run, now: str) -> None:
-    """Links to the pages that do something with a trained run."""
-    if now in BUSY or not run.weights_path.exists():
-        return
-    with st.container(horizontal=True, gap="small", key="onward"):
-        if st.button("Write with it", key="to-generate", icon=":material/edit:"):
-            links.to_generate(run).follow()
-        if st.button("Compare with others", key="to-compare", icon=":material/table_chart:"):
-            links.to_compare([run]).follow()

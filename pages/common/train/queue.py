@@ -1,5 +1,6 @@
 """What else trains on this machine, what waits, and when each begins."""
 
+import contextlib
 import heapq
 from collections.abc import Sequence
 
@@ -60,10 +61,8 @@ def _there(run_ids: Sequence[str]) -> list[Run]:
     """The runs with these ids, without those that have been deleted meanwhile."""
     found = []
     for run_id in run_ids:
-        try:
+        with contextlib.suppress(RunError):
             found.append(caches.store().get(run_id))
-        except RunError:
-            continue
     return found
 
 
