@@ -23,10 +23,8 @@ from lm.architectures import build_model
 from lm.base.files import PROJECT
 from lm.runs.config import RunConfig
 from lm.runs.plan import plan
-from lm.training.compiled.steps import EAGER_STEPS, CompiledSteps
 from lm.training.device import threads
-from lm.training.loop import Batches, TrainingState
-from lm.updates.optimizers import build_optimizers
+from lm.training.engines.compiled.engine import EAGER_STEPS, Compiled
 
 # width, layers, heads, positions, rows
 SIZES = (
@@ -52,23 +50,10 @@ def compiled_steps(shape: Shape, config: RunConfig) -> Callable[[], int]:
     """A function that takes one call's steps by a compiled program, and says how many."""
     torch.manual_seed(0)
     model = build_model(config.model, shape.vocab_size)
-    steps = plan(config, shape.vocab_size, N_TOKENS)
-    optimizers = build_optimizers(model, config.training, steps.n_steps)
-    state = TrainingState(model=model, optimizers=optimizers)
-    token_ids = torch.randint(shape.vocab_size, (N_TOKENS,))
-    batches = Batches(token_ids, config.model.lookback, config.sequence_length, seed=0)
-    compiled = CompiledSteps(state, batches, config, steps, 1)
-    for _ in compiled.prepare():
-        pass
-    done = EAGER_STEPS
-
-    def take() -> int:
-        nonlocal done
-        results, _ = compiled.take(done + 1, steps.n_steps)
-        done += len(results)
-        return len(results)
-
-    return take
+    engine = Compiled(model, config, torch.randint(shape.vocab_size, (N_TOKENS,)), 1)
+    engine.prepare()
+    engine.step = EAGER_STEPS
+    return lambda: len(engine.take(engine.plan.n_steps).learning_rates)
 
 
 def milliseconds(actions: dict[str, Callable[[], int | None]]) -> dict[str, float]:

@@ -38,11 +38,11 @@ from lm.runs.engines import eager_threads
 from lm.runs.plan import plan
 from lm.runs.prepare import prepare
 from lm.training.device import keep_memory, threads
+from lm.training.engines.divided import Divided, can_fork
+from lm.training.engines.eager import Eager
 from lm.training.evaluation import evaluate
-from lm.training.loop import Batches, TrainingState, train
+from lm.training.loop import Training
 from lm.training.meter import measured_step_flops
-from lm.training.parallel import can_fork
-from lm.updates.optimizers import build_optimizers
 from lm.writing.generation import as_decoder, generate, generate_several
 from lm.writing.sampling import Sampling
 
@@ -143,18 +143,16 @@ def our_steps(
     """
     torch.manual_seed(0)
     model = build_model(config.model, shape.vocab_size)
-    state = TrainingState(model=model, optimizers=build_optimizers(model, config.training))
-    steps = plan(config, shape.vocab_size, N_TOKENS)
     token_ids = torch.randint(shape.vocab_size, (N_TOKENS,))
-    batches = Batches(token_ids, model.config.lookback, config.sequence_length, seed=0)
-    cores = cores or eager_threads(steps.step.total)
-    processes = cores if forks and can_fork(token_ids.device) else 1
-    records = train(state, batches, config.training, steps, processes)
+    cores = cores or eager_threads(plan(config, shape.vocab_size, N_TOKENS).step.total)
+    divided = cores > 1 and forks and can_fork(token_ids.device)
+    arguments = (model, config, token_ids)
+    calls = Training(Divided(*arguments, cores) if divided else Eager(*arguments)).run()
 
     def take() -> None:
-        with threads(cores if processes == 1 else 1):
+        with threads(1 if divided else cores):
             for _ in range(n):
-                if next(records, None) is None and state.step >= steps.n_steps:
+                if next(calls, None) is None:
                     raise RuntimeError("The benchmark took more steps than the run has.")
 
     return take

@@ -17,4 +17,4 @@ with threads(1):
     measured_step_flops(smallest, 2, TrainingConfig(steps=1), **one_row, device="cpu")
 
 with contextlib.suppress(ImportError):  # where jax is not installed
-    importlib.import_module("lm.training.compiled.steps")  # which starts nothing
+    importlib.import_module("lm.training.engines.compiled.engine")  # which starts nothing

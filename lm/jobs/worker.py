@@ -153,7 +153,7 @@ class _Corpora:
 
 def compile_ahead(config: str, vocab_size: int, n_threads: int) -> None:
     """Have on disk the program of a run that does not exist yet. `config`: its JSON."""
-    from lm.training.compiled.steps import make_ready
+    from lm.training.engines.compiled.engine import make_ready
 
     use_one_blas_thread()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

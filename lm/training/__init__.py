@@ -1,7 +1,7 @@
 """Training a run: step by step, with scores, samples and checkpoints on the way.
 
-`execution` trains the run of a folder, `loop` takes the steps, `parallel` divides them among
-processes, `meter` counts their FLOPs, `evaluation` scores a split.
+`execution` trains the run of a folder, `loop` is the training loop, `engines` take its steps,
+`meter` counts their FLOPs, `evaluation` scores a split.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from lm.datasets.config import DataConfig
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops
 from lm.runs.scale import step_scale
-from lm.training.loop import Batch, loss_of
+from lm.training.batches import Batch, loss_of
 from lm.training.meter import measured_step_flops
 from lm.updates.config import TrainingConfig
 
@@ -235,13 +235,7 @@ class _Computed(TorchDispatchMode):
         super().__init__()
         self.numbers = 0
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         computes = torch.Tag.pointwise in func.tags or "softmax" in str(func)
         if computes and isinstance(result, Tensor) and result.is_floating_point():

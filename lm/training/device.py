@@ -37,12 +37,8 @@ def keep_memory() -> None:
     Each step frees and takes some 10 MB again; to get its pages anew took a sixth of a step's time
     at nanoGPT's shape. Only glibc can be told so; elsewhere nothing happens.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for threshold in (MALLOPT_TRIM, MALLOPT_MMAP):
-            mallopt(threshold, 2**30)
+    for threshold in (MALLOPT_TRIM, MALLOPT_MMAP):
+        _tell_glibc("mallopt", threshold, 2**30)
 
 
 def hand_back_memory() -> None:
@@ -50,10 +46,13 @@ def hand_back_memory() -> None:
 
     For after work that needed much of it once. Only glibc can be told so.
     """
+    _tell_glibc("malloc_trim", 0)
+
+
+def _tell_glibc(function: str, *arguments: int) -> None:
     if sys.platform.startswith("linux"):
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+        with contextlib.suppress(AttributeError):  # another C library
+            ctypes.CDLL(None)[function](*arguments)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -27,15 +27,14 @@ from lm.base.records import Evaluation, Sample, StepRecord
 from lm.datasets import Corpus, DatasetError, Split
 from lm.runs import Run, RunError, RunWriter, State
 from lm.runs.flops import step_flops
-from lm.runs.plan import plan
 from lm.runs.prepare import corpus_of
 from lm.training.device import hand_back_memory, keep_memory, resolve_device, threads
+from lm.training.engines import engine_of
+from lm.training.engines.divided import Divided, HelperError
 from lm.training.evaluation import evaluate, sampled_loss
-from lm.training.loop import Ahead, Batches, NotCompiledError, TrainingState, train
+from lm.training.loop import Training
 from lm.training.meter import measured_step_flops
 from lm.training.milestones import evaluation_schedule, sample_schedule
-from lm.training.parallel import HelperError, can_fork
-from lm.updates.optimizers import build_optimizers
 from lm.writing.generation import generate
 from lm.writing.loading import CheckpointError
 from lm.writing.sampling import Sampling
@@ -101,12 +100,12 @@ def execute_run(
                     writer, on_record or (lambda record: None), check_requests, corpus
                 )
                 execution.begin()
-            n_cores = run.facts.threads
-            eager = run.facts.engine == "eager"  # else XLA has the threads, and must not be forked
-            n_processes = n_cores if eager and can_fork(execution.device) else 1
-            with threads(n_cores if eager and n_processes == 1 else 1):
-                execution.train(until_step, n_processes)
-            with threads(n_cores):
+            n_threads = run.facts.threads
+            # the threads are processes, or XLA's
+            apart = run.facts.engine == "compiled" or isinstance(execution.engine, Divided)
+            with threads(1 if apart else n_threads):
+                execution.train(until_step)
+            with threads(n_threads):
                 execution.finish()
     return run.reload()
 
@@ -138,13 +137,13 @@ def _end(error: BaseException) -> tuple[State, str | None]:
 
 
 class _Checkpoints:
-    """The state of a training and its copy on disk, which is replaced now and then."""
+    """The copy of a training's state on disk, which is replaced now and then."""
 
-    def __init__(self, state: TrainingState, writer: RunWriter) -> None:
-        self.state, self.writer = state, writer
+    def __init__(self, training: Training, writer: RunWriter) -> None:
+        self.training, self.engine, self.writer = training, training.engine, writer
         self.step = 0  # at which the copy on disk was made
         self._saved_at = time.monotonic()
-        n_params = sum(parameter.numel() for parameter in state.model.parameters())
+        n_params = sum(parameter.numel() for parameter in self.engine.model.parameters())
         self._save_seconds = BYTES_PER_PARAMETER * n_params / SAVED_PER_SECOND
 
     def restore(self, run: Run) -> None:
@@ -158,13 +157,13 @@ class _Checkpoints:
                 )
             return
         try:
-            self.state.load_tensors(load_file(path))
+            self.training.load_tensors(load_file(path))
         except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
             raise RunError(
                 f"{run.name} cannot be resumed: {path.name} is damaged ({error}). "
                 "Put a sound copy back, or train it anew."
             ) from None
-        self.step = self.state.step
+        self.step = self.engine.step
 
     def due(self, at_a_milestone: bool) -> bool:
         """Whether it is time for another copy.
@@ -180,7 +179,7 @@ class _Checkpoints:
 
         Raises `DivergedError` before anything that is not finite is written.
         """
-        step = self.state.step
+        step = self.engine.step
         if step == self.step:
             self.writer.update(**progress)
             return
@@ -189,19 +188,18 @@ class _Checkpoints:
         self.writer.update(**progress)
         self.writer.checkpoint(
             step,
-            lambda path: _save(self.state.weights(), path),
-            lambda path: _save(self.state.tensors(), path),
+            lambda path: _save(self.engine.weights(), path),
+            lambda path: _save(self.training.tensors(), path),
         )
         self.step, self._saved_at = step, time.monotonic()
         self._save_seconds = self._saved_at - started_at
 
     def check_finite(self) -> None:
         """Raises `DivergedError` if a weight or a loss is infinite or not a number."""
-        self.state.catch_up()
-        tensors = [*weights(self.state.model).values(), *self.state.losses]
+        tensors = [*weights(self.engine.model).values(), *self.training.losses]
         ends = [end for tensor in tensors for end in tensor.aminmax()]  # which no NaN escapes
         if not bool(torch.stack(ends).isfinite().all()):
-            raise DivergedError(self.state.step)
+            raise DivergedError(self.engine.step)
 
 
 class _Execution:
@@ -222,12 +220,12 @@ class _Execution:
         self.device = resolve_device(writer.status.device or self.config.training.device)
         self.corpus = corpus_of(run, corpus)
         self.vocab_size = self.corpus.tokenizer.vocab_size
-        self.plan = plan(self.config, self.vocab_size, self.corpus.train.n_tokens)
         model = build_model(self.config.model, self.vocab_size, self.config.training.seed)
         model.to(self.device)
-        optimizers = build_optimizers(model, self.config.training, self.plan.n_steps)
-        self.state = TrainingState(model=model, optimizers=optimizers)
-        self.checkpoints = _Checkpoints(self.state, writer)
+        token_ids = torch.as_tensor(self.corpus.train.token_ids, device=self.device)
+        self.engine = engine_of(run, model, token_ids)
+        self.training, self.plan = Training(self.engine), self.engine.plan
+        self.checkpoints = _Checkpoints(self.training, writer)
         self.losses: list[float] = []
         self.sampled_val_loss: float | None = None
         self.evaluation_steps, self.evaluation_tokens = evaluation_schedule(
@@ -242,81 +240,46 @@ class _Execution:
         """
         run = self.writer.run
         self.checkpoints.restore(run)
-        if self.state.step == 0:
+        if self.engine.step == 0:
             self._check_meter()
             hand_back_memory()  # a second model's, and its optimizer's
-        rows = [row for row in run.rows() if row["step"] <= self.state.step]
+        rows = [row for row in run.rows() if row["step"] <= self.engine.step]
         self.losses = [row["train_loss"] for row in rows]
         sampled = [row["sampled_val_loss"] for row in rows if row["sampled_val_loss"] is not None]
         self.sampled_val_loss = sampled[-1] if sampled else None
         self.writer.update(device=self.device.type, n_steps=self.plan.n_steps, **self._progress())
 
-    def train(self, until_step: int | None, n_processes: int) -> None:
-        """Take the steps that are left.
+    def train(self, until_step: int | None) -> None:
+        """Take the steps that are left, and write a checkpoint.
 
-        When asked to end before that, it writes a checkpoint and raises `Halt`.
+        When asked to end before the last one, it writes a checkpoint too and raises `Halt`.
         """
-        state = self.state
-        token_ids = torch.as_tensor(self.corpus.train.token_ids, device=self.device)
-        batches = Batches(
-            token_ids,
-            self.config.model.lookback,
-            self.config.sequence_length,
-            self.config.training.seed,
-        )
         last = self.plan.n_steps if until_step is None else until_step
         try:
-            self.check_requests()
-            if last <= state.step < self.plan.n_steps:
-                raise Halt("paused")
-            ahead = self._ahead(batches)
-            try:
-                self._take_steps(batches, last, n_processes, ahead)
-            except NotCompiledError as error:  # none of its steps has been taken
-                self.writer.update(not_compiled=str(error), compiling=False)
-                self._take_steps(batches, last, n_processes, None)
+            self._take_steps(last)
         except Halt:
             self.checkpoints.save(**self._progress())
             raise
-        state.settle()
         self.checkpoints.save(**self._progress())
 
-    def _take_steps(
-        self, batches: Batches, last: int, n_processes: int, ahead: Ahead | None
-    ) -> None:
-        """Take steps until the last. Raises `Halt` if that is not the end of the training."""
-        state, n_steps = self.state, self.plan.n_steps
+    def _take_steps(self, last: int) -> None:
+        engine, n_steps = self.engine, self.plan.n_steps
         stops = sorted({*self.evaluation_steps, *self.sample_steps, last})
-        steps = train(state, batches, self.config.training, self.plan, n_processes, ahead, stops)
-        with contextlib.closing(steps):  # which ends its processes
-            for record in steps:
-                if record is not None:
+        self.check_requests()
+        with contextlib.closing(self.training.run(stops)) as calls:
+            while engine.step < n_steps:
+                if engine.step >= last:
+                    raise Halt("paused")
+                for record in next(calls):
                     self._record(record)
-                    if record.step < state.step:
-                        continue  # the state is ahead of it
-                compiling = ahead is not None and ahead.compiling
-                if compiling != self.writer.status.compiling:
-                    self.writer.update(compiling=compiling, now=True)
-                if self.checkpoints.due(at_a_milestone=self.state.step in self.evaluation_steps):
+                status, found = self.writer.status, (engine.compiling, engine.not_compiled)
+                if found != (status.compiling, status.not_compiled):
+                    self.writer.update(compiling=found[0], not_compiled=found[1], now=True)
+                if self.checkpoints.due(at_a_milestone=engine.step in self.evaluation_steps):
                     self.checkpoints.save(**self._progress())
                 elif self.writer.due:
                     self.writer.update(**self._progress())
                 self.check_requests()
-                if last <= state.step < n_steps:
-                    raise Halt("paused")
-
-    def _ahead(self, batches: Batches) -> Ahead | None:
-        """What takes most steps at once, where the run's engine is such."""
-        if self.writer.run.facts.engine != "compiled" or self.device.type != "cpu":
-            return None
-        try:
-            from lm.training.compiled.steps import CompiledSteps  # starts XLA: not to be forked
-
-            n_threads = self.writer.run.facts.threads
-            return CompiledSteps(self.state, batches, self.config, self.plan, n_threads)
-        except (ImportError, NotCompiledError) as error:
-            self.writer.update(not_compiled=str(error))
-            return None
 
     def finish(self) -> None:
         """Score the whole splits. Raises `Halt` when asked to end.
@@ -358,12 +321,9 @@ class _Execution:
         step = record.step
         evaluates, samples = step in self.evaluation_steps, step in self.sample_steps
         self._checked(record.grad_norm)
-        if evaluates or samples:
-            self.state.catch_up()
         if evaluates:
-            loss = sampled_loss(
-                self.state.model, self.corpus.valid.token_ids, self.evaluation_tokens
-            )
+            valid = self.corpus.valid.token_ids
+            loss = sampled_loss(self.engine.model, valid, self.evaluation_tokens)
             record = replace(record, sampled_val_loss=self._checked(loss))
         row = self.writer.append(record)  # as it is read again when a run goes on
         self.losses.append(row["train_loss"])
@@ -373,13 +333,13 @@ class _Execution:
         self.on_record(record)
 
     def _progress(self) -> dict[str, Any]:
-        step = self.state.step
+        step = self.engine.step
         last_tenth = self.losses[-math.ceil(len(self.losses) / 10) :]
         return {
             "step": step,
             "tokens": self.plan.tokens_at(step),
             "flops": self.plan.flops_at(step),
-            "seconds": self.state.seconds,
+            "seconds": self.training.seconds,
             "train_loss": math.fsum(last_tenth) / len(last_tenth) if last_tenth else None,
             "sampled_val_loss": self.sampled_val_loss,
         }
@@ -390,11 +350,11 @@ class _Execution:
         Finite weights may be so large that gradients or predictions overflow.
         """
         if not math.isfinite(value):
-            raise DivergedError(self.state.step)
+            raise DivergedError(self.engine.step)
         return value
 
     def _evaluate(self, split: Split) -> Evaluation:
-        result = evaluate(self.state.model, split, on_batch=self._between_batches)
+        result = evaluate(self.engine.model, split, on_batch=self._between_batches)
         self._checked(result.total_nats)
         return result
 
@@ -411,7 +371,7 @@ class _Execution:
         sampling = Sampling(temperature=SAMPLE_TEMPERATURE, seed=self.config.training.seed)
         try:
             prompt_ids = tokenizer.encode(prompt).tolist()
-            tokens = list(generate(self.state.model, prompt_ids, n_tokens, sampling))
+            tokens = list(generate(self.engine.model, prompt_ids, n_tokens, sampling))
         except CheckpointError:
             raise DivergedError(step) from None
         token_ids = [token.token_id for token in tokens]
@@ -428,16 +388,13 @@ class _Execution:
 
 def _save(tensors: dict[str, torch.Tensor], path: Path) -> None:
     """Write them to a file. Raises `OSError` where the system refuses, as on a full disk."""
+    # on the processor, in one piece, none sharing memory with another
+    given = {name: each.detach().cpu().clone().contiguous() for name, each in tensors.items()}
     try:
-        save_file(_contiguous(tensors), path)
+        save_file(given, path)
     except SafetensorError as error:
         refused = re.search(r"\(os error (\d+)\)", str(error))
         if not refused:
             raise
         number = int(refused[1])  # on Windows one of its own, of which OSError finds the errno
         raise OSError(number, os.strerror(number), str(path), number) from error
-
-
-def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What safetensors takes: on the processor, in one piece, none sharing memory with another."""
-    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}

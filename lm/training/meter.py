@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
 
 from lm.architectures import ArchitectureConfig, build_model
 from lm.base.flops import Cost
-from lm.training.loop import Batch, loss_of
+from lm.training.batches import Batch, loss_of
 from lm.updates.config import TrainingConfig
 from lm.updates.optimizers import build_optimizers
 
@@ -57,24 +57,13 @@ def measured_step_flops(
     with FlopCounterMode(display=False) as update:
         for optimizer in optimizers:
             optimizer.step()
-    return Cost(
-        forward=forward,
-        backward=both - forward,
-        optimizer=update.get_total_flops(),
-    )
+    return Cost(forward=forward, backward=both - forward, optimizer=update.get_total_flops())
 
 
-def _without_the_compiler() -> None:
-    """Let the counter run without importing torch's compiler, for a second, to be left alone by it.
-
-    torch marks the method through which the counter sees operators as one that is never compiled,
-    when it is first called. A method that has the mark is called as it is.
-    """
-    method = inspect.unwrap(_FlopCounterMode.__torch_dispatch__)
-    method.__dynamo_disable = method  # pyright: ignore[reportFunctionMemberAccess]
-
-
-_without_the_compiler()
+# When the counter first sees an operator, torch imports its compiler, for a second, to mark this
+# method as one that is never compiled. A method that has the mark is called as it is.
+_seen = inspect.unwrap(_FlopCounterMode.__torch_dispatch__)
+_seen.__dynamo_disable = _seen  # pyright: ignore[reportFunctionMemberAccess]
 
 
 class _Unfilled(TorchFunctionMode):

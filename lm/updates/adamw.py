@@ -61,7 +61,7 @@ def adamw(
 ) -> AdamWOptimizer:
     """AdamW for some parameters at a peak learning rate."""
     from lm.updates.adamw_rule import AdamWOptimizer
-    from lm.updates.groups import decayed_matrices
+    from lm.updates.base_rule import decayed_matrices
 
     groups = decayed_matrices(parameters, training.weight_decay)
     return AdamWOptimizer(groups, learning_rate, training.beta1, training.beta2)

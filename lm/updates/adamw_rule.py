@@ -49,22 +49,37 @@ class AdamWOptimizer(Optimizer):
     ) -> None:
         if not parameters or parameters[0].device.type == "meta":
             return  # no products of matrices: there is nothing to count
-        adamw(
-            parameters,  # pyright: ignore[reportArgumentType]
-            gradients,
-            state["exp_avg"],
-            state["exp_avg_sq"],
-            [],
-            state["step"],
-            fused=True,
-            amsgrad=False,
-            beta1=self.beta1,
-            beta2=self.beta2,
-            lr=group["lr"],
-            weight_decay=group["weight_decay"],
-            eps=EPSILON,
-            maximize=False,
-        )
+        moments = state["exp_avg"], state["exp_avg_sq"]
+        fused_adamw(parameters, gradients, *moments, state["step"], group, self.beta1, self.beta2)
+
+
+def fused_adamw(
+    parameters: Sequence[Tensor],
+    gradients: list[Tensor],
+    means: list[Tensor],
+    squares: list[Tensor],
+    steps: list[Tensor],
+    group: dict[str, Any],
+    beta1: float,
+    beta2: float,
+) -> None:
+    """torch's own step: it changes `parameters`, their moments and the counts in `steps`."""
+    adamw(
+        list(parameters),
+        gradients,
+        means,
+        squares,
+        [],
+        steps,
+        fused=True,
+        amsgrad=False,
+        beta1=beta1,
+        beta2=beta2,
+        lr=group["lr"],
+        weight_decay=group["weight_decay"],
+        eps=EPSILON,
+        maximize=False,
+    )
 
 
 def adamw_numbers(

@@ -7,11 +7,21 @@ compiler, which takes a second: as long as a small run.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+
+def decayed_matrices(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[Any]:
+    """Parameter groups: matrices with decay, vectors (biases, norms) without."""
+    parameters = list(parameters)
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
 
 
 class Optimizer(ABC):
@@ -44,13 +54,11 @@ class Optimizer(ABC):
     ) -> None:
         """Change some parameters of a group, and their state, by their gradients."""
 
+    @abstractmethod
     def numbers(self, group: dict[str, Any], step: int) -> list[float]:
-        """What `formula` needs of a step (1, 2, …) beside tensors. Its length is always the same.
+        """What `formula` needs of a step (1, 2, …) beside tensors: always as many."""
 
-        Raises NotImplementedError where there is no formula.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no formula.")
-
+    @abstractmethod
     def formula(
         self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], numbers: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -59,7 +67,6 @@ class Optimizer(ABC):
         For an engine that compiles them. `numbers` (n,) as above; a count of steps is no part of
         `state`.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no formula.")
 
     @torch.no_grad()
     def step(self) -> None:

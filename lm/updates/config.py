@@ -210,12 +210,9 @@ class TrainingConfig(Config, frozen=True):
             raise ValueError(
                 f"budget, steps and epochs exclude each other; give one. Received: {received}."
             )
-        if self.table_update == "touched_rows":
-            self._check_touched_rows()
-        return self
-
-    def _check_touched_rows(self) -> None:
-        """The closed form that makes up for what rows have missed needs a tail that fades."""
+        if self.table_update != "touched_rows":
+            return self
+        # the closed form that makes up for what rows have missed needs a tail that fades
         if self.beta1 >= self.beta2:
             raise ValueError(
                 "beta1 must be less than beta2 for table_update=touched_rows. "
@@ -228,3 +225,4 @@ class TrainingConfig(Config, frozen=True):
                 "weight_decay times the learning rate of AdamW must be less than 1 for "
                 f"table_update=touched_rows. Received: {self.weight_decay:g} and {rate:g}."
             )
+        return self

@@ -28,9 +28,8 @@ def build_optimizers(
     """
     parts = modules(model.config, model.vocab_size)
     update = UPDATES[training.optimizer]
-    wanted = training.table_update == "touched_rows" and "table_update" in update.settings
     tables: list[Table] = []
-    if wanted and n_steps is not None:
+    if training.table_update == "touched_rows" and "table_update" in update.settings and n_steps:
         tables = [module for module in model.modules() if isinstance(module, Table)]
         tables = [table for table in tables if table.weight.device.type == "cpu"]
     apart = {table.weight for table in tables}

@@ -31,7 +31,7 @@ class SGD(Update):
         modules: Sequence[Module],
         training: TrainingConfig,
     ) -> list[AnyOptimizer]:
-        from lm.updates.groups import decayed_matrices
+        from lm.updates.base_rule import decayed_matrices
         from lm.updates.sgd_rule import SGDOptimizer
 
         groups = decayed_matrices(parameters.values(), training.weight_decay)

@@ -29,10 +29,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.optim.adamw import adamw
 
 from lm.architectures.shared.embeddings import Table
-from lm.updates.adamw_rule import EPSILON
+from lm.updates.adamw_rule import EPSILON, adamw_numbers, fused_adamw
 from lm.updates.config import TrainingConfig
 from lm.updates.schedules import lr_scale
 
@@ -40,68 +39,70 @@ ROWS_AT_ONCE = 8_192  # brought up to date together
 
 
 class Tail:
-    """How far rows move that are passed over, by the steps of a whole training."""
+    """How far rows move while no step reads them, by the steps of a whole training."""
 
     def __init__(self, training: TrainingConfig, peak: float, n_steps: int) -> None:
         """`peak`: the highest learning rate of the table."""
-        self.beta1, self.beta2 = training.beta1, training.beta2
+        beta1, beta2 = training.beta1, training.beta2
         steps = np.arange(n_steps + 1.0)
-        self.first, self.second = self.beta1**steps, self.beta2**steps
+        self.mean_left, self.square_left = beta1**steps, beta2**steps  # of moments, after k steps
         rates = np.array([lr_scale(training, step, n_steps) for step in range(1, n_steps + 1)])
         kept = 1 - peak * rates * training.weight_decay
         self.log_kept = np.concatenate([[0.0], np.cumsum(np.log(kept))])
-        root = np.sqrt(1 - self.second[1:])
-        moved = peak * rates * root / (1 - self.first[1:])
-        self.moved = _Sum(moved, self.beta1 / self.beta2**0.5, kept)
-        self.beside = _Sum(moved * root, self.beta1 / self.beta2, kept)
+        root = np.sqrt(1 - self.square_left[1:])
+        moved = peak * rates * root / (1 - self.mean_left[1:])
+        self.moved = _FadingSum(moved, beta1 / beta2**0.5, kept)
+        self.epsilons = _FadingSum(moved * root, beta1 / beta2, kept)
 
-    def since(
-        self, last: np.ndarray, now: int | np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of rows that were updated at `last` (n,), after step `now` (or of each), each (n,).
+    def since(self, last: np.ndarray, now: int | np.ndarray) -> tuple[np.ndarray, ...]:
+        """What the steps that rows have missed do to their weights: arguments of `moved_on`.
 
-        By what their weights were multiplied, and then, how many times the first moment over the
-        root of the second was subtracted, and what stands beside that root.
+        Args:
+            last: (n,) the step that updated each row.
+            now: The step up to which, one for all rows or (n,).
+
+        Returns `kept`, what decay leaves of a weight; `moved`, how many times mean / (√square +
+        ε) is subtracted; and that ε: (n,) each.
         """
         kept = np.exp(self.log_kept[now] - self.log_kept[last])
-        moved, beside = self.moved(last, now, kept), self.beside(last, now, kept)
-        mean = np.divide(beside, moved, out=np.ones_like(moved), where=moved > 0)
+        moved, epsilons = self.moved(last, now, kept), self.epsilons(last, now, kept)
+        mean = np.divide(epsilons, moved, out=np.ones_like(moved), where=moved > 0)
         return kept, moved, EPSILON * mean
 
-    def faded(self, passed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What is left of both moments, each (n,), after some steps (n,)."""
-        return self.first[passed], self.second[passed]
 
-
-class _Sum:
+class _FadingSum:
     """The sum over the steps t + 1 to t + k of a value times ratioʲ, decayed by later steps."""
 
     def __init__(self, values: np.ndarray, ratio: float, kept: np.ndarray) -> None:
         """`values` and the share of a weight that each step keeps, both (n_steps,)."""
-        self.ahead = np.zeros(len(values) + 1)  # the sum to the last step, over the decay until it
+        self.to_the_end = np.zeros(len(values) + 1)  # from each step, over the decay until the last
         for step in range(len(values) - 1, -1, -1):
-            self.ahead[step] = (values[step] + self.ahead[step + 1]) * ratio / kept[step]
-        self.ratio = ratio ** np.arange(len(values) + 1.0)
+            later = values[step] + self.to_the_end[step + 1]
+            self.to_the_end[step] = later * ratio / kept[step]
+        self.faded = ratio ** np.arange(len(values) + 1.0)
 
     def __call__(self, last: np.ndarray, now: int | np.ndarray, kept: np.ndarray) -> np.ndarray:
         """(n,) from the steps `last` (n,) to `now`, between which a share `kept` (n,) is kept."""
-        rest = self.ratio[now - last] * self.ahead[now]
-        return np.maximum(kept * self.ahead[last] - rest, 0)
+        rest = self.faded[now - last] * self.to_the_end[now]
+        return np.maximum(kept * self.to_the_end[last] - rest, 0)
 
 
 def moved_on(
     weight: Tensor, mean: Tensor, square: Tensor, kept: Tensor, moved: Tensor, epsilon: Tensor
 ) -> Tensor:
-    """Rows (n, width) as their tail leaves them: of their last update, and of `Tail.since`."""
+    """Rows (n, width) after the steps that they have missed, by `Tail.since`.
+
+    `weight` and both moments are those of the last step that updated a row.
+    """
     return weight * kept - mean * moved / (square.sqrt() + epsilon)
 
 
 @dataclass
-class Piece:
+class ReadRows:
     """Rows that a step has read, each once."""
 
     ids: np.ndarray  # (n,) their numbers
-    passed: np.ndarray  # (n,) the steps since each was updated
+    missed: np.ndarray  # (n,) the steps since each was updated
     stored: Tensor  # (3, n, width) as in `TouchedRows.rows`
     weights: Tensor  # (n, width) after the last step; with their gradient, after a backward pass
 
@@ -109,12 +110,12 @@ class Piece:
 class TouchedRows:
     """The optimizer of one table. While it trains, the table reads its rows here.
 
-    It has what training asks of an optimizer. Until `settle`, rows of `table.weight` that were not
-    read lately lag behind: `caught_up` has them as they would be.
+    Until the last step, rows of `table.weight` that were not read lately lag behind: `caught_up`
+    has them as they would be.
     """
 
     def __init__(self, table: Table, training: TrainingConfig, peak: float, n_steps: int) -> None:
-        self.table = table
+        self.table, self.training, self.n_steps = table, training, n_steps
         self.param_groups: list[dict[str, Any]] = [
             {"params": [table.weight], "lr": peak, "weight_decay": training.weight_decay}
         ]
@@ -125,7 +126,7 @@ class TouchedRows:
         self.last = torch.zeros(n_rows, dtype=torch.long)  # the step that updated a row
         self.step_done = 0
         self._places = np.zeros(n_rows, dtype=np.int64)  # where a row stands among those read
-        self._pieces: list[Piece] = []
+        self._read: list[ReadRows] = []
         self._others: list[tuple[np.ndarray, Tensor]] = []  # rows of other processes, and gradients
         with torch.no_grad():
             self.rows[:, 0] = table.weight
@@ -140,22 +141,22 @@ class TouchedRows:
         Where a gradient is wanted, they are remembered for `step`.
         """
         distinct, places = self._distinct(ids.flatten().numpy())
-        piece = self._piece(distinct)
+        read = self._rows_of(distinct)
         if torch.is_grad_enabled():
-            piece.weights.requires_grad_()
-            self._pieces.append(piece)
-        return F.embedding(torch.from_numpy(places).view_as(ids), piece.weights)
+            read.weights.requires_grad_()
+            self._read.append(read)
+        return F.embedding(torch.from_numpy(places).view_as(ids), read.weights)
 
     def caught_up(self) -> Tensor:
         """The whole table after the last step.
 
-        In pieces: to bring rows up to date takes several times the memory of the rows.
+        Some rows at a time: to bring them up to date takes several times their memory.
         """
         n_rows, _, width = self.rows.shape
         weights = self.rows.new_empty(n_rows, width)
         for first in range(0, n_rows, ROWS_AT_ONCE):
             ids = np.arange(first, min(first + ROWS_AT_ONCE, n_rows))
-            weights[first : first + len(ids)] = self._piece(ids).weights
+            weights[first : first + len(ids)] = self._rows_of(ids).weights
         return weights
 
     def _distinct(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -167,14 +168,13 @@ class TouchedRows:
         return distinct, self._places[ids]
 
     @torch.no_grad()
-    def _piece(self, ids: np.ndarray) -> Piece:
+    def _rows_of(self, ids: np.ndarray) -> ReadRows:
         dtype, width = self.rows.numpy().dtype, self.rows.shape[2]
         stored = torch.from_numpy(self._whole_rows().take(ids).view(dtype).reshape(-1, 3, width))
         stored = stored.transpose(0, 1).contiguous()
         last = self.last.numpy()[ids]
         since = map(self._column, self.tail.since(last, self.step_done))
-        weights = moved_on(*stored, *since)
-        return Piece(ids, self.step_done - last, stored, weights)
+        return ReadRows(ids, self.step_done - last, stored, moved_on(*stored, *since))
 
     def _whole_rows(self) -> np.ndarray:
         """`rows` as (n_rows,) of opaque items: NumPy copies these at once, not number by number."""
@@ -189,106 +189,100 @@ class TouchedRows:
     def begin(self, step: int) -> None:
         """Get ready for a step's forward pass."""
         self.step_done = step - 1
-        self._pieces, self._others = [], []
+        self._read, self._others = [], []
 
     def add(self, ids: Tensor, gradients: Tensor) -> None:
         """Add the gradients (n, width) of rows (n,) that another process has read."""
         self._others.append((ids.numpy(), gradients))
 
-    def merged(self) -> Piece:
+    def merged(self) -> ReadRows:
         """All rows that the step has read, with their gradients."""
-        if len(self._pieces) > 1 or self._others:
-            parts = [(piece.ids, piece.weights.grad) for piece in self._pieces]
-            every = [*parts, *self._others]
+        if len(self._read) > 1 or self._others:
+            every = [*((read.ids, read.weights.grad) for read in self._read), *self._others]
             ids, places = self._distinct(np.concatenate([ids for ids, _ in every]))
-            piece = self._piece(ids)
+            read = self._rows_of(ids)
             gradients = torch.cat([gradient for _, gradient in every if gradient is not None])
-            total = torch.zeros_like(piece.weights)
-            piece.weights.grad = total.index_add_(0, torch.from_numpy(places), gradients)
-            self._pieces, self._others = [piece], []
-        return self._pieces[0]
+            total = torch.zeros_like(read.weights)
+            read.weights.grad = total.index_add_(0, torch.from_numpy(places), gradients)
+            self._read, self._others = [read], []
+        return self._read[0]
 
     @torch.no_grad()
     def step(self) -> None:
         """Update the rows that were read."""
-        piece, (group,) = self.merged(), self.param_groups
-        weight, mean, square = piece.stored
-        weight.copy_(piece.weights)
-        first, second = map(self._column, self.tail.faded(piece.passed))
-        adamw(
-            [weight],
-            [cast(Tensor, piece.weights.grad)],
-            [mean.mul_(first)],
-            [square.mul_(second)],
-            [],
-            [torch.tensor(float(self.step_done))],
-            fused=True,
-            amsgrad=False,
-            beta1=self.tail.beta1,
-            beta2=self.tail.beta2,
-            lr=group["lr"],
-            weight_decay=group["weight_decay"],
-            eps=EPSILON,
-            maximize=False,
-        )
-        self.step_done += 1
+        read, (group,) = self.merged(), self.param_groups
+        weight, mean, square = read.stored
+        weight.copy_(read.weights)
+        mean.mul_(self._column(self.tail.mean_left[read.missed]))
+        square.mul_(self._column(self.tail.square_left[read.missed]))
+        count = torch.tensor(float(self.step_done))
+        gradient = cast(Tensor, read.weights.grad)
+        beta1, beta2 = self.training.beta1, self.training.beta2
+        fused_adamw([weight], [gradient], [mean], [square], [count], group, beta1, beta2)
         whole = self._whole_rows()
-        stored = np.ascontiguousarray(piece.stored.numpy().swapaxes(0, 1))
-        whole[piece.ids] = stored.reshape(len(piece.ids), -1).view(whole.dtype)[:, 0]
-        self.last.numpy()[piece.ids] = self.step_done
-        self._pieces = []
+        stored = np.ascontiguousarray(read.stored.numpy().swapaxes(0, 1))
+        whole[read.ids] = stored.reshape(len(read.ids), -1).view(whole.dtype)[:, 0]
+        self.last.numpy()[read.ids] = self.step_done + 1
+        self._read = []
+        self.advance_to(self.step_done + 1)
 
-    def ahead(self, ids: np.ndarray, first: int, last: np.ndarray) -> list[np.ndarray]:
-        """What the steps from `first` on will read, in one place, to be computed elsewhere.
+    def advance_to(self, step: int) -> None:
+        """Note that the steps until `step` are done.
 
-        `ids` (n, N): the rows that n steps read. For each step, in arrays of one length: the rows
-        (n, N), each once, and then the one beyond the table; the place of each of `ids` among them,
-        (n, N); and in (n, 5, N) what `moved_on` needs of them, and what is left of both moments.
-        `last` (n_rows,), the step that updated each row, is brought to the end of these steps;
-        `took` says that they were taken.
+        After the last one, all rows are brought up to date, and the table reads them itself.
         """
-        n_steps, most = ids.shape
-        rows = np.full((n_steps, most), len(self.rows), dtype=np.int32)
-        places = np.empty((n_steps, most), dtype=np.int32)
-        tails = np.ones((n_steps, 5, most), dtype=np.float32)
-        counts = np.empty(n_steps, dtype=np.int64)
-        updated: list[np.ndarray] = []
+        self.step_done = step
+        if step == self.n_steps:
+            self.table.weight.data = self.caught_up()
+            self.rows[:, 0] = self.table.weight.detach()
+            self.last.fill_(step)
+            self.table.reader = None
+
+    # --- updating elsewhere -----------------------------------------------------------------------
+
+    def numbers(self, step: int) -> list[float]:
+        """What `adamw_formula` needs of a step."""
+        (group,), beta1, beta2 = self.param_groups, self.training.beta1, self.training.beta2
+        return adamw_numbers(beta1, beta2, group["lr"], group["weight_decay"], step)
+
+    def reads(self, ids: np.ndarray, first: int, last: np.ndarray) -> list[np.ndarray]:
+        """What n steps from `first` on read of the table and what they need to update it.
+
+        Args:
+            ids: (n, N) the rows that each step reads, some of them several times.
+            first: The first of these steps.
+            last: (n_rows,) the step that updated each row; brought to the end of these steps.
+
+        Returns:
+            rows: (n, N) of each step, each row once, filled up with the one beyond the table.
+            places: (n, N) where each of `ids` stands among `rows`.
+            tails: (n, 5, N) of each of `rows`: `Tail.since`, and what is left of both moments.
+        """
+        n_steps, n_ids = ids.shape
+        beyond = len(self.rows)
+        rows = np.full((n_steps, n_ids), beyond, dtype=np.int32)
+        places = np.empty((n_steps, n_ids), dtype=np.int32)
+        updated = np.zeros((n_steps, n_ids), dtype=np.int64)  # when each of `rows` was
         for i in range(n_steps):
             distinct, places[i] = self._distinct(ids[i])
-            counts[i] = len(distinct)
             rows[i, : len(distinct)] = distinct
-            updated.append(last[distinct])
+            updated[i, : len(distinct)] = last[distinct]
             last[distinct] = first + i
-        done = np.arange(first - 1, first + n_steps - 1, dtype=np.int64)
-        steps: np.ndarray = np.repeat(done, counts)
-        lasts = np.concatenate(updated)
-        inside = rows < len(self.rows)
-        values = (*self.tail.since(lasts, steps), *self.tail.faded(steps - lasts))
-        for i, value in enumerate(values):
-            tails[:, i][inside] = value
+        in_table = rows < beyond
+        before = np.arange(first - 1, first - 1 + n_steps, dtype=np.int64)  # the step before each
+        now: np.ndarray = np.repeat(before, in_table.sum(1))
+        then = updated[in_table]
+        left = self.tail.mean_left[now - then], self.tail.square_left[now - then]
+        tails = np.ones((n_steps, 5, n_ids), dtype=np.float32)
+        for i, values in enumerate((*self.tail.since(then, now), *left)):
+            tails[:, i][in_table] = values
         return [rows, places, tails]
 
-    def took(self, rows: np.ndarray, first: int) -> None:
-        """Note that the steps from `first` on, taken elsewhere, have updated rows (n, N).
-
-        As `ahead` gave them.
-        """
+    def note_updated(self, rows: np.ndarray, first: int) -> None:
+        """Note that the steps from `first` on have updated `rows` (n, N), as `reads` gave them."""
         steps = np.broadcast_to(np.arange(first, first + len(rows))[:, None], rows.shape)
-        inside = rows < len(self.rows)
-        self.last.numpy()[rows[inside]] = steps[inside]  # of several steps, the last remains
-
-    def ahead_like(self, ids: np.ndarray) -> list[np.ndarray]:
-        """What `ahead` gives, in shape alone: nothing is updated."""
-        n_steps, most = ids.shape
-        rows = np.zeros((n_steps, most), dtype=np.int32)
-        return [rows, rows, np.ones((n_steps, 5, most), dtype=np.float32)]
-
-    def settle(self) -> None:
-        """Bring all rows up to date, after the last step, and let the table read them plainly."""
-        self.table.weight.data = self.caught_up()
-        self.rows[:, 0] = self.table.weight.detach()
-        self.last.fill_(self.step_done)
-        self.table.reader = None
+        in_table = rows < len(self.rows)
+        self.last.numpy()[rows[in_table]] = steps[in_table]  # of several steps, the last remains
 
     # --- being saved ------------------------------------------------------------------------------
 

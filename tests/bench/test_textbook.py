@@ -8,7 +8,7 @@ from bench.textbook import GPT, Loop
 from lm.architectures import build_model
 from lm.architectures.transformer.config import TransformerConfig
 from lm.architectures.transformer.recipes import NANOGPT
-from lm.training.loop import Batch, loss_of
+from lm.training.batches import Batch, loss_of
 
 NAMES = {
     "position_embedding": "positions",

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from lm.architectures.shared.losses import large_vocab_loss, softmax_loss, two_level_nats
 from lm.architectures.shared.parts import cluster_shape
 from lm.architectures.shared.products import Linear
-from lm.architectures.shared.tracing import is_tracing
 
 LARGE_VOCAB_SIZE = 8_192  # from here on the loss is computed in pieces; fewer logits fit the cache
 
@@ -25,27 +24,14 @@ class Head(Protocol):
     """The last layer of a model: from its features to logits, and to the cost of a prediction."""
 
     @property
-    def weight(self) -> Tensor:
-        """(V, d), a row for each token."""
-        ...
-
+    def weight(self) -> Tensor: ...  # (V, d), a row for each token
     @property
-    def numbers_per_prediction(self) -> int:
-        """How many numbers are written to score one prediction."""
-        ...
-
+    def numbers_per_prediction(self) -> int: ...  # that are written to score one
     @property
-    def gradients_in_forward(self) -> bool:
-        """Whether `loss` computes the gradients together with the nats."""
-        ...
+    def gradients_in_forward(self) -> bool: ...  # whether `loss` computes them with the nats
 
-    def parameters(self) -> Iterator[nn.Parameter]:
-        """All that is trained."""
-        ...
-
-    def reset_parameters(self) -> None:
-        """Draw the first weights as torch does by default."""
-        ...
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+    def reset_parameters(self) -> None: ...
 
     def __call__(self, features: Tensor) -> Tensor:
         """(..., d) -> (..., V) logits."""
@@ -80,7 +66,7 @@ class SoftmaxHead(Linear):
         if self.gradients_in_forward:
             return large_vocab_loss(features, self.weight, targets, z_loss)
         logits = self(features)
-        if z_loss or is_tracing():
+        if z_loss:
             return softmax_loss(logits, targets, z_loss)
         return F.cross_entropy(logits, targets)  # one call
 

@@ -26,8 +26,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 
-from lm.architectures.shared.tracing import is_tracing
-
 LARGE_PRODUCT = 2**21  # multiply-adds; below, the call costs more than it saves
 MOST_SCORES = 2**24  # 64 MB that each block's attention keeps for its gradient
 
@@ -75,8 +73,7 @@ def rounded_to(precision: str, device: torch.device) -> Generator[None, None, No
 
 @contextlib.contextmanager
 def fast_products() -> Generator[None, None, None]:
-    """Within, products of float32 matrices go to oneDNN, where it is exact. Small ones are slower
-    there."""
+    """Within, products of float32 matrices go to oneDNN where it is exact, small ones slowly."""
     with _asking_onednn() if onednn_is_exact() else contextlib.nullcontext():
         yield
 
@@ -85,15 +82,18 @@ def causal_attention(queries: Tensor, keys: Tensor, values: Tensor, dropout: flo
     """softmax(queries keysᵀ / √d_head) values, all (B, H, T, d_head): no later position is seen.
 
     PyTorch's fused kernel keeps no scores but multiplies by MKL; where there are few enough,
-    explicit products take half to three quarters of its time. A compiler takes nothing else.
+    explicit products take half to three quarters of its time.
     """
     rows, heads, length, d_head = queries.shape
     scores = rows * heads * length * length
     few = scores * d_head >= LARGE_PRODUCT and scores <= MOST_SCORES and onednn_is_exact()
-    if dropout or queries.device.type != "cpu" or not (few or is_tracing()):
-        return F.scaled_dot_product_attention(
-            queries, keys, values, dropout_p=dropout, is_causal=True
-        )
+    if few and not dropout and queries.device.type == "cpu":
+        return attention_by_products(queries, keys, values)
+    return F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout, is_causal=True)
+
+
+def attention_by_products(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """The same without dropout, by explicit products and their gradients."""
     return _FastAttention.apply(queries, keys, values)
 
 
@@ -135,12 +135,24 @@ class _FastLinear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
         x, weight = ctx.saved_tensors
         gradient = gradient.flatten(0, -2)
-        by_x = None
+        rounded, by_x = gradient.to(weight.dtype), None
         with fast_products():
             if ctx.needs_input_grad[0]:
-                by_x = (gradient @ weight).view_as(x)
-            by_weight = gradient.T @ x.flatten(0, -2)
+                by_x = (rounded @ weight).to(gradient.dtype).view_as(x)
+            by_weight = (rounded.T @ x.flatten(0, -2)).to(gradient.dtype)
         return by_x, by_weight, gradient.sum(0) if ctx.has_bias else None
+
+
+class _BFloat16Linear(_FastLinear):
+    """float32 in and out; between, factors and results are rounded to bfloat16."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        x, weight = x.bfloat16(), weight.bfloat16()
+        ctx.save_for_backward(x, weight)
+        ctx.has_bias = bias is not None
+        y = F.linear(x, weight).float()
+        return y if bias is None else y.add_(bias)
 
 
 class _FastAttention(torch.autograd.Function):
@@ -168,26 +180,3 @@ class _FastAttention(torch.autograd.Function):
             by_keys = torch.bmm(by_scores.mT, q)
         shape = gradient.shape
         return by_queries.view(shape), by_keys.view(shape), by_values.view(shape)
-
-
-class _BFloat16Linear(torch.autograd.Function):
-    """float32 in and out; between, factors and results are rounded to bfloat16."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        x, weight = x.bfloat16(), weight.bfloat16()
-        ctx.save_for_backward(x, weight)
-        ctx.has_bias = bias is not None
-        y = F.linear(x, weight).float()
-        return y if bias is None else y.add_(bias)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
-        x, weight = ctx.saved_tensors
-        gradient = gradient.flatten(0, -2)
-        rounded = gradient.bfloat16()
-        by_x = None
-        if ctx.needs_input_grad[0]:
-            by_x = (rounded @ weight).float().view_as(x)
-        by_weight = (rounded.T @ x.flatten(0, -2)).float()
-        return by_x, by_weight, gradient.sum(0) if ctx.has_bias else None

@@ -16,7 +16,7 @@ from lm.architectures.shared.losses import (
 from lm.architectures.shared.parts import cluster_shape
 from lm.architectures.transformer.config import TransformerConfig
 from lm.runs.flops import step_flops
-from lm.training.loop import Batch, loss_of
+from lm.training.batches import Batch, loss_of
 from lm.training.meter import count_flops
 from lm.updates.config import TrainingConfig
 

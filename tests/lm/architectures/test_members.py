@@ -12,12 +12,11 @@ from lm.architectures.shared.model import weights
 from lm.datasets.config import DataConfig
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops
-from lm.runs.plan import plan
+from lm.training.engines.eager import Eager
 from lm.training.evaluation import token_nats
-from lm.training.loop import Batches, TrainingState, train
+from lm.training.loop import Training
 from lm.training.meter import measured_step_flops
 from lm.updates.config import TrainingConfig
-from lm.updates.optimizers import build_optimizers
 from tests.lm.architectures.test_models import SMALL
 
 VOCAB_SIZE = 11
@@ -80,10 +79,7 @@ def test_each_learns_as_if_alone():
     stream = torch.randint(VOCAB_SIZE, (500,))
     for each in (model, alone):
         run = RunConfig(data=DataConfig(), model=each.config, training=training)
-        state = TrainingState(model=each, optimizers=build_optimizers(each, training))
-        steps = plan(run, VOCAB_SIZE, len(stream))
-        for _ in train(state, Batches(stream, 0, steps.shape[1], 0), training, steps):
-            pass
+        list(Training(Eager(each, run, stream)).run())
     for name, weight in alone.named_parameters():
         own = model.members[1].get_parameter(name)
         torch.testing.assert_close(own, weight, atol=1e-3, rtol=0)

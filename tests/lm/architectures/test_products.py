@@ -11,7 +11,7 @@ from lm.architectures import build_model
 from lm.architectures.shared import products
 from lm.architectures.shared.products import Linear, causal_attention, fast_products, rounded_to
 from lm.runs.flops import step_flops
-from lm.training.loop import Batches, loss_of
+from lm.training.batches import Batches, loss_of
 from lm.training.meter import count_flops, measured_step_flops
 from lm.updates.config import TrainingConfig
 from tests.lm.architectures.test_models import SMALL, every_architecture

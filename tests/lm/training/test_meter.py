@@ -19,10 +19,10 @@ from lm.datasets.config import DataConfig
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops, step_flops_by_module
 from lm.runs.plan import BudgetError, plan
-from lm.training.loop import Batches, TrainingState, train
+from lm.training.engines.eager import Eager
+from lm.training.loop import Training
 from lm.training.meter import count_flops, measured_step_flops
 from lm.updates.config import TrainingConfig
-from lm.updates.optimizers import build_optimizers
 from tests.lm.architectures.strategies import model_configs, training_configs
 from tests.lm.architectures.test_models import SMALL
 
@@ -57,14 +57,10 @@ def test_a_whole_run_equals_counting_every_step_live(config, optimizer):
     budget = 3.6 * (step.total + (2e6 if optimizer == "muon" else 0))
     training = TrainingConfig(budget=budget, batch_size=4, optimizer=optimizer)
     run = RunConfig(data=DataConfig(), model=config, training=training)
-    the_plan = plan(run, 11, 500)
-    model = build_model(config, 11)
-    state = TrainingState(model=model, optimizers=build_optimizers(model, training))
     token_ids = torch.randint(11, (500,), generator=torch.Generator().manual_seed(0))
-    batches = Batches(token_ids, model.config.lookback, run.sequence_length, seed=0)
-    records = train(state, batches, training, the_plan)
-    live = count_flops(lambda: [list(records)])
-    assert live == the_plan.flops.total
+    engine = Eager(build_model(config, 11), run, token_ids)
+    live = count_flops(lambda: list(Training(engine).run()))
+    assert live == engine.plan.flops.total
     assert 0.95 * budget <= live <= budget
 
 

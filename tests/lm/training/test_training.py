@@ -9,19 +9,12 @@ import torch
 
 from lm.architectures import build_model
 from lm.architectures.shared import products
-from lm.architectures.shared.model import weights
 from lm.datasets.config import DataConfig
 from lm.runs.config import RunConfig
-from lm.runs.plan import plan
 from lm.training import loop
-from lm.training.loop import (
-    Batches,
-    NonFiniteLossError,
-    TrainingState,
-    loss_of,
-    record_interval,
-    train,
-)
+from lm.training.batches import Batches, loss_of
+from lm.training.engines.eager import Eager
+from lm.training.loop import NonFiniteLossError, Training, record_interval
 from lm.updates.config import TrainingConfig
 from lm.updates.muon_rule import MuonOptimizer
 from lm.updates.optimizers import build_optimizers
@@ -45,10 +38,15 @@ def begin(config, **training):
     run = RunConfig(
         data=DataConfig(), model=config, training=TrainingConfig(**{"steps": 12, **training})
     )
-    model = build_model(config, 11, run.training.seed)
-    state = TrainingState(model=model, optimizers=build_optimizers(model, run.training))
-    batches = Batches(STREAM, model.config.lookback, run.sequence_length, run.training.seed)
-    return state, train(state, batches, run.training, plan(run, 11, len(STREAM)))
+    return Training(Eager(build_model(config, 11, run.training.seed), run, STREAM))
+
+
+def records_of(training) -> list:
+    return [record for records in training.run() for record in records]
+
+
+def losses_of(training) -> list[float]:
+    return [record.train_loss for record in records_of(training)]
 
 
 def rows_of(batch) -> torch.Tensor:
@@ -135,8 +133,7 @@ def test_every_optimizer_learns(architecture, optimizer):
         return loss_of(model.eval(), batches(0, 20, 5), "all_positions").item()
 
     before = loss()
-    state = TrainingState(model=model, optimizers=build_optimizers(model, training))
-    list(train(state, batches, training, plan(run, 11, len(cycle))))
+    list(Training(Eager(model, run, cycle)).run())
     assert loss() < 0.5 * before
 
 
@@ -191,25 +188,23 @@ def test_schedules():
 
 @every_architecture
 def test_records_are_cumulative_and_complete(config):
-    state, records = begin(config)
-    rows = list(records)
+    training = begin(config)
+    rows = records_of(training)
     assert [row.step for row in rows] == list(range(1, 13))
     assert rows[0].train_loss == pytest.approx(math.log(11), abs=0.1)
     assert rows[-1].tokens == 12 * 16 * config.context_length
     for before, after in itertools.pairwise(rows):
         assert before.flops < after.flops
         assert before.seconds < after.seconds
-    assert state.step == 12
+    assert training.engine.step == 12
 
 
 def test_long_runs_record_their_first_steps_and_then_means(monkeypatch):
-    _, records = begin(SMALL["linear"], steps=1_250)
-    rows = [record for record in records if record]
+    rows = records_of(begin(SMALL["linear"], steps=1_250))
     assert record_interval(1_250) == 3
     assert [row.step for row in rows] == [*range(1, 51), *range(51, 1_250, 3), 1_250]
     monkeypatch.setattr(loop, "RECORDS_PER_RUN", 1_250)
-    _, records = begin(SMALL["linear"], steps=1_250)
-    losses = [record.train_loss for record in records]
+    losses = losses_of(begin(SMALL["linear"], steps=1_250))
     assert [row.train_loss for row in rows[:50]] == losses[:50]
     for before, row in itertools.pairwise(rows[50:80]):
         assert row.train_loss == pytest.approx(np.mean(losses[before.step : row.step]), rel=1e-12)
@@ -227,48 +222,46 @@ def test_a_stopped_training_continues_bit_for_bit(
     if architecture != "linear":
         config = config.replace(dropout=0.2)
     settings = {"optimizer": optimizer, "precision": precision}
-    undisturbed, records = begin(config, **settings)
-    expected = [record.train_loss for record in records]
-    first, records = begin(config, **settings)
-    losses = [next(records).train_loss for _ in range(5)]
+    undisturbed = begin(config, **settings)
+    expected = losses_of(undisturbed)
+    first = begin(config, **settings)
+    calls = first.run()
+    losses = [next(calls)[0].train_loss for _ in range(5)]
     tensors = {name: tensor.clone() for name, tensor in first.tensors().items()}
-    list(records)  # the first goes on; what was saved must not change with it
+    list(calls)  # the first goes on; what was saved must not change with it
     torch.manual_seed(99)
-    resumed, records = begin(config, **settings)
+    resumed = begin(config, **settings)
     resumed.load_tensors(tensors)
-    losses += [record.train_loss for record in records]
-    assert losses == expected
-    own = weights(resumed.model)
-    assert all(torch.equal(own[n], tensor) for n, tensor in weights(undisturbed.model).items())
+    assert losses + losses_of(resumed) == expected
+    own = resumed.engine.weights()
+    assert all(torch.equal(own[n], tensor) for n, tensor in undisturbed.engine.weights().items())
 
 
 def test_a_stop_between_records_loses_no_loss():
-    _, records = begin(SMALL["linear"], steps=1_500)
-    expected = [record.train_loss for record in records if record and record.step > 60][:3]
-    state, records = begin(SMALL["linear"], steps=1_500)
-    while state.step < 61:
-        next(records)
-    assert len(state.losses) == 1
-    tensors = {name: tensor.clone() for name, tensor in state.tensors().items()}
-    resumed, records = begin(SMALL["linear"], steps=1_500)
+    records = records_of(begin(SMALL["linear"], steps=1_500))
+    expected = [record.train_loss for record in records if record.step > 60]
+    stopped = begin(SMALL["linear"], steps=1_500)
+    calls = stopped.run()
+    while stopped.engine.step < 61:
+        next(calls)
+    assert len(stopped.losses) == 1
+    tensors = {name: tensor.clone() for name, tensor in stopped.tensors().items()}
+    resumed = begin(SMALL["linear"], steps=1_500)
     resumed.load_tensors(tensors)
-    rows = []
-    while len(rows) < 3:
-        if record := next(records):
-            rows.append(record.train_loss)
-    assert rows == expected
+    assert losses_of(resumed) == expected
 
 
 def test_the_seed_makes_the_curve():
-    curves = [[r.train_loss for r in begin(SMALL["mlp"], seed=s)[1]] for s in (0, 0, 1)]
+    curves = [losses_of(begin(SMALL["mlp"], seed=s)) for s in (0, 0, 1)]
     assert curves[0] == curves[1] != curves[2]
 
 
 def test_a_non_finite_loss_names_its_step():
-    state, records = begin(SMALL["transformer"])
+    training = begin(SMALL["transformer"])
+    calls = training.run()
     for _ in range(4):
-        next(records)
+        next(calls)
     with torch.no_grad():
-        state.model.head.weight.fill_(math.nan)
+        training.engine.model.head.weight.fill_(math.nan)
     with pytest.raises(NonFiniteLossError, match="nan at step 5"):
-        next(records)
+        next(calls)

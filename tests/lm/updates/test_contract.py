@@ -8,8 +8,8 @@ from lm.base.settings import ConfigError, settings
 from lm.datasets.config import DataConfig
 from lm.runs.config import RunConfig
 from lm.runs.flops import step_flops
-from lm.runs.plan import plan
-from lm.training.loop import Batches, TrainingState, train
+from lm.training.engines.eager import Eager
+from lm.training.loop import Training
 from lm.training.meter import measured_step_flops
 from lm.updates import SCHEDULES, UPDATES
 from lm.updates.config import TrainingConfig
@@ -30,12 +30,9 @@ def _with_toys():
         yield
 
 
-def start(training: TrainingConfig) -> tuple[TrainingState, object]:
-    model = build_model(MODEL, VOCAB_SIZE)
-    state = TrainingState(model=model, optimizers=build_optimizers(model, training))
+def start(training: TrainingConfig) -> Training:
     run = RunConfig(data=DataConfig(), model=MODEL, training=training)
-    batches = Batches(STREAM, MODEL.lookback, run.sequence_length, seed=0)
-    return state, train(state, batches, training, plan(run, VOCAB_SIZE, len(STREAM)))
+    return Training(Eager(build_model(MODEL, VOCAB_SIZE), run, STREAM))
 
 
 # --- optimizers -----------------------------------------------------------------------------------
@@ -57,7 +54,7 @@ def test_an_optimizer_has_every_parameter_once_at_its_peak(name):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimizer_learns(name):
     training = TrainingConfig(steps=150, optimizer=name, learning_rate=0.02, batch_size=8)
-    records = [record for record in start(training)[1] if record]
+    records = [record for records in start(training).run() for record in records]
     assert records[-1].train_loss < 0.7 * records[0].train_loss
 
 
@@ -72,16 +69,17 @@ def test_its_products_are_counted(name):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_its_state_resumes_bit_for_bit(name):
     training = TrainingConfig(steps=12, optimizer=name, learning_rate=0.02)
-    state, steps = start(training)
-    while state.step < 5:
-        next(steps)
-    saved = {key: tensor.clone() for key, tensor in state.tensors().items()}
-    list(steps)
-    again, rest = start(training)
+    training = start(training)
+    calls = training.run()
+    while training.engine.step < 5:
+        next(calls)
+    saved = {key: tensor.clone() for key, tensor in training.tensors().items()}
+    list(calls)
+    again = start(training.engine.training)
     again.load_tensors(saved)
-    list(rest)
-    for one, other in zip(state.model.parameters(), again.model.parameters(), strict=True):
-        assert torch.equal(one, other)
+    list(again.run())
+    expected = training.engine.weights()
+    assert all(torch.equal(expected[n], own) for n, own in again.engine.weights().items())
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -92,9 +90,9 @@ def test_its_settings_are_settings_of_training(name):
 def weights_after(name: str, **values: float) -> torch.Tensor:
     """All weights after four steps."""
     given = {"steps": 4, "optimizer": name, "learning_rate": 0.02, **values}
-    state, steps = start(TrainingConfig(**given))
-    list(steps)
-    return torch.cat([p.detach().flatten() for p in state.model.parameters()])
+    training = start(TrainingConfig(**given))
+    list(training.run())
+    return torch.cat([weight.flatten() for weight in training.engine.weights().values()])
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -8,14 +8,13 @@ from lm.architectures.shared.model import weights
 from lm.base.settings import ConfigError
 from lm.datasets.config import DataConfig
 from lm.runs.config import RunConfig
-from lm.runs.plan import plan
 from lm.training.device import threads
+from lm.training.engines.divided import Divided, can_fork
+from lm.training.engines.eager import Eager
 from lm.training.evaluation import sampled_loss
-from lm.training.loop import Batches, TrainingState, train
-from lm.training.parallel import can_fork
+from lm.training.loop import Training
 from lm.updates import SCHEDULES
 from lm.updates.config import TrainingConfig
-from lm.updates.optimizers import build_optimizers
 from tests.lm.architectures.test_models import SMALL
 from tests.lm.toys.training import STAIRS
 
@@ -36,20 +35,22 @@ def start(how, n_processes=1, model=MODEL, exactly=True, **settings):
     values = {"steps": 300, "batch_size": 2, "weight_decay": 0.3, "grad_clip": 0.5, **settings}
     training = TrainingConfig(**values, table_update=how)
     run = RunConfig(data=DataConfig(), model=model, training=training)
-    steps = plan(run, VOCAB_SIZE, len(STREAM))
     network = build_model(model, VOCAB_SIZE, training.seed)
     if exactly:  # or rounding decides where entries go whose gradients nearly cancel
         network.double()
-    optimizers = build_optimizers(network, training, steps.n_steps)
-    state = TrainingState(model=network, optimizers=optimizers)
-    batches = Batches(STREAM, model.lookback, run.sequence_length, seed=training.seed)
-    return state, train(state, batches, training, steps, n_processes)
+    if n_processes > 1:
+        return Training(Divided(network, run, STREAM, n_processes))
+    return Training(Eager(network, run, STREAM))
+
+
+def losses_of(training):
+    return [record.train_loss for records in training.run() for record in records]
 
 
 def trained(how, **settings):
-    state, records = start(how, **settings)
-    losses = [record.train_loss for record in records if record]
-    return state.weights(), losses
+    training = start(how, **settings)
+    losses = losses_of(training)
+    return training.engine.weights(), losses
 
 
 @pytest.mark.parametrize("schedule", [*SCHEDULES, STAIRS.name])
@@ -81,41 +82,42 @@ def test_with_epsilon_it_is_to_a_fraction_of_what_a_seed_changes(optimizer, drop
 
 
 def test_without_the_tail_it_would_not_be():
-    state, records = start("touched_rows")
-    (rows,) = state.optimizers[1:]
-    rows.tail.moved.ahead[:] = 0  # as under a lazy AdamW, rows wait where they are
-    lazy = [record.train_loss for record in records if record]
+    training = start("touched_rows")
+    (rows,) = training.engine.optimizers[1:]
+    rows.tail.moved.to_the_end[:] = 0  # as under a lazy AdamW, rows wait where they are
+    lazy = losses_of(training)
     _, losses = trained("every_row")
     assert abs(lazy[-1] - losses[-1]) > 1e-3
 
 
 def test_rows_lag_until_they_are_read_saved_or_scored():
-    state, records = start("touched_rows")
-    dense, dense_records = start("every_row")
+    touched, dense = start("touched_rows").engine, start("every_row").engine
     for _ in range(100):
-        next(records), next(dense_records)
+        touched.take(1), dense.take(1)
     expected = weights(dense.model)[TABLE]
-    raw = weights(state.model)[TABLE]
+    raw = weights(touched.model)[TABLE]
     assert ((raw - expected).abs().amax(1) > 1e-2).sum() > 50
-    torch.testing.assert_close(state.weights()[TABLE], expected, rtol=1e-3, atol=5e-4)
-    ours = sampled_loss(state.model, STREAM, 1_000)
+    torch.testing.assert_close(touched.weights()[TABLE], expected, rtol=1e-3, atol=5e-4)
+    ours = sampled_loss(touched.model, STREAM, 1_000)
     assert ours == pytest.approx(sampled_loss(dense.model, STREAM, 1_000), abs=1e-4)
-    assert torch.equal(weights(state.model)[TABLE], raw)  # looking changes nothing
-    list(records), state.settle()
-    assert torch.equal(weights(state.model)[TABLE], state.weights()[TABLE])
+    assert torch.equal(weights(touched.model)[TABLE], raw)  # looking changes nothing
+    while touched.step < touched.plan.n_steps:
+        touched.take(1)
+    assert torch.equal(weights(touched.model)[TABLE], touched.weights()[TABLE])
 
 
 @pytest.mark.parametrize("paused_after", [1, 2, 17, 299])
 def test_it_resumes_bit_for_bit(paused_after):
-    whole, records = start("touched_rows")
-    list(records)
-    state, records = start("touched_rows")
+    whole = start("touched_rows")
+    list(whole.run())
+    paused = start("touched_rows")
+    calls = paused.run()
     for _ in range(paused_after):
-        next(records)
-    saved = {name: tensor.clone() for name, tensor in state.tensors().items()}
-    again, rest = start("touched_rows")
+        next(calls)
+    saved = {name: tensor.clone() for name, tensor in paused.tensors().items()}
+    again = start("touched_rows")
     again.load_tensors(saved)
-    list(rest)
+    list(again.run())
     for name, tensor in whole.tensors().items():
         if name != "seconds":
             assert torch.equal(again.tensors()[name], tensor), name
@@ -125,14 +127,12 @@ def test_it_resumes_bit_for_bit(paused_after):
 @pytest.mark.parametrize("n_processes", [2, 3])
 def test_several_processes_train_what_one_does(n_processes):
     settings = {"batch_size": 5, "steps": 60, "exactly": False}  # they share float32
-    state, records = start("touched_rows", n_processes, **settings)
-    losses = [record.train_loss for record in records]
+    ours, losses = trained("touched_rows", n_processes=n_processes, **settings)
     alone, expected = trained("touched_rows", **settings)
     assert losses == pytest.approx(expected, abs=1e-4)
-    torch.testing.assert_close(state.weights()[TABLE], alone[TABLE], rtol=1e-2, atol=1e-3)
-    again, records = start("touched_rows", n_processes, **settings)
-    list(records)
-    assert torch.equal(again.weights()[TABLE], state.weights()[TABLE])
+    torch.testing.assert_close(ours[TABLE], alone[TABLE], rtol=1e-2, atol=1e-3)
+    again, _ = trained("touched_rows", n_processes=n_processes, **settings)
+    assert torch.equal(again[TABLE], ours[TABLE])
 
 
 @pytest.mark.parametrize("settings", [{"model": SMALL["mlp"]}, {"optimizer": "sgd"}])

@@ -24,17 +24,17 @@ from lm.datasets.config import DataConfig
 from lm.runs import Run, RunStore, programs
 from lm.runs.config import RunConfig
 from lm.runs.engines import LEAST_STEPS
-from lm.runs.plan import Plan, plan
 from lm.runs.prepare import prepare
 from lm.training import execute
-from lm.training.compiled import lowering
-from lm.training.compiled.program import Program
-from lm.training.compiled.step import Step
-from lm.training.compiled.steps import EAGER_STEPS, CompiledSteps
 from lm.training.device import threads
-from lm.training.loop import Batches, NotCompiledError, TrainingState, train
+from lm.training.engines.compiled import engine as compiled_engine
+from lm.training.engines.compiled import lowering
+from lm.training.engines.compiled.engine import EAGER_STEPS, Compiled
+from lm.training.engines.compiled.program import Program
+from lm.training.engines.compiled.step import CompiledStep
+from lm.training.engines.eager import Eager
+from lm.training.loop import Training
 from lm.updates.config import TrainingConfig
-from lm.updates.optimizers import build_optimizers
 from tests.lm.architectures.test_models import SMALL
 from tests.lm.training.test_experiment import results
 
@@ -71,32 +71,33 @@ def _programs_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator
         os.environ["LM_CACHE"] = before
 
 
-def settings(kind: str, **changed: Any) -> tuple[RunConfig, Plan]:
+def settings(kind: str, **changed: Any) -> RunConfig:
     model, given = KINDS[kind]
     values = {"steps": STEPS, "batch_size": 4, "grad_clip": 0.5, **given, **changed}
     training = TrainingConfig(**values)
-    run = RunConfig(data=DataConfig(), model=model, training=training)
-    return run, plan(run, 11, len(STREAM))
+    return RunConfig(data=DataConfig(), model=model, training=training)
 
 
-def begin(kind: str, **changed: Any) -> tuple[TrainingState, CompiledSteps]:
-    run, the_plan = settings(kind, **changed)
-    model, training = run.model, run.training
-    network = build_model(model, 11, training.seed)
-    optimizers = build_optimizers(network, training, the_plan.n_steps)
-    state = TrainingState(model=network, optimizers=optimizers)
-    batches = Batches(STREAM, model.lookback, the_plan.shape[1], training.seed)
-    return state, CompiledSteps(state, batches, run, the_plan, 1)
+def begin(kind: str, **changed: Any) -> Compiled:
+    run = settings(kind, **changed)
+    return Compiled(build_model(run.model, 11, run.training.seed), run, STREAM, 1)
+
+
+def records_of(engine: Eager) -> list[StepRecord]:
+    every = [record for records in Training(engine).run() for record in records]
+    return [dataclasses.replace(record, seconds=0.0) for record in every]
 
 
 def trained(
     kind: str, compiled: bool, **changed: Any
 ) -> tuple[dict[str, Tensor], list[StepRecord]]:
-    state, ahead = begin(kind, **changed)
-    how = (state, ahead.batches, ahead.training, ahead.plan)
-    records = train(*how, ahead=ahead if compiled else None)
-    every = [dataclasses.replace(record, seconds=0.0) for record in records if record]
-    return {name: tensor.clone() for name, tensor in state.weights().items()}, every
+    run = settings(kind, **changed)
+    engine = begin(kind, **changed)
+    if not compiled:
+        engine = Eager(build_model(run.model, 11, run.training.seed), run, STREAM)
+    records = records_of(engine)
+    assert engine.not_compiled is None
+    return {name: tensor.clone() for name, tensor in engine.weights().items()}, records
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -117,10 +118,10 @@ def test_they_are_torchs_steps_to_rounding(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_how_many_one_call_takes_changes_no_bit(kind: str, monkeypatch) -> None:
     whole, records = trained(kind, compiled=True)
-    # one at a time, once the first are timed
-    monkeypatch.setattr(CompiledSteps, "took", lambda self, _: setattr(self, "_seconds", 1.0))
-    single, one_by_one = trained(kind, compiled=True)
-    assert one_by_one == records
+    engine = begin(kind)
+    monkeypatch.setattr(compiled_engine, "CALL_SECONDS", 0.0)  # one at a time, once one is timed
+    assert records_of(engine) == records
+    single = engine.weights()
     assert all(torch.equal(whole[name], single[name]) for name in whole)
 
 
@@ -142,23 +143,20 @@ def test_settings_that_change_no_shape_share_a_program(monkeypatch) -> None:
         _, compiled = trained("mlp", compiled=True, **{name: value})
         assert compiled[-1].train_loss == pytest.approx(eager[-1].train_loss, rel=1e-3), name
         assert compiled != eager
-    with pytest.raises(NotCompiledError):  # it would have to be made
-        trained("mlp", compiled=True, batch_size=5)
+    engine = begin("mlp", batch_size=5)
+    records_of(engine)
+    assert engine.not_compiled  # it would have to be made
 
 
 def test_a_last_step_of_another_shape_is_torchs() -> None:
     """A plan has one where whole steps would leave too much of a budget."""
-    losses: list[list[float]] = []
-    for compiled in (False, True):
-        state, ahead = begin("attention")
-        other = dataclasses.replace(ahead.plan, last_shape=(3, 7))
-        ahead = CompiledSteps(state, ahead.batches, settings("attention")[0], other, 1)
-        how = (state, ahead.batches, ahead.training, other)
-        records = list(train(*how, ahead=ahead if compiled else None))
-        assert records[-1] is not None
-        assert records[-1].step == state.step == STEPS
-        losses.append([record.train_loss for record in records if record])
-    eager, compiled = losses
+    budget = {"steps": None, "budget": 8.7 * begin("attention").plan.step.total}
+    the_plan = begin("attention", **budget).plan
+    assert the_plan.last_shape != the_plan.shape
+    eager, compiled = (
+        [record.train_loss for record in trained("attention", how, **budget)[1]]
+        for how in (False, True)
+    )
     assert eager != compiled
     assert eager == pytest.approx(compiled, rel=1e-4)
 
@@ -167,7 +165,7 @@ def test_a_last_step_of_another_shape_is_torchs() -> None:
 
 
 def file_of(kind: str) -> Path:
-    return programs.folder() / f"{begin(kind)[1].name}.xla"
+    return programs.folder() / f"{begin(kind).name}.xla"
 
 
 @pytest.mark.parametrize(
@@ -183,18 +181,21 @@ def test_a_damaged_program_is_made_anew(damage: Callable[[bytes], bytes]) -> Non
 
 
 def test_of_two_that_need_a_program_one_makes_it(monkeypatch) -> None:
-    """The other goes on yielding, so that it can be paused, until the program is there."""
+    """The other goes on taking no steps, so that it can be paused, until the program is there."""
     path = file_of("attention")
     kept = path.read_bytes()
     path.unlink()
     with programs.making(path.stem) as ours:
         assert ours()
-        preparing = begin("attention")[1].prepare()
-        for _ in range(3):
-            next(preparing)
+        engine = begin("attention")
+        records = Training(engine).run()
+        for _ in range(EAGER_STEPS + 3):
+            next(records)
+        assert (engine.step, engine.compiling) == (EAGER_STEPS, True)
         path.write_bytes(kept)
     monkeypatch.delattr(Program, "compiled")
-    assert list(preparing) == []
+    list(records)
+    assert (engine.step, engine.compiling, engine.not_compiled) == (STEPS, False, None)
     with programs.making(path.stem) as ours:
         assert ours()  # nobody has it any more
 
@@ -296,11 +297,11 @@ def test_a_model_with_an_operator_without_a_rule_trains_eagerly(
 
 
 def test_a_step_that_cannot_be_traced_trains_eagerly(store: RunStore, monkeypatch) -> None:
-    def traced(self: Step) -> None:
+    def traced(self: CompiledStep) -> None:
         raise RuntimeError("It depends on numbers.\nMore about it.")
 
     monkeypatch.setenv("LM_CACHE", str(store.root / "none"))
-    monkeypatch.setattr(Step, "trace", traced)
+    monkeypatch.setattr(CompiledStep, "trace", traced)
     run = execute(prepare(config(), store))
     assert (run.state, run.status.compiling) == ("complete", False)
     assert run.status.not_compiled == "RuntimeError: It depends on numbers."

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
 
-from lm.training.compiled.lowering import CHANCE, RULES, NotLoweredError, lowered
-from lm.training.compiled.program import start
-from lm.training.compiled.tracing import traced, without_changes
+from lm.training.engines.compiled.lowering import CHANCE, RULES, NotLoweredError, lowered
+from lm.training.engines.compiled.program import start
+from lm.training.engines.compiled.tracing import traced, without_changes
 
 aten = torch.ops.aten
 WHERE = torch.tensor([[0, 2], [1, 0]])

@@ -22,7 +22,7 @@ from jax.extend.backend import clear_backends
 from jaxlib._jax import DeviceList
 from torch import Tensor, fx
 
-from lm.training.compiled.lowering import lowered
+from lm.training.engines.compiled.lowering import lowered
 
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 _pool: list[int] = []  # its size, once XLA has started in this process
@@ -50,8 +50,7 @@ class Program:
     """Some steps of a training, at most `most_steps` in one call."""
 
     def __init__(self, executable: Any, most_steps: int) -> None:
-        self.most_steps = most_steps
-        self._executable = executable
+        self.most_steps, self._executable = most_steps, executable
         self._state: list[Any] = []  # arrays of jax, which each call uses up
         self._inputs: list[Any] = []  # of `most_steps` steps
         self._results: Any = None
@@ -94,8 +93,8 @@ class Program:
     def loaded(cls, kept: bytes, most_steps: int) -> Program:
         """From what `to_bytes` gave; XLA is started. Raises RuntimeError if that is damaged."""
         (device,) = jax.devices()
-        devices = DeviceList((device,))
-        return cls(device.client.deserialize_executable(kept, devices), most_steps)
+        executable = device.client.deserialize_executable(kept, DeviceList((device,)))
+        return cls(executable, most_steps)
 
     def to_bytes(self) -> bytes:
         """The compiled program, for this kind of processor and these versions alone."""
@@ -103,20 +102,23 @@ class Program:
 
     def begin(self, state: Iterable[Tensor]) -> None:
         """Take over the state from which the next steps go on."""
-        self._state = [_array(each.numpy()) for each in state]
+        # copies: jax may keep the memory it is given
+        self._state = [jax.device_put(np.array(each.numpy())) for each in state]
 
     def feed(self, inputs: Sequence[np.ndarray], keys: np.ndarray) -> None:
         """Have what the next steps need: `inputs` (n, …) each, and `keys` (n, 2) for chance."""
-        self._inputs = [_array(_filled(each, self.most_steps)) for each in (*inputs, keys)]
+        self._inputs = []
+        for each in (*inputs, keys):
+            filled = np.zeros((self.most_steps, *each.shape[1:]), each.dtype)
+            filled[: len(each)] = each
+            self._inputs.append(jax.device_put(filled))
 
     def start(self, steps: range) -> None:
         """Begin to take some of the steps whose inputs are at hand, and return at once."""
         ends = jax.device_put(np.array([steps.start, steps.stop]))
         results = self._executable.execute_sharded([*self._state, *self._inputs, ends])
-        *state, self._results = (
-            each[0] for each in results.disassemble_into_single_device_arrays()
-        )
-        self._state = state
+        arrays = [each[0] for each in results.disassemble_into_single_device_arrays()]
+        *self._state, self._results = arrays
 
     def results(self, steps: range) -> np.ndarray:
         """Losses and norms of gradients, (n, 2), of the steps that were begun, once taken."""
@@ -125,16 +127,3 @@ class Program:
     def state(self) -> list[Tensor]:
         """The state after the last step, to be copied from before the next."""
         return [torch.from_dlpack(each) for each in self._state]
-
-
-def _array(values: np.ndarray) -> Any:
-    return jax.device_put(np.array(values))  # a copy: jax may keep the memory it is given
-
-
-def _filled(values: np.ndarray, length: int) -> np.ndarray:
-    """`values` (n, …) in an array (length, …)."""
-    if len(values) == length:
-        return values
-    filled = np.zeros((length, *values.shape[1:]), values.dtype)
-    filled[: len(values)] = values
-    return filled

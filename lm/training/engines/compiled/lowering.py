@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import fx
 
-from lm.training.compiled.tracing import DTYPE, name_of
+from lm.training.engines.compiled.tracing import DTYPE, name_of
 
 Array = Any  # of jax
 Rule = Callable[..., Any]
@@ -124,7 +124,9 @@ def _slices(x: Array, dim: int, piece: Any) -> tuple:
     return tuple(index)
 
 
-def _range(x: Array, dim: int, start: int | None, end: int | None, step: int) -> tuple:
+def _range(
+    x: Array, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> tuple:
     return _slices(x, dim, slice(start, None if end is None or end > x.shape[dim] else end, step))
 
 
@@ -155,31 +157,6 @@ def _squeeze(x: Array, dim: Any = None) -> Array:
     return jnp.squeeze(x, tuple(axis for axis in axes if x.shape[axis] == 1))
 
 
-def _slice(
-    x: Array, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
-) -> Array:
-    return x[_range(x, dim, start, end, step)]
-
-
-def _slice_scatter(
-    x: Array,
-    part: Array,
-    dim: int = 0,
-    start: int | None = None,
-    end: int | None = None,
-    step: int = 1,
-) -> Array:
-    return x.at[_range(x, dim, start, end, step)].set(part)
-
-
-def _split_with_sizes(x: Array, sizes: Sequence[int], dim: int = 0) -> list[Array]:
-    return jnp.split(x, np.cumsum(sizes)[:-1].tolist(), axis=dim)
-
-
-def _split(x: Array, size: int, dim: int = 0) -> list[Array]:
-    return jnp.split(x, list(range(size, x.shape[dim], size)), axis=dim)
-
-
 def _unbind(x: Array, dim: int = 0) -> list[Array]:
     return [jnp.squeeze(each, dim) for each in jnp.split(x, x.shape[dim], dim)]
 
@@ -193,31 +170,10 @@ def _pad(x: Array, pad: Sequence[int], value: float = 0.0) -> Array:
     return jnp.pad(kept, [(max(0, a), max(0, b)) for a, b in pairs], constant_values=value)
 
 
-def _embedding(
-    weight: Array,
-    indices: Array,
-    padding_idx: int = -1,
-    scale_grad_by_freq: bool = False,
-    sparse: bool = False,
-) -> Array:
-    return weight[indices]
-
-
-def _embedding_backward(
-    gradient: Array, indices: Array, rows: int, padding_idx: int, scale_grad_by_freq: bool
-) -> Array:
+def _embedding_backward(gradient: Array, indices: Array, rows: int, *_: Any) -> Array:
     width = gradient.shape[-1]
-    return (
-        jnp.zeros((rows, width), gradient.dtype)
-        .at[indices.reshape(-1)]
-        .add(gradient.reshape(-1, width))
-    )
-
-
-def _slice_backward(
-    gradient: Array, sizes: Sequence[int], dim: int, start: int, end: int, step: int
-) -> Array:
-    return _slice_scatter(jnp.zeros(sizes, gradient.dtype), gradient, dim, start, end, step)
+    total = jnp.zeros((rows, width), gradient.dtype)
+    return total.at[indices.reshape(-1)].add(gradient.reshape(-1, width))
 
 
 def _unfold_backward(
@@ -230,14 +186,14 @@ def _unfold_backward(
     return total.at[_slices(total, dim, places)].add(jnp.moveaxis(gradient, -1, dim + 1))
 
 
-def _index(x: Array, indices: Sequence[Array | None]) -> Array:
-    return x[tuple(slice(None) if index is None else index for index in indices)]
+def _places(indices: Sequence[Array | None]) -> tuple:
+    return tuple(slice(None) if index is None else index for index in indices)
 
 
 def _index_put(
     x: Array, indices: Sequence[Array | None], values: Array, accumulate: bool = False
 ) -> Array:
-    place = x.at[tuple(slice(None) if index is None else index for index in indices)]
+    place = x.at[_places(indices)]
     return place.add(values) if accumulate else place.set(values)
 
 
@@ -255,50 +211,22 @@ def _unfold(x: Array, dim: int, size: int, step: int) -> Array:
     return jnp.moveaxis(pieces, dim + 1, -1)  # lookups: XLA puts slices together slowly
 
 
-def _softmax(x: Array, dim: int, half_to_float: bool) -> Array:
-    return jax.nn.softmax(x, dim)
-
-
-def _log_softmax(x: Array, dim: int, half_to_float: bool) -> Array:
-    return jax.nn.log_softmax(x, dim)
-
-
 def _softmax_backward(gradient: Array, y: Array, dim: int, dtype: Any) -> Array:
     by_y = gradient * y
     return by_y - y * jnp.sum(by_y, dim, keepdims=True)
 
 
-def _log_softmax_backward(gradient: Array, y: Array, dim: int, dtype: Any) -> Array:
-    return gradient - jnp.exp(y) * jnp.sum(gradient, dim, keepdims=True)
-
-
-def _filled(shape: Sequence[int], value: Any, dtype: Any, **_: Any) -> Array:
+def _filled(shape: Sequence[int], value: Any, *, dtype: Any = None, **_: Any) -> Array:
     return jnp.full(shape, value, DTYPES[dtype or torch.float32])
-
-
-def _filled_like(x: Array, value: Any, dtype: Any = None, **_: Any) -> Array:
-    return jnp.full(x.shape, value, _dtype(x, dtype))
 
 
 def _dtype(x: Array, dtype: Any) -> Any:
     return DTYPES[dtype] if dtype else x.dtype
 
 
-def _to_copy(x: Array, *, dtype: Any = None, **_: Any) -> Array:
-    return x.astype(DTYPES[dtype]) if dtype else x
-
-
 def _arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, **_: Any) -> Array:
     bounds = (0, start) if end is None else (start, end)
     return jnp.arange(*bounds, step, dtype=DTYPES[dtype or torch.int64])
-
-
-def _clamp(x: Array, min: Any = None, max: Any = None) -> Array:
-    return jnp.clip(x, min, max)
-
-
-def _same(x: Array, *_: Any, **__: Any) -> Array:
-    return x
 
 
 RULES: dict[str, Rule] = {
@@ -323,7 +251,7 @@ RULES: dict[str, Rule] = {
     "relu": lambda x: jnp.maximum(x, 0),
     "maximum": jnp.maximum,
     "minimum": jnp.minimum,
-    "clamp": _clamp,
+    "clamp": lambda x, min=None, max=None: jnp.clip(x, min, max),
     "where": jnp.where,
     # comparisons and bits
     "eq": lambda x, y: x == y,
@@ -350,10 +278,10 @@ RULES: dict[str, Rule] = {
     "any": _reduce(jnp.any),
     "linalg_vector_norm": _norm,
     "native_layer_norm": _layer_norm,
-    "_softmax": _softmax,
-    "_log_softmax": _log_softmax,
+    "_softmax": lambda x, dim, _: jax.nn.softmax(x, dim),
+    "_log_softmax": lambda x, dim, _: jax.nn.log_softmax(x, dim),
     "_softmax_backward_data": _softmax_backward,
-    "_log_softmax_backward_data": _log_softmax_backward,
+    "_log_softmax_backward_data": lambda g, y, dim, _: g - jnp.exp(y) * g.sum(dim, keepdims=True),
     "threshold_backward": lambda gradient, x, least: jnp.where(x > least, gradient, 0),
     # shapes
     "t": lambda x: x.T,
@@ -366,45 +294,47 @@ RULES: dict[str, Rule] = {
     "squeeze": _squeeze,
     "cat": lambda tensors, dim=0: jnp.concatenate(tensors, dim),
     "stack": lambda tensors, dim=0: jnp.stack(tensors, dim),
-    "split_copy": _split,
-    "split_with_sizes": _split_with_sizes,
+    "split_copy": lambda x, n, dim=0: jnp.split(x, [*range(n, x.shape[dim], n)], dim),
+    "split_with_sizes": lambda x, sizes, dim=0: jnp.split(x, np.cumsum(sizes)[:-1].tolist(), dim),
     "unbind": _unbind,
     "constant_pad_nd": _pad,
     "unfold": _unfold,
     "unfold_backward": _unfold_backward,
     # parts of a tensor
-    "slice": _slice,
-    "slice_scatter": _slice_scatter,
-    "slice_backward": _slice_backward,
+    "slice": lambda x, *part: x[_range(x, *part)],
+    "slice_scatter": lambda x, values, *part: x.at[_range(x, *part)].set(values),
+    "slice_backward": lambda gradient, sizes, *part: RULES["slice_scatter"](
+        jnp.zeros(sizes, gradient.dtype), gradient, *part
+    ),
     "select": lambda x, dim, index: x[_slices(x, dim, index)],
-    "embedding": _embedding,
+    "embedding": lambda weight, indices, *_: weight[indices],
     "embedding_dense_backward": _embedding_backward,
-    "index": _index,
+    "index": lambda x, indices: x[_places(indices)],
     "index_put": _index_put,
     "gather": lambda x, dim, index: jnp.take_along_axis(x, index, dim),
     "scatter": lambda x, dim, index, values: _along(x, dim, index).set(values),
     "scatter_add": lambda x, dim, index, values: _along(x, dim, index).add(values),
     # new tensors
-    "full": lambda size, value, dtype=None, **_: _filled(size, value, dtype),
-    "empty": lambda size, dtype=None, **_: _filled(size, 0, dtype),
-    "empty_permuted": lambda size, order, dtype=None, **_: _filled(size, 0, dtype),
-    "zeros": lambda size, dtype=None, **_: _filled(size, 0, dtype),
-    "ones": lambda size, dtype=None, **_: _filled(size, 1, dtype),
+    "full": _filled,
+    "empty": lambda size, **options: _filled(size, 0, **options),
+    "empty_permuted": lambda size, order, **options: _filled(size, 0, **options),
+    "zeros": lambda size, **options: _filled(size, 0, **options),
+    "ones": lambda size, **options: _filled(size, 1, **options),
     "new_zeros": lambda x, size, dtype=None, **_: jnp.zeros(size, _dtype(x, dtype)),
     "new_full": lambda x, size, value, dtype=None, **_: jnp.full(size, value, _dtype(x, dtype)),
-    "full_like": _filled_like,
-    "zeros_like": lambda x, dtype=None, **_: _filled_like(x, 0, dtype),
-    "ones_like": lambda x, dtype=None, **_: _filled_like(x, 1, dtype),
+    "full_like": lambda x, value, dtype=None, **_: jnp.full(x.shape, value, _dtype(x, dtype)),
+    "zeros_like": lambda x, dtype=None, **_: jnp.zeros(x.shape, _dtype(x, dtype)),
+    "ones_like": lambda x, dtype=None, **_: jnp.ones(x.shape, _dtype(x, dtype)),
     "tril": jnp.tril,
     "triu": jnp.triu,
-    "scalar_tensor": lambda value, dtype=None, **_: _filled((), value, dtype),
+    "scalar_tensor": lambda value, **options: _filled((), value, **options),
     "arange": _arange,
     # the same values
-    "_to_copy": _to_copy,
-    "clone": _same,
+    "_to_copy": lambda x, dtype=None, **_: x.astype(_dtype(x, dtype)),
+    "clone": lambda x, **_: x,
     "copy": lambda x, values, non_blocking=False: jnp.broadcast_to(values, x.shape),
-    "detach": _same,
-    "alias": _same,
+    "detach": lambda x: x,
+    "alias": lambda x: x,
     "getitem": operator.getitem,
     # chance
     "bernoulli": lambda x, p, generator=None, *, key: jax.random.bernoulli(key, p, x.shape),

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lm.training.compiled.lowering import RULES
-from lm.training.compiled.tracing import name_of, traced, without_changes
-from tests.lm.training.compiled.test_lowering import computed, normal, operators
+from lm.training.engines.compiled.lowering import RULES
+from lm.training.engines.compiled.tracing import name_of, traced, without_changes
+from tests.lm.training.engines.compiled.test_lowering import computed, normal, operators
 
 
 def test_what_is_changed_in_place_is_computed_anew() -> None:
@@ -67,10 +67,10 @@ def test_torchs_compiler_is_not_imported() -> None:
     """It takes a second, in which somebody waits for a first model."""
     script = """
 import sys
-from tests.lm.training.compiled.test_steps import KINDS, begin
+from tests.lm.training.engines.compiled.test_steps import KINDS, begin
 for kind in KINDS:
     changed = {"optimizer": "adamw"} if kind == "transformer" else {}  # Muon's formula is torch's
-    begin(kind, **changed)[1].step.trace()
+    begin(kind, **changed).compiled_step.trace()
 print([name for name in ("torch._dynamo", "torch._inductor", "sympy") if name in sys.modules])
 """
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

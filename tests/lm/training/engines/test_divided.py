@@ -5,20 +5,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from lm.architectures import build_model
-from lm.architectures.shared.model import weights
 from lm.datasets.config import DataConfig
 from lm.runs.config import RunConfig
-from lm.runs.plan import plan
-from lm.training.loop import Batches, TrainingState, loss_of, train
-from lm.training.parallel import HelperError, can_fork, in_processes
+from lm.training.batches import Batches, loss_of
+from lm.training.engines.divided import Divided, HelperError, can_fork
+from lm.training.engines.eager import Eager
+from lm.training.loop import Training
 from lm.updates.config import TrainingConfig
-from lm.updates.optimizers import build_optimizers
 from tests.lm.architectures.test_models import SMALL, every_architecture
 
 pytestmark = pytest.mark.skipif(
@@ -31,15 +31,15 @@ def start(config, n_processes, **settings):
     training = TrainingConfig(**{"steps": 5, "batch_size": 5, **settings})
     run = RunConfig(data=DataConfig(), model=config, training=training)
     model = build_model(config, 11)
-    state = TrainingState(model=model, optimizers=build_optimizers(model, training))
-    batches = Batches(STREAM, model.config.lookback, run.sequence_length, seed=0)
-    return state, train(state, batches, training, plan(run, 11, len(STREAM)), n_processes)
+    if n_processes == 1:
+        return Training(Eager(model, run, STREAM))
+    return Training(Divided(model, run, STREAM, n_processes))
 
 
 def trained(config, n_processes, **settings):
-    state, records = start(config, n_processes, **settings)
-    losses = [record.train_loss for record in records]
-    return weights(state.model), losses
+    training = start(config, n_processes, **settings)
+    losses = [record.train_loss for records in training.run() for record in records]
+    return training.engine.weights(), losses
 
 
 @every_architecture
@@ -55,15 +55,16 @@ def test_they_train_what_one_process_does(config, n_processes):
 @pytest.mark.parametrize("config", [SMALL["transformer"].replace(dropout=0.3)], ids=["dropout"])
 def test_the_same_number_gives_the_same_bits_also_after_a_pause(config):
     whole, _ = trained(config, 2)
-    state, records = start(config, 2)
-    next(records), next(records)
-    records.close()
-    tensors = {name: tensor.clone() for name, tensor in state.tensors().items()}
-    resumed, rest = start(config, 2)
+    paused = start(config, 2)
+    calls = paused.run()
+    next(calls), next(calls)
+    calls.close()
+    tensors = {name: tensor.clone() for name, tensor in paused.tensors().items()}
+    resumed = start(config, 2)
     resumed.load_tensors(tensors)
-    assert len(list(rest)) == 3
+    assert len(list(resumed.run())) == 3
     for name, weight in whole.items():
-        assert torch.equal(weights(resumed.model)[name], weight), name
+        assert torch.equal(resumed.engine.weights()[name], weight), name
 
 
 def test_each_part_has_a_dropout_of_its_own():
@@ -73,10 +74,8 @@ def test_each_part_has_a_dropout_of_its_own():
     def loss_of_first_step(n_processes, seed):
         training = TrainingConfig(steps=1, batch_size=2, seed=seed)
         run = RunConfig(data=DataConfig(), model=config, training=training)
-        model = build_model(config, 11)
-        state = TrainingState(model=model, optimizers=build_optimizers(model, training))
-        batches = Batches(stream, model.config.lookback, run.sequence_length, seed=0)
-        (record,) = train(state, batches, training, plan(run, 11, len(stream)), n_processes)
+        engine = Divided(build_model(config, 11), run, stream, n_processes)
+        ((record,),) = Training(engine).run()
         return record.train_loss
 
     def loss_of_row(seed):
@@ -92,32 +91,21 @@ def test_each_part_has_a_dropout_of_its_own():
 
 def test_there_are_no_more_processes_than_rows():
     before = children()
-    _, records = start(SMALL["linear"], 9, batch_size=3)
-    next(records)
+    calls = start(SMALL["linear"], 9, batch_size=3).run()
+    next(calls)
     assert len(children() - before) == 2
-    records.close()
+    calls.close()
 
 
 def test_a_part_without_rows_adds_nothing():
-    model = build_model(SMALL["linear"], 11)
-
-    def part(step, i):
-        if i and step == 1:
-            return None
-        loss = model.head.weight.sum() * (i + 1)
-        loss.backward()
-        return torch.tensor(float(i + 1))
-
-    for parameter in model.parameters():
-        parameter.requires_grad_(parameter is model.head.weight)
-    only = torch.nn.Linear(1, 1, bias=False)
-    only.weight = model.head.weight
-    with in_processes(only, 3, part) as gradients_of:
-        assert float(gradients_of(0)) == 1 + 2 + 3
-        assert model.head.weight.grad.unique().tolist() == [6.0]
-        model.head.weight.grad = None
-        assert float(gradients_of(1)) == 1
-        assert model.head.weight.grad.unique().tolist() == [1.0]
+    """As where the last step of a plan has fewer rows than there are processes."""
+    ends = []
+    for n_processes in (1, 3):
+        training = start(SMALL["transformer"], n_processes)
+        training.engine.plan = replace(training.engine.plan, last_shape=(1, 7))
+        *_, (last,) = training.run()
+        ends.append(last.train_loss)
+    assert ends[0] == pytest.approx(ends[1], abs=1e-5)
 
 
 def children() -> set[int]:
@@ -127,46 +115,42 @@ def children() -> set[int]:
 
 def test_they_end_with_the_training():
     before = children()
-    _, records = start(SMALL["linear"], 3)
-    next(records)
+    calls = start(SMALL["linear"], 3).run()
+    next(calls)
     assert len(children() - before) == 2
-    records.close()
+    calls.close()
     assert children() == before
 
 
-def test_what_fails_in_a_process_is_said():
-    model = torch.nn.Linear(2, 2)
+def test_what_fails_in_a_process_is_said(monkeypatch):
+    part = Divided.part
 
-    def part(step, i):
+    def failing(self, step, i):
         if i:
             raise ValueError("no such row")
-        loss = model(torch.ones(2)).sum()
-        loss.backward()
-        return loss.detach()
+        return part(self, step, i)
 
-    with (
-        in_processes(model, 2, part) as gradients_of,
-        pytest.raises(HelperError, match="ValueError: no such row"),
-    ):
-        gradients_of(0)
+    monkeypatch.setattr(Divided, "part", failing)
+    with pytest.raises(HelperError, match="ValueError: no such row"):
+        list(start(SMALL["linear"], 2).run())
 
 
 def test_a_process_that_is_killed_stops_the_training():
     before = children()
-    _, records = start(SMALL["transformer"], 2)
-    next(records)
+    calls = start(SMALL["transformer"], 2).run()
+    next(calls)
     (helper,) = children() - before
     os.kill(helper, signal.SIGKILL)
     with pytest.raises(HelperError, match=f"Process {helper}.*has ended"):
-        list(records)
+        list(calls)
     assert children() == before
 
 
 def test_they_end_when_the_training_is_killed():
     script = """
-from tests.lm.training.test_parallel import SMALL, children, start
-_, records = start(SMALL["linear"], 3)
-next(records)
+from tests.lm.training.engines.test_divided import SMALL, children, start
+calls = start(SMALL["linear"], 3).run()
+next(calls)
 print(*children(), flush=True)
 while True:
     pass

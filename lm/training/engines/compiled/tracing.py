@@ -24,9 +24,7 @@ DTYPE = "dtype"  # in the `meta` of a node, of the tensor that it gives
 
 
 def traced(
-    function: Callable[..., Sequence[Tensor]],
-    inputs: Sequence[Tensor],
-    known: Container[str],
+    function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor], known: Container[str]
 ) -> fx.GraphModule:
     """The graph of `function(*inputs)`, a sequence of tensors.
 
@@ -47,9 +45,7 @@ def name_of(operator: Any) -> str:
     return str(operator.overloadpacket.__name__)
 
 
-def without_changes(
-    function: Callable[..., Sequence[Tensor]],
-) -> Callable[..., list[Tensor]]:
+def without_changes(function: Callable[..., Sequence[Tensor]]) -> Callable[..., list[Tensor]]:
     """The same function of tensors, its operators changing none of them and giving no views."""
 
     def changed(*inputs: Tensor) -> list[Tensor]:
@@ -87,17 +83,10 @@ class _Tracer(TorchDispatchMode):
         """Torch asks; to be skipped means to import torch._dynamo."""
         return False
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if name_of(func) not in self.known:
-            table = _decompositions()
-            compose = table.get(func) or func.decompose
+            compose = _decompositions().get(func) or func.decompose
             with self:
                 result = compose(*args, **kwargs)
             if result is not NotImplemented:
