@@ -49,6 +49,16 @@ class ArchitectureConfig(Config, frozen=True):
         """The most predictions that a row may hold, None for any number."""
         return self.context_length
 
+    @property
+    def two_level(self) -> bool:
+        """Whether its output is a softmax over clusters, and one over the tokens of a cluster."""
+        return False
+
+    @property
+    def dropouts(self) -> dict[str, float]:
+        """Its settings that leave something out at random, each the share that it leaves out."""
+        return {name: getattr(self, name) for name in type(self).model_fields if "dropout" in name}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Module:

@@ -19,10 +19,11 @@ from lm.runs.status import Engine
 LEAST_STEPS = 400  # which make up for the seconds that compiling takes, the first time
 MOST_TOKENS = 8_191  # of a vocabulary; from then on the loss has kernels of its own
 
-# FLOPs of a step. On Linux each of PyTorch's threads is a process of its own (lm.training.parallel)
-# and a second one pays from about 3e9 on. Elsewhere threads of one process wait for each other at
-# every operation, and pay later. Compiled steps share a pool in one process: below, its second
-# thread would spin while it waits. docs/performance.md has the measurements.
+# FLOPs of a step. On Linux each of PyTorch's threads is a process of its own
+# (lm.training.engines.divided) and a second one pays from about 3e9 on. Elsewhere threads of one
+# process wait for each other at every operation, and pay later. Compiled steps share a pool in one
+# process: below, its second thread would spin while it waits. docs/performance.md has the
+# measurements.
 FLOPS_PER_STEP_AND_THREAD = 1.5e9 if sys.platform == "linux" else 4e9
 MOST_THREADS = 4  # what a small model can use, and other runs want some
 SHARED_STEP = 2e8
@@ -70,7 +71,7 @@ def not_compiled(config: RunConfig, vocab_size: int) -> str | None:
         return f"it computes in float32. The run has precision={training.precision}."
     if vocab_size > MOST_TOKENS:
         return f"it is for vocabularies of at most {MOST_TOKENS:,}. This one has {vocab_size:,}."
-    if getattr(config.model, "output", "softmax") == "two_level":
+    if config.model.two_level:
         return "a two-level output is not compiled."
     return None
 

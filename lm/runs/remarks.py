@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from lm.architectures import ARCHITECTURES, n_table_params
+from lm.architectures import n_table_params
 from lm.base.records import about_unknown_words
 from lm.base.settings import ConfigError
 from lm.base.wording import decimal
@@ -46,7 +46,11 @@ def remarks(run: Run) -> list[str]:
             "dropout or more text."
         )
     train_loss = run.status.train_loss
-    if train_loss is not None and valid.loss < train_loss and _drops_out(run):
+    if (
+        train_loss is not None
+        and valid.loss < train_loss
+        and any(run.config.model.dropouts.values())
+    ):
         sentences.append(
             f"That its validation loss lies below its training loss, {train_loss:.3f}, is no "
             "mistake: dropout is on in training and off in scoring."
@@ -109,10 +113,3 @@ def _scatter(losses: Sequence[float]) -> float:
     """
     bends = [abs(a - 2 * b + c) for a, b, c in zip(losses, losses[1:], losses[2:], strict=False)]
     return median(bends) / 0.6745 / math.sqrt(6) if bends else math.inf
-
-
-def _drops_out(run: Run) -> bool:
-    """Whether a setting of its model that is a dropout is above 0."""
-    architecture = ARCHITECTURES.get(run.config.model.architecture)
-    names = architecture.settings if architecture else ()
-    return any("dropout" in name and getattr(run.config.model, name) > 0 for name in names)

@@ -63,19 +63,17 @@ class Embeddings:
         self.vocab_size = vocab_size
         self.tokens = weights["embedding.weight"]
         self.ngrams = weights.get("ngram_embedding.weight")
-        self.projection: np.ndarray | None = None
         if self.ngrams is not None:
             self.projection, _ = linear_map(weights, "ngram_projection")
 
     def __call__(self, rows: np.ndarray, start: int = 0) -> np.ndarray:
         """Token ids (B, T) -> (B, T - start, d), for the positions from `start` on."""
         x = self.tokens[rows[:, start:]]
-        if self.ngrams is None or self.projection is None:
+        if self.ngrams is None:
             return x
         text = rows[:, max(0, start - self.order + 1) :]
         padded = np.zeros((len(rows), self.order - 1 + x.shape[1]), dtype=np.int64)
-        padded[:, padded.shape[1] - text.shape[1] :] = text
-        padded[:, padded.shape[1] - text.shape[1] :] += 1
+        padded[:, padded.shape[1] - text.shape[1] :] = text + 1
         places = table_rows(padded, self.order, self.vocab_size, self.n_rows)
         ngrams = self.ngrams[np.stack(places, axis=-1)]  # (B, T - start, order - 1, width)
         return x + ngrams.reshape(*x.shape[:2], -1) @ self.projection

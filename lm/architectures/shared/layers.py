@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lm.architectures.shared.embeddings import Table
 from lm.architectures.shared.model import LanguageModel
 
 
@@ -23,19 +24,23 @@ ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "relu2": ReLUSquared, "swiglu":
 
 
 @torch.no_grad()
-def initialize(model: LanguageModel, kind: str, residual_outputs: Sequence[nn.Linear] = ()) -> None:
+def initialize(
+    model: LanguageModel,
+    kind: str,
+    residual_outputs: Sequence[nn.Linear] = (),
+    *,
+    tied: bool = False,
+) -> None:
     """Set the first weights; `residual_outputs` are the maps that write to the residual stream.
 
-    The first loss is near ln V, but for a tied matrix of kind "pytorch", under which each token
+    The first loss is near ln V, but for a `tied` matrix of kind "pytorch", under which each token
     predicts itself. A tied matrix is initialised as a head.
     """
     if kind == "pytorch":
         model.head.reset_parameters()
         return
     for module in model.modules():
-        if isinstance(module, nn.Embedding) and module is not getattr(
-            model, "ngram_embedding", None
-        ):
+        if isinstance(module, nn.Embedding) and not isinstance(module, Table):
             nn.init.normal_(module.weight, std=0.02 if kind == "gpt2" else 1.0)
         elif isinstance(module, nn.Linear):
             std = 0.02 if kind == "gpt2" else module.in_features**-0.5
@@ -51,5 +56,5 @@ def initialize(model: LanguageModel, kind: str, residual_outputs: Sequence[nn.Li
         nn.init.zeros_(layer.weight)
     for parameter in model.head.parameters():
         nn.init.zeros_(parameter)
-    if getattr(model.config, "tie_embeddings", False):
+    if tied:
         nn.init.normal_(model.head.weight, std=0.02)

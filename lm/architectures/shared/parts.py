@@ -43,13 +43,11 @@ def activated(name: str, width: int) -> tuple[Work, ...]:
 def embeddings(
     config: WindowConfig | SelfAttentionConfig, vocab_size: int, width: int, before: int = 0
 ) -> list[Module]:
-    """The embeddings of tokens and of n-grams.
-
-    Those of n-grams are computed for the `before` positions in front of each row too.
-    """
+    """The embeddings of tokens and of n-grams, also for `before` positions in front of each row."""
     table = Module(
         name="embedding",
         n_params=vocab_size * width,
+        before=before,
         work=(Work("lookup", width, "read"), Work("zeros", vocab_size * width, "step")),
     )
     if config.ngram_order == 1:
@@ -60,6 +58,7 @@ def embeddings(
     ngrams = Module(
         name="ngram_embedding",
         n_params=config.ngram_rows * d_in,
+        before=before,
         ngrams=True,
         work=(
             Work("hash", lengths, "read"),
@@ -91,11 +90,9 @@ def cluster_shape(vocab_size: int) -> tuple[int, int]:
 
 def window_embeddings(config: WindowConfig, vocab_size: int) -> list[Module]:
     """The embeddings of a window model. Those before a row complete its first windows."""
-    before = config.n_embedded - 1
-    table, *ngrams = embeddings(config, vocab_size, config.d_embed, before)
-    parts = [replace(table, before=before), *(replace(part, before=before) for part in ngrams)]
+    *first, last = embeddings(config, vocab_size, config.d_embed, before=config.n_embedded - 1)
     windows = Work("window", config.n_embedded * config.d_embed)
-    return [*parts[:-1], replace(parts[-1], work=(*parts[-1].work, windows))]
+    return [*first, replace(last, work=(*last.work, windows))]
 
 
 def self_attention_modules(
@@ -139,7 +136,7 @@ def self_attention_modules(
         ]
     if config.norm_position == "pre":
         parts.append(norm(config, "final_norm"))
-    if config.output == "two_level":
+    if config.two_level:
         n_clusters, size = cluster_shape(vocab_size)
         parts.append(output_map(d, n_clusters, bias=False, name="head.clusters"))
         head = replace(output_map(d, size, bias=False), n_params=vocab_size * d)

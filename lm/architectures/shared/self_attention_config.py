@@ -79,6 +79,10 @@ class SelfAttentionConfig(ArchitectureConfig, frozen=True):
     initialization: Initialization = fields.initialization()
 
     @property
+    def two_level(self) -> bool:
+        return self.output == "two_level"
+
+    @property
     def head_width(self) -> int:
         """Width of one attention head: a setting of some architectures, of others derived."""
         raise NotImplementedError

@@ -17,8 +17,6 @@ from lm.architectures.spec import Arrays, Decoder
 EPSILON = {"rms": 1e-6, "layer": 1e-5}
 QK_EPSILON = float(np.finfo(np.float32).eps)
 
-Past = list[np.ndarray]  # of each block, (2, B, H, context, d_head): keys and values
-
 
 class SelfAttentionDecoder(Decoder):
     """Blocks of self-attention, with the keys and values of what was read.
@@ -39,20 +37,11 @@ class SelfAttentionDecoder(Decoder):
         """`block` makes one from its weights and its name; left out, attention alone."""
         super().__init__(config, vocab_size)
         weights = as_float32(weights)
-        embed = Embeddings(config, vocab_size, weights)
+        self.embed = Embeddings(config, vocab_size, weights)
         self.pre = config.norm_position == "pre"
         self.length, self.d_head = config.context_length, config.head_width
         self.n_heads = config.n_heads
-        # A query is divided by its norm, and a key by its root mean square: their product is then
-        # the score, which needs no √d_head. For each head of queries, then of keys: the factor
-        # and the summand that make the square of that divisor from the sum of squares.
-        self.normalisers: tuple[np.ndarray, np.ndarray] | None = None
-        if config.qk_norm:
-            of_queries = np.repeat([True, False], self.n_heads)
-            by = np.where(of_queries, 1, 1 / self.d_head)
-            added = by * self.d_head * QK_EPSILON
-            self.normalisers = by.astype(np.float32), added.astype(np.float32)
-        self.embed = embed
+        self.normalisers = _normalisers(self.n_heads, self.d_head) if config.qk_norm else None
         self.positions: np.ndarray | None = weights.get("position_embedding.weight")
         self.rotations: np.ndarray | None = None  # (length, 1, d_head / 2), complex
         if config.positional_encoding == "sinusoidal":
@@ -63,9 +52,9 @@ class SelfAttentionDecoder(Decoder):
             self.rotations = np.exp(1j * angles).astype(np.complex64)[:, None]
         block = block or functools.partial(Block, config)
         self.blocks = [block(weights, f"blocks.{i}") for i in range(config.n_layers)]
-        rows = weights.get("head.weight", embed.tokens)
+        rows = weights.get("head.weight", self.embed.tokens)
         self.clusters: tuple[int, int] | None = None  # of a two-level softmax: how many, how large
-        if config.output == "two_level":
+        if config.two_level:
             self.clusters = cluster_shape(len(rows))
             rows = np.concatenate([weights["head.clusters.weight"], rows])
         head = np.ascontiguousarray(rows.T), None
@@ -74,7 +63,7 @@ class SelfAttentionDecoder(Decoder):
             self.final_norm = Norm(config.norm, weights, "final_norm")
             head = self.final_norm.into(head)
         self.head = head
-        self._past: Past = []
+        self._past: list[np.ndarray] = []  # of each block: keys and values, (2, B, H, T, d_head)
         self._start = self._n_read = 0
 
     def fresh(self) -> SelfAttentionDecoder:
@@ -98,20 +87,15 @@ class SelfAttentionDecoder(Decoder):
         start = self.first_read(n)
         if start != self._start or self._n_read <= start or self._n_read >= n:
             self._start = self._n_read = start
-        read, self._n_read = self._n_read - start, n
-        return self._read(texts[:, start:], read, self._past)
-
-    def _read(self, rows: np.ndarray, n_read: int, past: Past) -> np.ndarray:
-        """(B, n_read + T) tokens; of the first `n_read`, `past` are keys and values -> (B, V)."""
-        n_rows, n_new = len(rows), rows.shape[1] - n_read
+        rows, n_read, self._n_read = texts[:, start:], self._n_read - start, n
+        n_rows, n_new = len(rows), rows.shape[1] - n_read  # of the others there are keys and values
         if n_read == 0:
             shape = (2, n_rows, self.n_heads, self.length, self.d_head)
-            past[:] = [np.empty(shape, np.float32) for _ in self.blocks]
-        stop = n_read + n_new
+            self._past = [np.empty(shape, np.float32) for _ in self.blocks]
         x = self.embed(rows, n_read).reshape(n_rows * n_new, -1)  # (B T, d)
         if self.positions is not None:
-            x = x + np.tile(self.positions[n_read:stop], (n_rows, 1))
-        for block, keys_values in zip(self.blocks, past, strict=True):
+            x = x + np.tile(self.positions[n_read : n_read + n_new], (n_rows, 1))
+        for block, keys_values in zip(self.blocks, self._past, strict=True):
             if self.pre:
                 qkv = apply(block.attention_norm.plain(x), block.query_key_value)
                 x = x + self._attend(block, qkv, keys_values, n_read)
@@ -140,9 +124,10 @@ class SelfAttentionDecoder(Decoder):
         split = qkv.reshape(n_rows, n_new, 3 * self.n_heads, self.d_head)
         query_key = split[:, :, : 2 * self.n_heads]
         if self.normalisers is not None:
+            factors, summands = self.normalisers
             squares = np.einsum("bthd,bthd->bth", query_key, query_key)
-            squares *= self.normalisers[0]
-            squares += self.normalisers[1]
+            squares *= factors
+            squares += summands
             query_key = query_key / np.sqrt(squares, out=squares)[..., None]
         if self.rotations is not None:
             query_key = np.ascontiguousarray(query_key).view(np.complex64)
@@ -210,6 +195,16 @@ class Norm:
         if self.bias is not None:
             bias = self.bias @ matrix + (0 if bias is None else bias)
         return self.weight[:, None] * matrix, bias
+
+
+def _normalisers(n_heads: int, d_head: int) -> tuple[np.ndarray, np.ndarray]:
+    """How queries and keys are normalised: by √(factor · Σx² + summand), each (2 H,).
+
+    Keys are divided by their root mean square, √(Σk²/d + ε). Queries are divided by √d times
+    theirs, √(Σq² + dε), so that a product of the two is a score and needs no further division.
+    """
+    factors = np.repeat([1, 1 / d_head], n_heads)  # queries first, then keys
+    return factors.astype(np.float32), (factors * d_head * QK_EPSILON).astype(np.float32)
 
 
 def _two_level(scores: np.ndarray, n_clusters: int, size: int) -> np.ndarray:

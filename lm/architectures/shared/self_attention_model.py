@@ -53,13 +53,13 @@ class SelfAttentionModel(EmbeddingModel):
         blocks = [Block(config, feed_forward) for _ in range(config.n_layers)]
         self.blocks = nn.ModuleList(blocks)
         self.final_norm = _norm(config) if config.norm_position == "pre" else nn.Identity()
-        head = TwoLevelHead if config.output == "two_level" else SoftmaxHead
+        head = TwoLevelHead if config.two_level else SoftmaxHead
         self.head = head(d, vocab_size, bias=False)
         if config.tie_embeddings:
             self.embedding.weight = self.head.weight
         outputs: list[nn.Linear] = [block.attention.output for block in blocks]
         outputs += [block.feed_forward.down for block in blocks if block.feed_forward]
-        initialize(self, config.initialization, outputs)
+        initialize(self, config.initialization, outputs, tied=config.tie_embeddings)
 
     def features(self, token_ids: Tensor, before: Tensor | None = None) -> Tensor:
         n_positions = token_ids.shape[1]

@@ -32,13 +32,8 @@ class TransformerConfig(SelfAttentionConfig, frozen=True):
     )
 
     @property
-    def d_head(self) -> int:
-        """Width of one attention head."""
-        return self.d_model // self.n_heads
-
-    @property
     def head_width(self) -> int:
-        return self.d_head
+        return self.d_model // self.n_heads
 
     @model_validator(mode="after")
     def _check(self) -> typing.Self:

@@ -93,10 +93,6 @@ def _row_flops(config: ArchitectureConfig, vocab_size: int, length: int | None =
     return step_flops(config, vocab_size, batch_size=1, sequence_length=length).total
 
 
-def _ngram_order(config: ArchitectureConfig) -> int:
-    return getattr(config, "ngram_order", 1)
-
-
 def _shorter_ngrams(model: Values, by_hand: Mapping[str, Any]) -> Values:
     """The settings with n-grams that are no longer than a context set by hand."""
     with contextlib.suppress(TypeError, ValueError):  # the config's own error names it
@@ -137,7 +133,8 @@ def _may_touch_rows(config: ArchitectureConfig, training: Mapping[str, Any]) -> 
         settings = TrainingConfig(steps=1, **values)
     except ConfigError:  # it cannot be done beside these, or they have errors of their own
         return False
-    return _ngram_order(config) > 1 and "table_update" in UPDATES[settings.optimizer].settings
+    has_tables = any(part.ngrams for part in modules(config, vocab_size=2))
+    return has_tables and "table_update" in UPDATES[settings.optimizer].settings
 
 
 def times_through(request: Request, config: ArchitectureConfig) -> float:
@@ -172,7 +169,7 @@ def _dropout(request: Request, config: ArchitectureConfig) -> float:
     """More than 0 where a text is seen so often that a large model would learn it by heart."""
     repeats = times_through(request, config)
     roomy = params_per_token(request, config) > request.architecture.recipes.room_per_token
-    enough = 7.5 if getattr(config, "ngram_dropout", 0) else 4  # that regularises too
+    enough = 7.5 if config.dropouts.get("ngram_dropout") else 4  # that regularises too
     if not roomy or repeats <= enough:
         return 0.0
     return 0.2 if repeats > 12 else 0.1

@@ -167,7 +167,7 @@ def test_qk_norm_bounds_the_scores():
     model = awake(config)
     reference = model(tokens(1, 8))
     with torch.no_grad():
-        width = config.n_heads * config.d_head
+        width = config.n_heads * config.head_width
         for block in model.blocks:
             block.attention.query_key_value.weight[: 2 * width] *= 100
     assert torch.allclose(model(tokens(1, 8)), reference, atol=1e-4)
