@@ -1,8 +1,7 @@
 """Texts to choose settings by: no character of them tests anything that is reported.
 
-They differ in size, language and alphabet, so that what does well on all of them may be hoped to do
-well on a text that nobody here has seen. Tiny Shakespeare and WikiText-2 are cut from their train
-splits.
+They differ in size, language and alphabet, so that settings that do well on all of them may do well
+on an unseen text. Tiny Shakespeare and WikiText-2 are cut from their train splits.
 """
 
 from __future__ import annotations
@@ -18,10 +17,6 @@ from pathlib import Path
 from lm.base.files import PROJECT
 from lm.datasets import Corpus, load, load_text
 from lm.datasets.config import DataConfig
-
-CODE = ("lm", "pages", "bench", "tests")  # folders whose Python is a text
-UNICODE_LINES = 4_000
-
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="texts-")  # lasts as long as this process
 
@@ -40,14 +35,15 @@ def _cut(dataset: str, n_chars: int) -> DataConfig:
 
 def _own_code() -> DataConfig:
     """This project's, as it is now."""
-    files = sorted(path for name in CODE for path in (PROJECT / name).rglob("*.py"))
+    folders = [PROJECT / name for name in ("lm", "pages", "bench", "tests")]
+    files = sorted(path for folder in folders for path in folder.rglob("*.py"))
     return _as_own_text("own_code", "\n".join(path.read_text("utf-8") for path in files))
 
 
 def _many_characters() -> DataConfig:
     """Lines of a character and its name in Unicode's tables, in a random order, many twice."""
     named = [chr(n) for n in range(0xA0, 0x2500) if unicodedata.name(chr(n), "")]
-    chosen = random.Random(0).choices(named, k=UNICODE_LINES)
+    chosen = random.Random(0).choices(named, k=4_000)
     lines = (f"{character} {unicodedata.name(character).lower()}" for character in chosen)
     return _as_own_text("many_characters", "\n".join(lines))
 

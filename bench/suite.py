@@ -217,13 +217,9 @@ def vocabulary_rows() -> Iterator[Row]:
     from lm.architectures.shared import heads, products
 
     sizes = {"d_model": 128, "n_layers": 2, "context_length": 64, "n_heads": 4, "d_ff": 512}
+    name, vocab_size = "d128 L2, 1,024 words of 33,278", 33_278
     shape, two_level = (
-        Shape(
-            "d128 L2, 1,024 words of 33,278",
-            vocab_size=33_278,
-            batch_size=16,
-            model={**sizes, "output": output},
-        )
+        Shape(name, vocab_size=vocab_size, batch_size=16, model={**sizes, "output": output})
         for output in ("softmax", "two_level")
     )
     ours = our_steps(shape, config_of(shape), 1)
@@ -234,9 +230,8 @@ def vocabulary_rows() -> Iterator[Row]:
         with patch.object(heads, "LARGE_VOCAB_SIZE", 10**9), by_pytorch:
             plain()
 
-    times = in_turns(
-        ours=ours, two_level=our_steps(two_level, config_of(two_level), 1), plain=plainly
-    )
+    other = our_steps(two_level, config_of(two_level), 1)
+    times = in_turns(ours=ours, two_level=other, plain=plainly)
     reference = f"PyTorch's plain softmax, {1e3 * times['plain']:.0f} ms"
     for name, more, target in (("ours", "", ""), ("two_level", ", two-level", "≥ 5")):
         what, ratio = f"training step: {shape.name}{more}", times["plain"] / times[name]

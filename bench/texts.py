@@ -2,11 +2,10 @@
 
     LM_DATASETS=… python -m bench.texts [--dry-run] [TEXT …]
 
-Trains the default of each budget and writes docs/texts.csv, one row for each run; what has a row
-already is not trained again. Four texts of different size have three seeds and every half
-decade from 1e9 to 1e12 FLOPs, the others one seed at 1e10 and 1e12. With names of texts, these
-alone. Then it prints, for each text and architecture, the mean losses beside those of
-counting, and where a larger budget ends higher than a smaller one.
+Trains the default of each budget and writes docs/texts.csv, one row for each run; a run that has a
+row is not trained again. Four texts of different size have three seeds and every half decade from
+1e9 to 1e12 FLOPs, the others one seed at 1e10 and 1e12. Then it prints, for each text and
+architecture, the mean losses beside those of counting, and by how much more compute hurts.
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ BY_LENGTH = (
     "wikitext-2, 3000k",
     "ptb",
 )
-TOLERANCE = 0.01  # nats by which a larger budget may end higher, beside two standard errors
 
 
 def jobs(texts: Iterable[str]) -> Iterator[Job]:
