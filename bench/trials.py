@@ -25,7 +25,6 @@ CSV = Path(__file__).parents[1] / "docs" / "trials.csv"
 STUDIED = ("tiny_shakespeare, 60k", "tiny_shakespeare, 300k", "python_reference", "ptb")
 BUDGETS = (1e10, 1e11, 1e12)  # training FLOPs
 CHANCE = 1 / 3  # of a setting to be changed
-WIDTHS_OF = 4  # widths are multiples of this
 
 CHOICES: dict[str, tuple[float, ...]] = {  # setting -> its values in trials
     "model.members": (1, 2, 4),
@@ -64,7 +63,7 @@ def changed(default: Job, seed: int) -> str:
 def _scaled(value: float, factor: float, name: str) -> float:
     if isinstance(value, float):
         return float(f"{factor * value:.3g}")
-    step = WIDTHS_OF if name.startswith("d_") else 1
+    step = 4 if name.startswith("d_") else 1  # widths are multiples of four
     return max(step, round(factor * value / step) * step)
 
 

@@ -24,7 +24,6 @@ from lm.study.titles import title
 TEST_LL = "Test log-likelihood (nats per character)"
 NAMES = {name: name for name in ARCHITECTURES}
 LOOKS = charts.run_looks(NAMES, NAMES)
-LEAST_HEIGHT = 300  # pixels of a plot on a page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +89,7 @@ def _spread(
     if not panels:
         return None
     every = list(panels.values())
-    live = charts.spread_plots(every, looks, height=max(height, LEAST_HEIGHT))
+    live = charts.spread_plots(every, looks, height=max(height, 300))
     reading = "" if all(panel.exact for panel in every) else charts.SPREAD_READING
     return Figure(
         printed=charts.spread_figure(every, looks, columns=columns, height=height, title=title),

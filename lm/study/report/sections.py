@@ -6,7 +6,7 @@ Each function gives what its part of the template needs; None or empty where no 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -160,14 +160,9 @@ def objective(results: Results) -> dict[str, Any] | None:
     return {"rows": cells, "sentence": f"{start}, {said}."}
 
 
-def _named_tuples(frame: pd.DataFrame) -> Iterable[Any]:
-    """The rows of a table by the names of its columns, of which pandas gives no types."""
-    return frame.itertuples()
-
-
 def meter(results: Results) -> dict[str, Any] | None:
     """How far the coursework's formula is from the FLOPs that are counted."""
-    rows = meter_rows(results)
+    rows: Any = meter_rows(results)  # whose columns pandas gives no types
     theirs = rows[rows["section"] == "naive"].sort_values("ratio")
     said = ""
     if len(theirs) >= 2:
@@ -188,7 +183,7 @@ def meter(results: Results) -> dict[str, Any] | None:
             flops_text(run.flops),
             f"{run.ratio:.2f}×",
         ]
-        for run in _named_tuples(rows)
+        for run in rows.itertuples()
     ]
     return {"rows": cells, "sentence": said} if cells else None
 
@@ -243,7 +238,7 @@ def _at(rows: pd.DataFrame) -> dict[str, Any]:
 
 def words(results: Results, dataset: str) -> dict[str, Any] | None:
     """How far more compute lowers perplexity, and whether it gets below that of n-grams."""
-    rows = results.word_runs(dataset)
+    rows: Any = results.word_runs(dataset)
     if rows.empty:
         return None
     losses = results.references[dataset]
@@ -251,7 +246,7 @@ def words(results: Results, dataset: str) -> dict[str, Any] | None:
     passing = rows[rows["test_loss"] < losses[counts]]["flops"]
     ends = [
         f"{run.perplexity:,.1f} at {flops_text(run.flops)}"
-        for run in _named_tuples(rows.iloc[[0, -1] if len(rows) > 1 else [0]])
+        for run in rows.iloc[[0, -1] if len(rows) > 1 else [0]].itertuples()
     ]
     course = f"goes from {' FLOPs to '.join(ends)}" if len(ends) > 1 else f"is {ends[0]} FLOPs"
     passes = "no budget here is enough to pass it"
@@ -277,7 +272,7 @@ def words(results: Results, dataset: str) -> dict[str, Any] | None:
                 f"{run.perplexity:,.1f}",
                 f"{run.head_share:.0%}",
             ]
-            for run in _named_tuples(rows)
+            for run in rows.itertuples()
         ],
         "guesses": [f"{kind} {loss:.3f}" for kind, loss in losses.items()],
     }
