@@ -27,7 +27,7 @@ ANOTHER = next(name for name in list(ARCHITECTURES)[1:] if name != DEFAULT)  # s
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "tour"
-QUALITY = 70  # of WebP: type stays sharp, and a picture under 100 kB
+QUALITY = 65  # of WebP: type stays sharp, and a picture under 100 kB
 SCHEMES = ("light", "dark")
 WIDTHS = {1440: 900, 390: 844}  # pixels: width -> height of the window while the page loads
 TALLEST = 4000  # pixels: what lies below is left out
