@@ -5,10 +5,10 @@ import streamlit as st
 from pages.common import caches, first_run, shell, writing
 from pages.common.components.bars import next_token_bars
 from pages.common.generate import copies, texts
-from pages.common.generate.form import SLIDERS, Request, able, form
+from pages.common.generate.form import SLIDERS, WritingTask, able, form
 
 
-def act(request: Request) -> list[writing.Lane]:
+def act(request: WritingTask) -> list[writing.Lane]:
     """Start writing when asked to; what was written stays until the next time."""
     with st.container(horizontal=True, vertical_alignment="center"):
         asked = st.button("Generate", type="primary", key="generate", disabled=not request.runs)
@@ -22,7 +22,7 @@ def act(request: Request) -> list[writing.Lane]:
     return st.session_state.get("texts", [])
 
 
-def show_next_tokens(request: Request) -> None:
+def show_next_tokens(request: WritingTask) -> None:
     """Next-token bars for every checkpoint; they follow the sliders in the browser."""
     st.header("The next token", anchor=False)
     st.markdown(

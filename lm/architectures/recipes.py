@@ -15,7 +15,7 @@ Values = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rung:
+class Size:
     """A recipe for characters from `budget` training FLOPs on, until the next rung's."""
 
     budget: float
@@ -28,7 +28,7 @@ class Rung:
 class WordRecipes:
     """What changes where tokens are words, of which there are thousands."""
 
-    ladder: tuple[Rung, ...]  # for preset modern; the other presets use that for characters
+    ladder: tuple[Size, ...]  # for preset modern; the other presets use that for characters
     model: Mapping[str, Any]
     training: Mapping[str, Any]
     # training FLOPs after which one model has learnt what it can of 100,000 words, and a second
@@ -47,7 +47,7 @@ class ShortTextRecipes:
     """
 
     most_tokens: int  # of a train split; a longer one is not short
-    ladder: tuple[Rung, ...]  # for preset modern
+    ladder: tuple[Size, ...]  # for preset modern
     weight_decay_of_repeats: float  # see Recipes
 
 
@@ -70,7 +70,7 @@ TIMES_OF_MEMBERS: Mapping[int, Points] = {
 class Recipes:
     """The recipes of one architecture."""
 
-    ladders: Mapping[str, tuple[Rung, ...]]  # by the preset that sizes models for a budget
+    ladders: Mapping[str, tuple[Size, ...]]  # by the preset that sizes models for a budget
     fixed: Mapping[str, Mapping[str, Any]]  # the model's settings, by a preset with one setup
     words: WordRecipes | None = None  # None: as for characters
     short_text: ShortTextRecipes | None = None  # None: as for longer ones
@@ -130,9 +130,9 @@ def window_rung(
     ngram_dropout: float = 0.0,
     batch_grows: bool = True,
     **more: Any,
-) -> Rung:
+) -> Size:
     """A rung of a model over a window; `more` are settings of one architecture."""
-    return Rung(
+    return Size(
         budget=budget,
         model={
             "context_length": context_length,
@@ -161,9 +161,9 @@ def self_attention_rung(
     ngram_order: int = 1,
     ngram_dropout: float = 0.0,
     **more: Any,
-) -> Rung:
+) -> Size:
     """A rung of blocks of self-attention; `more` are settings of one architecture."""
-    return Rung(
+    return Size(
         budget=budget,
         model={
             "d_model": d_model,

@@ -23,7 +23,7 @@ from lm.runs import STUDY, RunStore, default_root, forecast
 
 if TYPE_CHECKING:
     from lm.study.families import Study
-    from lm.study.running import Cost
+    from lm.study.running import SectionCost
 
 
 def _scales() -> str:
@@ -143,7 +143,7 @@ def _folders_of_smoke(runs_dir: Path | None, out: Path | None, ship: bool) -> tu
     return runs_dir, out
 
 
-def _print_costs(costs: Sequence[Cost], workers: int | None) -> None:
+def _print_costs(costs: Sequence[SectionCost], workers: int | None) -> None:
     at_once = workers or n_cores()
     rows = [
         [

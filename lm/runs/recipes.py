@@ -17,7 +17,7 @@ from lm.datasets import OWN_TEXT, Corpus
 from lm.datasets.config import DataConfig
 from lm.runs import presets
 from lm.runs.config import RunConfig
-from lm.runs.presets import PRESETS, Request
+from lm.runs.presets import PRESETS, Brief
 from lm.updates.config import TrainingConfig
 
 HORIZONS = ("budget", "steps", "epochs")
@@ -141,7 +141,7 @@ def resolve(
     horizon = {name: value for name, value in given.items() if value is not None}
     asked_training: dict[str, Any] = {**(training or {}), **horizon}
     checked = TrainingConfig(**asked_training)
-    request = Request(
+    brief = Brief(
         architecture=asked,
         data=data,
         vocab_size=vocab_size,
@@ -152,11 +152,11 @@ def resolve(
     )
     if not PRESETS[preset].suits(asked):
         raise ConfigError(_unsuited(preset, architecture))
-    chosen = PRESETS[preset].settings(request)
+    chosen = PRESETS[preset].settings(brief)
     sections: dict[str, Any] = {
         "data": data.model_dump(),
-        "model": {"architecture": architecture, **chosen.model, **request.model},
-        "training": {**chosen.training, **request.training, **request.horizon},
+        "model": {"architecture": architecture, **chosen.model, **brief.model},
+        "training": {**chosen.training, **brief.training, **brief.horizon},
     }
     return RunConfig(preset=preset, **sections)
 

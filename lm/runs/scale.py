@@ -36,7 +36,7 @@ def step_scale_by_module(
         optimizer=training.optimizer,
         objective=training.objective,
     )
-    step = _Step(config, n_rows, length)
+    step = _StepScale(config, n_rows, length)
     return {
         module.name: step.scale(module, flops[module.name])
         for module in modules(config.model, vocab_size)
@@ -61,7 +61,7 @@ def scale_at(config: RunConfig, vocab_size: int, plan: Plan, step: int) -> Scale
     return each * step
 
 
-class _Step:
+class _StepScale:
     """How often a step does what."""
 
     def __init__(self, config: RunConfig, n_rows: int, length: int) -> None:

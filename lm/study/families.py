@@ -1,7 +1,7 @@
 """The runs of the study: in each section, the families of runs that are compared.
 
 A family is one architecture on one corpus with one thing varied. Its values, budgets and seeds
-follow from a `Scale` and from `KNOBS`.
+follow from a `StudySize` and from `KNOBS`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lm.jobs.sweeps import Loader, Point, Sweep, expand
 from lm.runs.config import RunConfig
 from lm.study.knobs import KNOBS
 from lm.study.published import PUBLISHED
-from lm.study.scales import Scale
+from lm.study.scales import StudySize
 from lm.study.sections import (
     ALL_POSITIONS,
     ARCHITECTURES,
@@ -68,7 +68,7 @@ class Family:
 class Study:
     """All that is trained: first the search, then everything else, at the rates that it chose."""
 
-    scale: Scale
+    scale: StudySize
     corpora: tuple[str, ...]
     load: Loader
 

@@ -20,7 +20,7 @@ class Knob:
     values: dict[str, tuple[Any, ...]]
     sets: str | Callable[[Any, RunConfig], Point]  # a setting, or several from the usual run's
     factors: tuple[float, ...] = (1.0,)  # on the learning rate; validation chooses one per value
-    large: bool = False  # trained at `Scale.large_knob_budget`
+    large: bool = False  # trained at `StudySize.large_knob_budget`
     log: bool = True  # drawn on a logarithmic axis
 
     @property

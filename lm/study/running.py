@@ -71,7 +71,7 @@ def write_out(study: Study, store: RunStore, out: Path) -> Path:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
+class SectionCost:
     """What a section of the study takes. A run that two sections share counts in the first."""
 
     title: str
@@ -96,7 +96,7 @@ class Cost:
         return sum(run.seconds_left for run in self.runs)
 
 
-def plan_table(study: Study, store: RunStore) -> list[Cost]:
+def plan_table(study: Study, store: RunStore) -> list[SectionCost]:
     """The cost of each section. Where the search has not chosen yet, recipes' rates stand in."""
     sections: dict[RunConfig, str] = {}
     for family in [*study.searches(), *study.comparisons(tuned_factors(study, store))]:
@@ -106,7 +106,9 @@ def plan_table(study: Study, store: RunStore) -> list[Cost]:
     for section, title in SECTIONS.items():
         configs = [config for config, its_section in sections.items() if its_section == section]
         if configs:
-            costs.append(Cost(title=title, runs=estimate(configs, store, load=study.load).runs))
+            costs.append(
+                SectionCost(title=title, runs=estimate(configs, store, load=study.load).runs)
+            )
     return costs
 
 

@@ -10,7 +10,7 @@ NARROW = (0.25, 0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scale:
+class StudySize:
     """How much a study trains. Budgets are training FLOPs; factors multiply a recipe's rate."""
 
     name: str
@@ -34,7 +34,7 @@ class Scale:
 
 _TINY: Point = {"training.batch_size": 1, "model.n_layers": 1, "model.d_model": 16}
 _SCALES = (
-    Scale(
+    StudySize(
         name="smoke",
         frontier=(1e8, 3e8),
         beyond=(5e8,),
@@ -57,7 +57,7 @@ _SCALES = (
             "transformer": {**_TINY, "model.d_ff": 32},
         },
     ),
-    Scale(
+    StudySize(
         name="default",
         frontier=(1e10, 3e10, 1e11, 3e11, 1e12),
         beyond=(3e12, 1e13),
@@ -68,7 +68,7 @@ _SCALES = (
         word_search_budget=3e12,
         classic_budget=1e12,
     ),
-    Scale(
+    StudySize(
         name="full",
         frontier=(1e10, 3e10, 1e11, 3e11, 1e12, 3e12, 1e13),
         frontier_seeds=(0, 1, 2, 3, 4),

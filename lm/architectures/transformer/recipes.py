@@ -12,7 +12,7 @@ from lm.architectures.recipes import (
     CLASSIC_SELF_ATTENTION,
     MUON,
     Recipes,
-    Rung,
+    Size,
     Values,
     WordRecipes,
     adamw,
@@ -20,7 +20,7 @@ from lm.architectures.recipes import (
 )
 
 
-def _rung(budget: float, *, d_model: int, **others: Any) -> Rung:
+def _rung(budget: float, *, d_model: int, **others: Any) -> Size:
     """A rung whose feed-forward is four times as wide as the model."""
     return self_attention_rung(budget, d_model=d_model, **others, d_ff=4 * d_model)
 
@@ -59,7 +59,7 @@ _by_slow_adamw = partial(_rung, update=adamw(0.01))
 _two_levels = partial(_rung, output="two_level")
 
 
-def _with_pairs(budget: float, **others: Any) -> Rung:
+def _with_pairs(budget: float, **others: Any) -> Size:
     """A rung for words with embeddings of pairs of words too, half of them left out at random."""
     update = {**MUON, "adamw_learning_rate": 0.02}
     rung = _two_levels(budget, **others, update=update, ngram_order=2, ngram_dropout=0.5)

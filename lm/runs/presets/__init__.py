@@ -9,7 +9,7 @@ from lm.base.registry import Registry
 from lm.runs.presets.classic import CLASSIC
 from lm.runs.presets.modern import MODERN
 from lm.runs.presets.nanogpt import NANOGPT
-from lm.runs.presets.spec import Preset, Request, Settings
+from lm.runs.presets.spec import Brief, Preset, Settings
 from lm.runs.presets.study import STUDY
 
 PRESETS: Registry[Preset] = Registry(
@@ -23,4 +23,4 @@ PRESETS: Registry[Preset] = Registry(
 )
 DEFAULT = MODERN.name
 
-__all__ = ["DEFAULT", "PRESETS", "Preset", "Request", "Settings"]
+__all__ = ["DEFAULT", "PRESETS", "Brief", "Preset", "Settings"]

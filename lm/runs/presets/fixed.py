@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from lm.architectures import AnyArchitecture
-from lm.runs.presets.spec import Preset, Request, Settings
+from lm.runs.presets.spec import Brief, Preset, Settings
 
 
 class Fixed(Preset):
@@ -17,6 +17,6 @@ class Fixed(Preset):
     def suits(self, architecture: AnyArchitecture) -> bool:
         return self.name in architecture.recipes.fixed
 
-    def settings(self, request: Request) -> Settings:
-        model = request.architecture.recipes.fixed[self.name]
+    def settings(self, brief: Brief) -> Settings:
+        model = brief.architecture.recipes.fixed[self.name]
         return Settings(model=dict(model), training=dict(self.training))

@@ -16,7 +16,7 @@ REFERENCE_BUDGET = 1e12  # sizes the model where the horizon is given in steps o
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class Brief:
     """What a person asks for, and the text it is asked for."""
 
     architecture: AnyArchitecture
@@ -24,7 +24,7 @@ class Request:
     vocab_size: int
     n_train_tokens: int
     horizon: Mapping[str, Any]  # one of budget, steps and epochs
-    model: Mapping[str, Any]  # settings given by hand, not checked yet
+    model: Mapping[str, Any]  # settings given explicitly, not checked yet
     training: Mapping[str, Any]  # likewise, checked
     sized_by: float = 1.0  # the share of the budget for which the model is sized
     members: int = 1  # of which each has this budget
@@ -47,7 +47,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a preset chooses. Settings given by hand win over it."""
+    """What a preset chooses. Settings given explicitly win over it."""
 
     model: Values
     training: Values
@@ -65,5 +65,5 @@ class Preset(ABC):
         """Whether it can set up this architecture."""
 
     @abstractmethod
-    def settings(self, request: Request) -> Settings:
-        """What it chooses. Raises `ConfigError` for settings by hand that cannot be."""
+    def settings(self, brief: Brief) -> Settings:
+        """What it chooses. Raises `ConfigError` for explicit settings that cannot be."""

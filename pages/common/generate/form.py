@@ -32,7 +32,7 @@ SLIDERS: dict[str, tuple] = {  # key -> label, least, most, at first, step, help
 
 
 @dataclass(frozen=True)
-class Request:
+class WritingTask:
     """What the form asks for."""
 
     runs: list[Run]
@@ -77,7 +77,7 @@ def _prompt(run: Run | None) -> str:
     return prompt or ""
 
 
-def form(runs: list[Run]) -> Request:
+def form(runs: list[Run]) -> WritingTask:
     """Prompt, checkpoints and sampling. Sliders do not rerun the page: the browser re-weighs."""
     by_label = {label: run for run, label in zip(runs, wording.names(runs).values(), strict=True)}
     _arrive(by_label)
@@ -108,7 +108,7 @@ def form(runs: list[Run]) -> Request:
         *label_and_range, help_text = slider
         drawn[name] = column.slider(*label_and_range, key=name, help=help_text, **kept)
     drawn["top_k"] = drawn["top_k"] or None
-    return Request(
+    return WritingTask(
         runs=[by_label[label] for label in labels],
         prompt=prompt,
         n_tokens=n_tokens,
@@ -116,7 +116,7 @@ def form(runs: list[Run]) -> Request:
     )
 
 
-def able(request: Request) -> Request:
+def able(request: WritingTask) -> WritingTask:
     """The request with those of its runs that can continue the prompt; says why others cannot.
 
     A problem or a note about the prompt is said once, with the names of the runs that it is about.

@@ -148,7 +148,7 @@ def _study(scale: str, corpora: tuple[str, ...]) -> Study:
 @st.cache_data(max_entries=8, show_spinner="Working the study out …")
 def _plan(
     scale: str, corpora: tuple[str, ...], folder: str, stamp: tuple[int, int]
-) -> list[running.Cost]:
+) -> list[running.SectionCost]:
     return running.plan_table(_study(scale, corpora), RunStore(Path(folder)))
 
 
@@ -160,7 +160,7 @@ def _cost(scale: str, corpora: tuple[str, ...], store: RunStore, work: Work | No
     costs = _plan(scale, corpora, str(store.root), stamp)
     n_runs, n_left = sum(len(cost.runs) for cost in costs), sum(cost.n_left for cost in costs)
 
-    def time_text(costs: Sequence[running.Cost]) -> str:
+    def time_text(costs: Sequence[running.SectionCost]) -> str:
         seconds = sum(cost.seconds_left for cost in costs) / n_cores()
         return forecast.in_words(seconds) if sum(cost.n_left for cost in costs) else "–"
 

@@ -19,7 +19,7 @@ TEN_TIMES = 10
 
 
 @dataclass(frozen=True)
-class Step:
+class Suggestion:
     """Something to try next: its name, and what it changes in the form (None: resets)."""
 
     label: str
@@ -31,7 +31,7 @@ class Verdict:
     """Sentences of Markdown about a run, and steps from there."""
 
     text: str
-    steps: tuple[Step, ...]
+    steps: tuple[Suggestion, ...]
 
 
 def show(run: Run) -> None:
@@ -69,13 +69,13 @@ def judge(run: Run, references: Mapping[str, float], frontier: Frontier, preset:
     told = [wording.plain(sentence) for sentence in remarks(run)]
     reset = dict.fromkeys(drafts.model_settings(architecture) | drafts.training_settings())
     if run.worse_than_guessing:
-        return Verdict(" ".join(told), (Step("Try the recipe's settings", reset),))
+        return Verdict(" ".join(told), (Suggestion("Try the recipe's settings", reset),))
     spent = training.most_flops or flops
     budget = _notch(TEN_TIMES * spent)
-    larger = [Step(f"Try {flops_text(budget, 2)} FLOPs", {"budget": budget})]
+    larger = [Suggestion(f"Try {flops_text(budget, 2)} FLOPs", {"budget": budget})]
     if training.unspent or budget <= spent:
         larger = []
-    parts, steps = [_reached(valid, references), *told], list[Step]()
+    parts, steps = [_reached(valid, references), *told], list[Suggestion]()
     line = frontier.lines.get(architecture, ())
     here, further = score_at(line, flops), score_at(line, TEN_TIMES * flops)
     if here is not None and further is not None:
@@ -90,7 +90,7 @@ def judge(run: Run, references: Mapping[str, float], frontier: Frontier, preset:
             by = "the recipe" if preset == run.config.preset else f"preset {preset}"
             parts.append(f"{title}, by {by}, ends {loss - score:.2f} lower at this budget.")
             recipe = {"architecture": name, "preset": preset, "budget": _notch(spent)}
-            steps.append(Step(f"Try {title}", {**reset, **recipe}))
+            steps.append(Suggestion(f"Try {title}", {**reset, **recipe}))
         elif here is not None and loss - here > CLEAR:
             parts.append(f"The recipe's own settings end {loss - here:.2f} lower for these FLOPs.")
         elif name == architecture and abs(loss - score) <= 0.02:

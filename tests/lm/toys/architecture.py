@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from lm.architectures import Architecture, ArchitectureConfig, Arrays, Decoder, Module
-from lm.architectures.recipes import Recipes, Rung
+from lm.architectures.recipes import Recipes, Size
 from lm.architectures.shared import fields
 from lm.architectures.shared.parts import output_map
 from lm.base.looks import Look
@@ -48,7 +48,7 @@ class Bigram(Architecture[BigramConfig]):
     recipes = Recipes(
         ladders={
             "modern": (
-                Rung(
+                Size(
                     budget=0,
                     model={"d_embed": 8},
                     training={"batch_size": 8, "sequence_length": 16, "learning_rate": 0.05},

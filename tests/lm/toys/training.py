@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lm.architectures.work import Amount
-from lm.runs.presets import Preset, Request, Settings
+from lm.runs.presets import Brief, Preset, Settings
 from lm.updates import Schedule, Update
 
 
@@ -37,7 +37,7 @@ class Thrifty(Preset):
     def suits(self, architecture) -> bool:
         return True
 
-    def settings(self, request: Request) -> Settings:
+    def settings(self, brief: Brief) -> Settings:
         return Settings(model={}, training={"batch_size": 2})
 
 
