@@ -7,8 +7,8 @@ docs/glossary.md.
 from __future__ import annotations
 
 TERMS = {
-    "architecture": "How a model computes the next token from the tokens before it: linear "
-    "(softmax regression over a window), MLP, attention, or transformer.",
+    "architecture": "How a model computes the next token from the tokens before it. The page Train "
+    "says a sentence about each.",
     "batch": "The rows of text that one step learns from, `batch_size` of them.",
     "bits per character": "The cost of a text in bits, divided by its characters. Unlike a loss "
     "per token it compares across tokenizers, where the text is the same.",
@@ -69,8 +69,8 @@ TERMS = {
     "than a tenth of the held-out words are unknown, losses per word do not compare.",
     "validation": "The split by which checkpoints, settings and architectures are chosen.",
     "vocabulary": "The tokens that a tokenizer tells apart.",
-    "window": "The tokens before a position that a linear model or an MLP sees, `context_length` "
-    "of them.",
+    "window": "The tokens before a position that a model without attention sees, "
+    "`context_length` of them.",
 }
 
 

@@ -11,7 +11,7 @@ from lm.architectures import ARCHITECTURES
 from lm.base.files import PROJECT
 
 LOADS_TORCH = re.compile(
-    r"lm\.(training\.(compiled\.)?\w+|updates\.(groups|optimizers|\w+_rule)|jobs\.preload|__main__"
+    r"lm\.(training\.(engines\.)?(compiled\.)?\w+|updates\.(optimizers|\w+_rule)|jobs\.preload|__main__"
     r"|architectures\.\w+\.(model|\w+_model|heads|losses|products|embeddings|layers))$"
 )
 
