@@ -206,6 +206,8 @@ def test_a_sweep_is_started_paused_resumed_and_drawn(tab, start_server, tmp_path
     tab.get_by_label("Name").fill("Only linear")
     for _ in range(2):
         tab.get_by_role("button", name="Decrement").last.click()
+    for _ in range(6):  # the largest budget
+        tab.get_by_role("slider").last.press("ArrowLeft")
     tab.get_by_role("button", name="Start 3 runs").click()
     tab.get_by_role("button", name="Pause").click()
     tab.get_by_role("button", name="Resume").wait_for()

@@ -62,7 +62,7 @@ def test_the_address_is_all_that_is_printed(project: Path, started, tab) -> None
         tab.goto(url if file == "start" else f"{url}/{file}")
         tab.get_by_role("heading", level=1).wait_for()
         tab.wait_for_timeout(1000)
-    tab.goto(f"{url}/train?dataset=known_entropy&n_chars=20000&budget=1e9")
+    tab.goto(f"{url}/train?dataset=known_entropy&n_chars=20000&budget=1e9&engine=eager")
     tab.locator(".st-key-start button").click()
     tab.locator(".st-key-run-heading").get_by_text("complete", exact=True).wait_for(timeout=120_000)
     states = [run.state for run in RunStore(project / "checkpoints").list() if not run.shipped]

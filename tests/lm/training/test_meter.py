@@ -27,7 +27,7 @@ from tests.lm.architectures.strategies import model_configs, training_configs
 from tests.lm.architectures.test_models import SMALL
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_measured_equals_formula(data):
     config = data.draw(model_configs())
@@ -193,7 +193,7 @@ from lm.updates.config import TrainingConfig
 for name, optimizer in [("linear", "adamw"), ("transformer", "muon")]:
     model = ARCHITECTURES[name].config(context_length=8)
     training = TrainingConfig(steps=2, batch_size=2, optimizer=optimizer)
-    data = DataConfig(dataset="known_entropy")
+    data = DataConfig(dataset="known_entropy", n_chars=20_000)
     config = RunConfig(data=data, model=model, training=training)
     run = execute(prepare(config, RunStore(tempfile.mkdtemp())))
     assert run.state == "complete", run.reason
