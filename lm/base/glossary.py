@@ -13,24 +13,26 @@ TERMS = {
     "bits per character": "The cost of a text in bits, divided by its characters. Unlike a loss "
     "per token it compares across tokenizers, where the text is the same.",
     "budget": "The training FLOPs that a run may spend, forward, backward and optimizer.",
-    "bytes": "What the operators of the training steps read and write, one after another; caches "
-    "spare some of it.",
+    "bytes": "The memory traffic of the training steps: every operator reads its inputs and writes "
+    "its results once. Caches spare some of it.",
     "checkpoint": "The weights of a run at a step, kept on disk.",
     "collection": "The results of many runs in three Parquet files, a row a run, without weights.",
-    "compiled": "A run whose steps XLA has made into one program, which takes the same steps as "
-    "PyTorch, operator by operator (*eager*), in less time.",
+    "compiled": "A run whose steps are one program, made by XLA. The program takes the same "
+    "steps as PyTorch, which computes operator by operator (*eager*), in less time.",
     "context length": "How many tokens a prediction may look back on.",
     "corpus": "A text to learn from, divided into train, validation and test splits.",
-    "FLOPs": "Floating-point operations of matrix products, a multiply-add counted as two. What a "
-    "run spends are its *training* FLOPs: forward, backward and optimizer.",
+    "FLOPs": "Floating-point operations of matrix products, a multiply-add counted as two. The "
+    "*training* FLOPs of a run are those of forward pass, backward pass and optimizer.",
     "frontier": "The best loss that the runs of a ladder reach at each budget.",
-    "interval": "Where the mean over seeds lies with a confidence of 95 %, by Student's t.",
+    "interval": "The range of the mean over seeds with a confidence of 95 %, by Student's t.",
     "ladder": "Every architecture, trained by one recipe at rising budgets and over several "
     "seeds: the reference for other runs.",
     "learning rate": "How far a step moves the weights. It rises during the *warm-up*, stays at "
     "its peak, and falls at the end of the run.",
     "log-likelihood": "The logarithm of the probability that a model gives a text, per token: the "
     "loss with the opposite sign. Higher is better.",
+    "look-back": "The tokens before a row that its first predictions read. Rows of window models "
+    "have it; others begin without context.",
     "loss": "The mean cost of a token in nats: minus the logarithm of the probability that the "
     "model gave it. Lower is better.",
     "members": "Models of one kind that learn side by side as one run; the mean of their "
@@ -44,11 +46,12 @@ TERMS = {
     "lookups, the optimizer.",
     "parameters": "The numbers that training changes, those in n-gram tables among them; shared "
     "ones count once.",
-    "perplexity": "Among how many equally likely tokens the model would have to choose, at each "
-    "token, to do as badly: the exponential of the loss. Lower is better.",
+    "perplexity": "The number of equally likely tokens among which a guess would be as uncertain "
+    "as the model: the exponential of the loss. Lower is better.",
     "preset": "A recipe that chooses every setting that a person left open, from the budget, the "
     "length of the text and its vocabulary.",
-    "prompt": "The text after which a model goes on writing.",
+    "prompt": "The text that a model continues.",
+    "recipe": "The settings of an architecture for a budget, as its preset chooses them.",
     "run": "One training of one model, with its settings, its curve, its results and its weights.",
     "seed": "The number from which the first weights, the order of the data and dropout are "
     "drawn. Runs that differ by it alone show how much is chance.",
@@ -58,17 +61,18 @@ TERMS = {
     "*validation*, and *test* reports.",
     "step": "One update of the weights by the optimizer.",
     "sweep": "Runs over all combinations of some settings, budgets and seeds.",
-    "temperature": "What divides the logits before a token is drawn: below 1 likely tokens "
-    "become likelier, above 1 the choice is more even.",
-    "test": "The split that reports how good a model is. Nothing is chosen by it.",
-    "token": "What a model predicts: a character, a word, a byte or a piece of a word.",
-    "tokenizer": "What turns text into tokens and back. Losses per token compare within one "
-    "tokenizer alone.",
+    "temperature": "The divisor of the logits before a token is drawn: below 1, likely tokens "
+    "become likelier; above 1, the choice is more even.",
+    "test": "The split that reports how good a model is. No choice is made on it.",
+    "token": "The unit that a model predicts: a character, a word, a byte or a piece of a word.",
+    "tokenizer": "The map from text to tokens and back. Losses per token compare only within one "
+    "tokenizer.",
     "training tokens": "The predictions that entered a loss during training.",
     "unknown words": "Words that do not occur in the vocabulary and become `<unk>`. Where more "
     "than a tenth of the held-out words are unknown, losses per word do not compare.",
     "validation": "The split by which checkpoints, settings and architectures are chosen.",
-    "vocabulary": "The tokens that a tokenizer tells apart.",
+    "vocabulary": "The distinct tokens of a tokenizer.",
+    "warm-up": "The first steps of a run, in which the learning rate rises to its peak.",
     "window": "The tokens before a position that a model without attention sees, "
     "`context_length` of them.",
 }
