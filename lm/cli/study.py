@@ -51,7 +51,7 @@ def _scales() -> str:
 @click.option(
     "--ship",
     is_flag=True,
-    help="then copy the runs into checkpoints/study/ as ones that come with the program",
+    help="then pack the runs into checkpoints/study/, which comes with the program",
 )
 @config_options(Destination)
 @dry_run_option
