@@ -66,11 +66,11 @@ class _Watch:
 
     def progress(self) -> str | bool:
         """Note that there is progress; the reason to pause, or False."""
-        now = time.monotonic()
+        now, first = time.monotonic(), self._seen_at is None
         if self._seen_at is not None:
             self._patience = max(self._patience, TIMES_THE_LONGEST * (now - self._seen_at))
         self._seen_at = now
-        if now - self._set_at >= SECONDS_BETWEEN_LOOKS:
+        if first or now - self._set_at >= SECONDS_BETWEEN_LOOKS:
             self._set_at = now
             self._set(self._patience)
             if not self._parent.is_alive():

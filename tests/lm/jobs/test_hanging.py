@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lm.base.machine import n_native_threads
-from lm.jobs import JobQueue, queue
+from lm.jobs import JobQueue, queue, worker
 from lm.runs import Run, RunStore
 from lm.runs.prepare import prepare
 from lm.training import execute
@@ -109,6 +110,20 @@ def until_it_hangs(run: Run) -> int:
     pid = run.reload().status.pid
     assert pid is not None
     return pid
+
+
+def test_from_the_first_sign_of_progress_on_the_patience_is_the_run_s(monkeypatch):
+    """A run may be over a moment after it began, and hang then."""
+    timers = []
+    monkeypatch.setattr(worker.signal, "setitimer", lambda _, seconds: timers.append(seconds))
+    monkeypatch.setattr(worker.faulthandler, "register", lambda *_, **__: None)
+    parent = SimpleNamespace(is_alive=lambda: True)
+    monkeypatch.setattr(worker.multiprocessing, "parent_process", lambda: parent)
+    watch = worker._Watch()
+    watch.begin(3.0)
+    assert timers.pop() == worker.FIRST_PROGRESS_SECONDS
+    watch.progress()
+    assert timers.pop() == 3.0
 
 
 @every_way
