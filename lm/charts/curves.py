@@ -22,7 +22,7 @@ from lm.charts.axes import (
     reference_lines,
 )
 from lm.charts.data import smooth, span, thin
-from lm.charts.looks import look_scale
+from lm.charts.looks import by_label, cues
 
 
 def training_curves(
@@ -72,10 +72,11 @@ def training_curves(
     no_names = f"!({frame.named})" if frame.room else ""
     lines = reference_lines(labelled(near), frame.y_scale, where=no_names)
     legend = ends.legend(looks.values(), frame)
+    color, dash, _ = cues("run", by_label(looks.values()), legend)
     base = alt.Chart(rows).encode(
         x=horizontal,
-        color=alt.Color("run:N", scale=look_scale(looks.values(), "color"), legend=legend),
-        strokeDash=alt.StrokeDash("run:N", scale=look_scale(looks.values(), "dash"), legend=legend),
+        color=color,
+        strokeDash=dash,
         detail="run_id:N",
         tooltip=[
             alt.Tooltip("run:N", title="Run"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import altair as alt
 import pandas as pd
 
 from lm.base.looks import Look
+from lm.base.wording import counted
 from lm.charts.axes import (
     AXIS_HEIGHT,
     HEIGHT,
@@ -22,10 +24,11 @@ from lm.charts.axes import (
 )
 from lm.charts.data import positive_span, span
 from lm.charts.ends import End, frame_of, labels_of_lines, room_for
-from lm.charts.looks import series_scale
+from lm.charts.looks import cues
 
 NEAR = 0.1  # references this near to what is shown are drawn, too
-HOLLOW_SIZE, FIRM_SIZE = 60, 34
+FIRM: dict[str, Any] = {"filled": True, "size": 34}
+FEW: dict[str, Any] = {"filled": False, "size": 60, "strokeWidth": 1.8}
 FAINT = 0.35  # of lines that turn back
 OWN_SIZE, MANY, OWN_SIZE_OF_MANY = 240, 12, 90
 
@@ -84,7 +87,11 @@ def frontier_chart(
     frame = frame_of(
         xs, pd.Series([low, high, *near.values()]), log_x=True, height=height - AXIS_HEIGHT
     )
-    at_ends = _ends(rungs, looks)
+    at_ends = [
+        End(label=looks[str(name)].label, color=looks[str(name)].color, x=end["x"], y=end["mean"])
+        for name, line in rungs.groupby("series", sort=False)
+        for end in [line.iloc[-1]]
+    ]
     names = [*(end.label for end in at_ends), *labelled(near)]
     frame = replace(frame, room=room_for(names) if names else 0)
     ticks = [tick for tick in powers_of_ten([first, last]) if first / 1.05 <= tick <= last * 1.05]
@@ -97,9 +104,7 @@ def frontier_chart(
         if last >= LARGE
         else alt.Axis(title=x_title, values=ticks, format=",~g"),
     )
-    color = alt.Color("series:N", scale=series_scale(looks, "color"), legend=None)
-    dash = alt.StrokeDash("series:N", scale=series_scale(looks, "dash"), legend=None)
-    shape = alt.Shape("series:N", scale=series_scale(looks, "shape"), legend=None)
+    color, dash, shape = cues("series", looks)
 
     def y(name: str) -> alt.Y:
         return alt.Y(f"{name}:Q", scale=frame.y_scale, title=y_title)
@@ -122,16 +127,12 @@ def frontier_chart(
     line = ladder.mark_line(strokeWidth=2, opacity=1 if rises else FAINT).encode(
         y=y("mean"), strokeDash=dash, order=alt.Order("rung:Q")
     )
-    firm = (
-        ladder.transform_filter(alt.datum.firm)
-        .mark_point(filled=True, opacity=1, size=FIRM_SIZE)
+    means = [
+        ladder.transform_filter(firm)
+        .mark_point(opacity=1, **drawn)
         .encode(y=y("mean"), shape=shape, tooltip=tooltip)
-    )
-    few = (
-        ladder.transform_filter("!datum.firm")
-        .mark_point(filled=False, opacity=1, size=HOLLOW_SIZE, strokeWidth=1.8)
-        .encode(y=y("mean"), shape=shape, tooltip=tooltip)
-    )
+        for firm, drawn in (("datum.firm", FIRM), ("!datum.firm", FEW))
+    ]
     labels = labels_of_lines(at_ends, labelled(near), x=x, frame=frame)
     runs = (
         alt.Chart(marks)
@@ -155,17 +156,8 @@ def frontier_chart(
             ],
         )
     )
-    layers = [*labels, *([band] if rises else []), line, firm, few, *([runs] if len(marks) else [])]
+    layers = [*labels, *([band] if rises else []), line, *means, *([runs] if len(marks) else [])]
     return layered(*layers).properties(height=height)
-
-
-def _ends(rungs: pd.DataFrame, looks: Mapping[str, Look]) -> list[End]:
-    """The last point of each line."""
-    last = rungs.groupby("series", sort=False).tail(1)
-    return [
-        End(label=looks[series].label, color=looks[series].color, x=x, y=mean)
-        for series, x, mean in zip(last["series"], last["x"], last["mean"], strict=True)
-    ]
 
 
 def describe_frontier(
@@ -184,9 +176,6 @@ def describe_frontier(
             f"{looks[str(series)].label} from {first['mean']:.2f} at {first['x']:.0e} to "
             f"{last['mean']:.2f} at {last['x']:.0e}"
         )
-    runs = f" {len(own)} run{'s'[: len(own) != 1]} of yours." if own else ""
-    return f"{y_title} over {_in_a_sentence(x_title)}: {'; '.join(parts) or 'no ladder'}.{runs}"
-
-
-def _in_a_sentence(title: str) -> str:
-    return title[:1].lower() + title[1:]
+    runs = f" {counted(len(own), 'run')} of yours." if own else ""
+    over = x_title[:1].lower() + x_title[1:]
+    return f"{y_title} over {over}: {'; '.join(parts) or 'no ladder'}.{runs}"

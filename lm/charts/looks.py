@@ -143,15 +143,26 @@ def _channels(color: str) -> list[int]:
     return [int((digits[i : i + size] * 2)[:2], 16) for i in range(0, 3 * size, size)]
 
 
-# --- scales ---------------------------------------------------------------------------------------
+# --- scales and channels ------------------------------------------------------------------------
 
 
-def look_scale(looks: Iterable[Look], cue: Literal["color", "dash", "shape"]) -> alt.Scale:
-    """The scale from labels to colours, dashes or shapes."""
-    return series_scale({look.label: look for look in looks}, cue)
+def by_label(looks: Iterable[Look]) -> dict[str, Look]:
+    """The looks by what they are called."""
+    return {look.label: look for look in looks}
 
 
 def series_scale(looks: Mapping[str, Look], cue: Literal["color", "dash", "shape"]) -> alt.Scale:
     """The scale from series, by which looks are found, to colours, dashes or shapes."""
     cues = [getattr(look, cue) for look in looks.values()]
     return alt.Scale(domain=list(looks), range=[list(c) for c in cues] if cue == "dash" else cues)
+
+
+def cues(
+    field: str, looks: Mapping[str, Look], legend: alt.Legend | None = None
+) -> tuple[alt.Color, alt.StrokeDash, alt.Shape]:
+    """How a field of series is drawn: colour, dash and shape."""
+    return (
+        alt.Color(f"{field}:N", scale=series_scale(looks, "color"), legend=legend),
+        alt.StrokeDash(f"{field}:N", scale=series_scale(looks, "dash"), legend=legend),
+        alt.Shape(f"{field}:N", scale=series_scale(looks, "shape"), legend=legend),
+    )

@@ -24,7 +24,7 @@ from lm.charts.axes import (
 )
 from lm.charts.data import span
 from lm.charts.ends import End
-from lm.charts.looks import look_scale
+from lm.charts.looks import by_label, cues
 
 
 def field(name: str) -> str:
@@ -92,8 +92,7 @@ def results_chart(
         tooltip = alt.Tooltip(f"{field(x)}:N", title=x_title)
     y_scale = axes.y_scale
     legend = ends.legend(shown, axes)
-    color = alt.Color("run:N", scale=look_scale(looks.values(), "color"), legend=legend)
-    shape = alt.Shape("run:N", scale=look_scale(looks.values(), "shape"), legend=legend)
+    color, _, shape = cues("run", by_label(looks.values()), legend)
     base = alt.Chart(rows).encode(x=horizontal, color=color)
     layers = [*reference_lines(labelled(near), y_scale), *labels]
     if joined and is_number:

@@ -26,7 +26,7 @@ from lm.charts.axes import (
     scale_type,
 )
 from lm.charts.data import padded, span
-from lm.charts.looks import look_scale
+from lm.charts.looks import by_label, cues, series_scale
 from lm.charts.printing import PLOT_WIDTH, print_title
 from lm.runs.intervals import LEAST_SEEDS
 
@@ -116,11 +116,9 @@ def _plot(panel: Panel, looks: Mapping[str, Look], live: bool = False) -> alt.La
         mean="mean", low="min", high="max", n="count"
     )
     spread = spread.reset_index()
-    colors = look_scale(looks.values(), "color")
-    legend = _legend(looks, live)
-    color = alt.Color("series:N", scale=colors, legend=legend)
-    dash = alt.StrokeDash("series:N", scale=look_scale(looks.values(), "dash"), legend=None)
-    shape = alt.Shape("series:N", scale=look_scale(looks.values(), "shape"), legend=legend)
+    by_name = by_label(looks.values())
+    color, _, shape = cues("series", by_name, _legend(looks, live))
+    _, dash, _ = cues("series", by_name)
     x = _horizontal(panel, rows, live)
     axis, scale = _vertical(panel, rows)
 
@@ -144,7 +142,7 @@ def _plot(panel: Panel, looks: Mapping[str, Look], live: bool = False) -> alt.La
     inside: Any = alt.expr("background") if live else "white"
     filled = means.mark_point(size=75, filled=True, opacity=1).encode(color=color)
     hollow = means.mark_point(size=75, filled=True, opacity=1, strokeWidth=2, fill=inside).encode(
-        stroke=alt.Stroke("series:N", scale=colors, legend=None)
+        stroke=alt.Stroke("series:N", scale=series_scale(by_name, "color"), legend=None)
     )
     few = alt.datum.n < (0 if panel.exact else LEAST_SEEDS)
     return layered(

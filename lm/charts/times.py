@@ -13,7 +13,7 @@ from lm.base.looks import Look
 from lm.charts.axes import AXIS_HEIGHT, layered
 from lm.charts.data import positive_span
 from lm.charts.ends import End, frame_of, labels_of_lines, room_for
-from lm.charts.looks import series_scale
+from lm.charts.looks import cues
 
 TICKS = {0.1: "0.1 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h"}
 HEIGHT = 240
@@ -63,9 +63,7 @@ def time_chart(
         ),
     )
     y = alt.Y("y:Q", scale=frame.y_scale, title=y_title)
-    color = alt.Color("series:N", scale=series_scale(looks, "color"), legend=None)
-    shape = alt.Shape("series:N", scale=series_scale(looks, "shape"), legend=None)
-    dash = alt.StrokeDash("series:N", scale=series_scale(looks, "dash"), legend=None)
+    color, dash, shape = cues("series", looks)
     points = points.rename(columns={"seconds": "x"}).sort_values("x")
     ends = points.groupby("series", sort=False).tail(1).assign(x=last)
     points = pd.concat([points, ends])  # who has the time may train for less
